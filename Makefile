@@ -1,0 +1,144 @@
+# Everything that is done with the project, from a bare Debian 12 with python3-venv, git and make.
+# It works as root and as an ordinary user, and from any folder with `make -C`. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+JOBS ?= $(shell nproc)
+BENCH_ARGS ?=
+
+BIN := .venv/bin
+UV := .venv/.uv-$(UV_VERSION)
+PROJECT := pyproject.toml uv.lock
+SOURCES = $(shell find $(wildcard src tests examples docs changes) -name '.*' -prune -o -type f -not -name '*.pyc' -print)
+
+# uv installs what uv.lock says into the .venv beside this file, whatever the user's own settings are. It does not read
+# pip's configuration; a certificate authority that the machine trusts is trusted here too.
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS := 1
+export UV_NO_PROGRESS := 1
+unexport VIRTUAL_ENV
+SYNC = $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python --extra postgres
+
+SHOP := examples/shop/shop.py
+SHOP_SECRET := examples/shop/.secrets/app-password
+PYTEST := $(BIN)/python -m pytest -n $(JOBS)
+UNIT := tests/unit tests/tidy tests/golden
+LONG := tests/property tests/fault tests/e2e
+COVER := --cov --cov-report= --cov-fail-under=0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------------------------------------------- environment
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'purvey needs Python 3.11 or later; name one with' >&2; echo '  make PYTHON=/path/to/python3.11 …' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+	  { echo 'The virtual environment could not be made; on Debian the module comes with' >&2; \
+	    echo '  apt install python3-venv' >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+.venv/.demo: $(UV) $(PROJECT)
+	@$(SYNC)
+	@touch $@
+
+.venv/.dev: $(UV) $(PROJECT)
+	@$(SYNC) --group dev
+	@touch $@ .venv/.demo
+
+.venv/.docs: $(UV) $(PROJECT)
+	@$(SYNC) --group docs
+	@touch $@
+
+.venv/.bench: $(UV) $(PROJECT)
+	@$(SYNC) --group bench
+	@touch $@
+
+.PHONY: venv
+venv: .venv/.dev ## Make .venv with the package, its extras and the developers' tools
+
+# ----------------------------------------------------------------------------------------------------------- demo
+
+$(SHOP_SECRET):
+	@umask 077; mkdir -p $(@D); $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24), end="")' > $@
+
+.PHONY: demo
+demo: .venv/.demo $(SHOP_SECRET) ## Run the example shop on this machine: a database, a web service, checks
+	@$(BIN)/purvey apply $(SHOP) --env dev --yes
+	@printf '\nThe shop is up: %s\nIt is taken down by\n\n  %s destroy %s --env dev --yes\n' \
+	  "$$($(BIN)/purvey outputs $(SHOP) --env dev --json | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["url"])')" \
+	  "$(CURDIR)/$(BIN)/purvey" "$(CURDIR)/$(SHOP)"
+
+# --------------------------------------------------------------------------------------------------------- checks
+
+.PHONY: check
+check: .venv/.dev ## Linters, types, layers, tidy, unit and golden tests; under 3 minutes, installs included
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target lint types unit
+
+.PHONY: lint
+lint: .venv/.dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/interrogate $(wildcard src tests examples docs bench)
+
+.PHONY: types
+types: .venv/.dev
+	@$(BIN)/mypy $(wildcard src tests examples bench)
+
+.PHONY: unit
+unit: .venv/.dev
+	@rm -f .build/unit-passed
+	@$(MAKE) --no-print-directory .build/unit-passed
+
+# A file, so that `make test` after `make check` does not run the same tests again, and alone runs them all.
+.build/unit-passed: .venv/.dev $(SOURCES)
+	@mkdir -p .build/coverage
+	@COVERAGE_FILE=.build/coverage/unit $(PYTEST) $(COVER) $(wildcard $(UNIT))
+	@touch $@
+
+.PHONY: test
+test: .build/unit-passed ## Every test, the long suites as a seeded sample; under 25 minutes, installs included
+	@COVERAGE_FILE=.build/coverage/long $(PYTEST) $(COVER) $(wildcard $(LONG))
+	@$(BIN)/coverage combine --quiet --keep --data-file=.build/coverage/data .build/coverage/unit .build/coverage/long
+	@$(BIN)/coverage report --data-file=.build/coverage/data
+
+.PHONY: test-all
+test-all: export PURVEY_TEST_FULL := 1
+test-all: .venv/.dev ## Every test, the long suites at full count with a fresh seed
+	@$(PYTEST) tests
+
+.PHONY: fix
+fix: .venv/.dev ## Let the linter and the formatter mend what they can
+	@$(BIN)/ruff check --fix-only
+	@$(BIN)/ruff format
+
+.PHONY: mutants
+mutants: .venv/.dev ## Change the engine in small ways and see whether a test notices; hours
+	@$(BIN)/mutmut run
+
+# ------------------------------------------------------------------------------------------------- bench and docs
+
+.PHONY: bench
+bench: .venv/.bench ## Measure the engine beside its peers; BENCH_ARGS='--n 1000 --json'
+	@$(BIN)/python bench/engine.py $(BENCH_ARGS)
+
+.PHONY: docs
+docs: .venv/.docs ## Build the documentation into site/; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo 'site/index.html'
+
+.PHONY: clean
+clean: ## Remove what was built; the state of the demo stays
+	@rm -rf .venv .build .ruff_cache .import_linter_cache .hypothesis dist mutants site
+	@find . -name __pycache__ -prune -exec rm -rf {} +
