@@ -1,0 +1,82 @@
+"""purvey: provisioning scripts in Python, planned, applied, checked and undone.
+
+The names below are what a script needs; each is imported when it is first used, so that loading a script stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from purvey._base.version import VERSION
+
+if TYPE_CHECKING:
+    from purvey._base.value import Secret, reveal
+    from purvey._script.parameters import Param
+    from purvey._script.resource import Input, Options, Output, Resource
+    from purvey._script.step import step
+    from purvey._script.words import (
+        component,
+        later,
+        lookup,
+        param,
+        scope,
+        secret,
+        sha256,
+        stack,
+        stack_output,
+        to_base64,
+        to_json,
+        value,
+    )
+    from purvey._session import Session
+
+__version__ = VERSION
+
+__all__ = [
+    "Input",
+    "Options",
+    "Output",
+    "Param",
+    "Resource",
+    "Secret",
+    "Session",
+    "component",
+    "later",
+    "lookup",
+    "param",
+    "reveal",
+    "scope",
+    "secret",
+    "sha256",
+    "stack",
+    "stack_output",
+    "step",
+    "to_base64",
+    "to_json",
+    "value",
+]
+
+_HOMES = {
+    "Input": "_script.resource",
+    "Options": "_script.resource",
+    "Output": "_script.resource",
+    "Param": "_script.parameters",
+    "Resource": "_script.resource",
+    "Secret": "_base.value",
+    "Session": "_session",
+    "reveal": "_base.value",
+    "step": "_script.step",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'purvey' has no attribute {name!r}")
+    found = getattr(import_module(f"purvey.{_HOMES.get(name, '_script.words')}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,164 @@
+"""What is wanted: nodes, and the edges that follow from their values. Pure data, frozen once the script has run.
+
+Nodes stand in a valid order: each after everything it needs. Edges come from references in inputs, from nodes given as
+inputs, and from `Options(after=...)`; from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
+from typing import Literal
+
+import msgspec
+
+from purvey._base.address import kind_of
+from purvey._base.value import Link, NodeLink, Value, walk
+from purvey.errors import ScriptError
+
+OnFailure = Literal["undo", "keep", "continue"]
+
+
+class NodeOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What belongs to the engine and not to the resource; see `purvey.Options` for the meaning of each."""
+
+    after: tuple[str, ...] = ()
+    protect: bool = False
+    retain: bool = False
+    adopt: bool = False
+    ignore: tuple[str, ...] = ()
+    timeout_s: float | None = None
+    replace_when: Value = None
+    moved_from: str = ""
+    on_failure: OnFailure | None = None
+    tags: dict[str, str] = {}
+
+
+DEFAULT_OPTIONS = NodeOptions()
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One declared resource, step or check.
+
+    Attributes:
+        address: Its address inside the stack.
+        kind: The name of its kind.
+        inputs: Its inputs, frozen; only those the script gave.
+        needs: Addresses it depends on, without duplicates.
+        container: The node it lives in (`on=`, or an input of a container kind); empty if none.
+        options: What belongs to the engine.
+        source: ``file:line`` of its declaration.
+        digest: Identifies kind, inputs and options that matter to the object; equal digests mean an equal wish.
+    """
+
+    address: str
+    kind: str
+    inputs: dict[str, Value]
+    needs: tuple[str, ...]
+    options: NodeOptions
+    source: str
+    digest: str
+    container: str = ""
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Where the script stopped for a value that is not known yet."""
+
+    source: str
+    link: Link
+    scope: str = ""
+
+
+class Later(msgspec.Struct, frozen=True):
+    """What the first approval may cover of the stages to come: at most so many creates, of these kinds (empty: any)."""
+
+    at_most: int
+    kinds: tuple[str, ...] = ()
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """The nodes of one stage in dependency order, the script's outputs, and where it paused (empty when it is complete)."""
+
+    nodes: dict[str, Node]
+    outputs: dict[str, Value] = {}
+    pauses: tuple[Pause, ...] = ()
+    later: Later | None = None
+
+
+EMPTY = Graph({})
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """Which nodes a run is about: globs over addresses, or kinds; no targets mean all."""
+
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+    def covers(self, address: str) -> bool:
+        """Whether the run is about the node at `address`."""
+        if self.targets and not any(_matches(address, pattern) for pattern in self.targets):
+            return False
+        return not any(_matches(address, pattern) for pattern in self.excludes)
+
+
+ALL = Selection()
+
+
+def _matches(address: str, pattern: str) -> bool:
+    return fnmatchcase(address, pattern) or kind_of(address) == pattern or address.rpartition("::")[2] == pattern
+
+
+def edges_of(inputs: Mapping[str, Value], after: Iterable[str]) -> tuple[str, ...]:
+    """The addresses that a node's values refer to, and those it was told to wait for; each once, in order."""
+    found = {item.address: None for item in walk(list(inputs.values())) if isinstance(item, Link | NodeLink)}
+    found.update(dict.fromkeys(after))
+    return tuple(found)
+
+
+def ordered(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """The nodes in dependency order; the declared order where it is valid already, which it is without forward `after`.
+
+    Raises:
+        ScriptError: ``script.cycle`` naming each line of a cycle; ``script.unknown_address`` for a need that is not declared.
+    """
+    seen: set[str] = set()
+    in_order = True
+    for address, node in nodes.items():
+        for need in node.needs:
+            if need not in seen:
+                if need not in nodes:
+                    raise _undeclared(node, need)
+                in_order = False
+        seen.add(address)
+    if in_order:
+        return dict(nodes)
+    try:
+        order = TopologicalSorter({address: node.needs for address, node in nodes.items()}).static_order()
+        return {address: nodes[address] for address in order}
+    except CycleError as error:
+        raise _cycle(nodes, error.args[1]) from None
+
+
+def _undeclared(node: Node, need: str) -> ScriptError:
+    return ScriptError(
+        "script.unknown_address",
+        "A node waits for one that is not declared",
+        detail=f"{node.address} says `after={need!r}`, but the script declares no such node.",
+        hint="Check the spelling, or pass the node itself: `Options(after=[node])`.",
+        address=node.address,
+        source=node.source,
+    )
+
+
+def _cycle(nodes: Mapping[str, Node], cycle: list[str]) -> ScriptError:
+    path = [nodes[address] for address in reversed(cycle)]
+    lines = [f"  {node.source}  {node.address}" for node in path]
+    return ScriptError(
+        "script.cycle",
+        "Nodes wait for each other in a circle",
+        detail="None of these could ever start, for each needs the next:\n" + "\n".join(lines),
+        hint="Remove one of the `after=` entries.",
+        address=path[0].address,
+        source=path[0].source,
+    )

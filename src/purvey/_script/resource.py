@@ -1,0 +1,388 @@
+"""Declarations: the base class of all kinds, and the fields from which one is made.
+
+    class Database(Resource, kind="postgres.Database", provider=DatabaseProvider):
+        server: Server = Input(container=True, doc="The server it lives in.")
+        owner: str = Input(default="postgres", doc="The role that owns it.")
+        dsn: str = Output(doc="A libpq URL without a password.")
+
+One class serves both sides. In a script an instance is a declared node whose fields read as references; in a provider it is
+bound to values, so that ``want.owner`` is the text itself. A type checker sees the plain types in both.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Union, dataclass_transform, get_args, get_origin
+
+import msgspec
+
+from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, digest, walk
+from purvey._graph import DEFAULT_OPTIONS, Node, NodeOptions, OnFailure, edges_of
+from purvey._script.recorder import current, options_matter
+from purvey._script.reference import Ref, freeze, refuse_tokens
+from purvey.errors import ScriptError
+from purvey.providers import Field, Kind, NotKnownError, Provider, registry
+
+_MISSING: Any = object()
+
+
+class FieldSpec:
+    """The descriptor behind `Input` and `Output`."""
+
+    __slots__ = ("field",)
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.field = msgspec.structs.replace(self.field, name=name)
+
+    def __get__(self, instance: Resource | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        values = instance._values  # noqa: SLF001 - one module owns both.
+        name = self.field.name
+        if values is None:
+            return Ref(Link(instance._address, name))  # noqa: SLF001
+        value = values.get(name, self.field.default)
+        if type(value) in (Unknown, Masked):
+            raise NotKnownError(name)
+        return value
+
+    def __set__(self, instance: Resource, value: object) -> None:
+        raise ScriptError(
+            "script.read_only",
+            "A field of a declared node was assigned",
+            detail=f"`{self.field.name}` is given when the node is declared; later assignments could not be seen by the plan.",
+            hint="Pass it as an argument.",
+            source=current().source(),
+        )
+
+
+def Input(  # noqa: N802 - it stands where a type checker expects a field specifier, and reads as a declaration.
+    *,
+    default: Any = _MISSING,
+    immutable: bool = False,
+    secret: bool = False,
+    container: bool = False,
+    kw_only: bool = True,  # noqa: ARG001 - read by type checkers only.
+    doc: str = "",
+) -> Any:
+    """A field that the script gives.
+
+    Args:
+        default: Its value where the script gives none; without it the input is required.
+        immutable: Whether a change of it replaces the object.
+        secret: Whether it accepts secrets, on its own or inside text and containers; the provider then calls `reveal`.
+        container: Whether the node given here is one that this one lives in.
+        kw_only: For type checkers.
+        doc: One sentence for the reference: meaning, unit, range.
+    """
+    required = default is _MISSING
+    field = Field(
+        "", Any, required=required, default=None if required else default, immutable=immutable, secret=secret, doc=doc,
+        container=container,
+    )  # fmt: skip
+    return FieldSpec(field)
+
+
+def Output(  # noqa: N802 - as Input.
+    *,
+    stable: bool = False,
+    compared: bool = False,
+    secret: bool = False,
+    init: Literal[False] = False,  # noqa: ARG001 - read by type checkers only.
+    doc: str = "",
+) -> Any:
+    """A field that the world gives.
+
+    Args:
+        stable: Whether no update changes it (an id), so that it stays known while its node changes.
+        compared: Whether a difference between what is read and what was recorded is drift, to be repaired by an update.
+        secret: Whether it is sealed at rest and masked everywhere.
+        init: For type checkers.
+        doc: One sentence for the reference.
+    """
+    return FieldSpec(Field("", Any, output=True, stable=stable, compared=compared, secret=secret, doc=doc))
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to the engine and never mixes with a resource's inputs.
+
+    Attributes:
+        after: Nodes (or their addresses) that must be complete first, where no value says so.
+        protect: Refuse every plan that would delete or replace the object; recorded, so removing the line does not help.
+        retain: On delete, forget the object and leave it in the world.
+        adopt: Take over an object that already exists under this name, instead of refusing.
+        ignore: Inputs whose drift is somebody else's business.
+        timeout_s: Seconds an operation may take before the run parks; default 600.
+        replace_when: Any value; the object is replaced when it changes.
+        moved_from: The address this node had before, so that a rename is no replacement.
+        on_failure: What the run does when this node fails: ``undo``, ``keep`` or ``continue``; default: the run's own.
+        tags: Labels for objects that can carry them.
+    """
+
+    after: Sequence[Resource | str] = ()
+    protect: bool = False
+    retain: bool = False
+    adopt: bool = False
+    ignore: Sequence[str] = ()
+    timeout_s: float | None = None
+    replace_when: Any = None
+    moved_from: str = ""
+    on_failure: OnFailure | None = None
+    tags: Mapping[str, str] | None = None
+
+
+def _node_options(options: Options | None, source: str) -> NodeOptions:
+    if options is None:
+        return DEFAULT_OPTIONS
+    after = tuple(item if isinstance(item, str) else item._address for item in options.after)  # noqa: SLF001
+    for text in (*after, options.moved_from, *options.ignore):
+        refuse_tokens(text, "An option")
+    return NodeOptions(
+        after, options.protect, options.retain, options.adopt, tuple(options.ignore), options.timeout_s,
+        freeze(options.replace_when, source, "opts.replace_when"), options.moved_from, options.on_failure,
+        dict(options.tags or {}),
+    )  # fmt: skip
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(Input, Output))
+class Declaration:
+    """Tells type checkers that the fields below it make the constructor; those of the marked class itself would not count."""
+
+    _kind: ClassVar[Kind]
+    _address: str
+    _values: Mapping[str, Value] | None
+
+
+class Resource(Declaration):
+    """The base of all kinds; its subclasses are what scripts declare.
+
+    A subclass names its kind and its provider in the class line, and its fields with `Input` and `Output`:
+
+    Args (of the class line):
+        kind: ``family.Name``; without it the class is an abstract base.
+        provider: The `Provider` subclass that reads and changes its objects.
+        check: It is a validation probe.
+        holds_data: Deleting it can lose data.
+        delete_first: A replacement deletes the old object first.
+        version: The version of its fields' meaning.
+    """
+
+    _name: str = Input(kw_only=False, doc="The node's name, unique for its kind in its scope.")
+    opts: Options | None = Input(default=None, doc="What belongs to the engine.")
+    on: object = Input(default=None, doc="The machine it is on; None is this one.")
+
+    def __init_subclass__(
+        cls,
+        *,
+        kind: str = "",
+        provider: type[Provider[Any]] | Provider[Any] | None = None,
+        check: bool = False,
+        holds_data: bool = False,
+        delete_first: bool = False,
+        version: int = 1,
+    ) -> None:
+        super().__init_subclass__()
+        if not kind or provider is None:
+            return
+        cls._kind = Kind(
+            kind, _fields(cls), provider() if isinstance(provider, type) else provider, cls._bind,
+            check=check, holds_data=holds_data, delete_first=delete_first, version=version,
+        )  # fmt: skip
+        registry.add(cls._kind)
+
+    def __init__(self, name: str, /, *, opts: Options | None = None, on: object = None, **inputs: Any) -> None:
+        recorder = current()
+        kind = self._kind
+        self._values = None
+
+        def build(address: str, source: str) -> Node:
+            named = {"name": name, **inputs} if "name" in kind.inputs else inputs
+            prepared = self.prepare(named, recorder.root)
+            frozen = _frozen_inputs(type(self), address, prepared, source)
+            options = _node_options(opts, source)
+            return Node(
+                address, kind.name, frozen, edges_of(frozen, options.after), options, source,
+                digest([kind.name, frozen, options_matter(options)]), _container(kind, frozen),
+            )  # fmt: skip
+
+        self._address = recorder.declare(kind.name, name, build)
+
+    @classmethod
+    def prepare(cls, inputs: dict[str, Any], folder: Path) -> dict[str, Any]:  # noqa: ARG003 - for those that override it.
+        """A kind's own look at what the script passed, before it is frozen.
+
+        Override it to make paths absolute, or to read a local source file so that its content is part of the plan.
+
+        Args:
+            inputs: The inputs as passed, references included; an input called ``name`` is the node's name by default.
+            folder: The script's folder; relative paths begin here.
+
+        Returns:
+            The inputs to record.
+
+        Raises:
+            ScriptError: if a combination makes no sense; address and line are added by the caller.
+        """
+        return inputs
+
+    @classmethod
+    def _bind(cls, address: str, values: Mapping[str, Value]) -> Resource:
+        """An instance that holds values, for a provider."""
+        view = object.__new__(cls)
+        view._address = address
+        view._values = values
+        return view
+
+    def __repr__(self) -> str:
+        """The address; never a value."""
+        return f"<{self._address}>"
+
+
+def _fields(cls: type) -> list[Field]:
+    """The fields of a declaration, base classes first; a subclass's own definition wins."""
+    found: dict[str, Field] = {}
+    for base in reversed(cls.__mro__):
+        for name, item in vars(base).items():
+            if isinstance(item, FieldSpec) and name not in ("_name", "opts", "on"):
+                found[name] = item.field
+    return list(found.values())
+
+
+def _container(kind: Kind, inputs: Mapping[str, Value]) -> str:
+    for name in kind.containers:
+        value = inputs.get(name)
+        if isinstance(value, NodeLink):
+            return value.address
+    return ""
+
+
+def _frozen_inputs(cls: type[Resource], address: str, inputs: Mapping[str, Any], source: str) -> dict[str, Value]:
+    """What a script passed, frozen and checked at the door.
+
+    Raises:
+        ScriptError: ``script.unknown_input``, ``script.missing_input``, ``script.bad_input``, ``script.secret_refused``.
+    """
+    kind = cls._kind
+    for name in inputs:
+        if name not in kind.inputs:
+            raise _unknown_input(kind, address, name, source)
+    missing = [name for name in kind.required if name not in inputs]
+    if missing:
+        raise ScriptError(
+            "script.missing_input",
+            "An input is missing",
+            detail=f"{kind.name} needs {', '.join(f'`{name}`' for name in sorted(missing))}.",
+            hint=f"See `help({cls.__module__}.{cls.__qualname__})`.",
+            address=address,
+            source=source,
+        )
+    checks = _checks(cls)
+    frozen: dict[str, Value] = {}
+    for name, value in inputs.items():
+        item = freeze(value, source, name)
+        if type(item) not in _PLAIN or not isinstance(item, checks[name][0]):
+            _check_input(kind, name, value, item, checks[name][1], address, source)
+        frozen[name] = item
+    return frozen
+
+
+_PLAIN = frozenset({str, int, bool, float})
+
+
+def _check_input(kind: Kind, name: str, value: Any, item: Value, hint: Any, address: str, source: str) -> None:
+    """Refuse a value that its input cannot hold; what is not known yet is checked when it is."""
+    references = walk(item)
+    if any(type(reference) is SecretRef for reference in references) and name not in kind.secrets:
+        raise ScriptError(
+            "script.secret_refused",
+            "A secret was given to an input that cannot keep it",
+            detail=f"`{name}` of {kind.name} is stored and shown in clear.",
+            hint=f"Inputs of this kind that accept secrets: {', '.join(sorted(kind.secrets)) or 'none'}.",
+            address=address,
+            source=source,
+        )
+    if isinstance(item, NodeLink) and isinstance(value, Resource):
+        fits = not _classes(hint) or isinstance(value, _classes(hint))
+        problem = f"a {value._kind.name} was given"  # noqa: SLF001
+    elif references:
+        return
+    elif _mentions_secret(hint) and item is not None:
+        fits = False
+        problem = "plain text was given where a secret must be; the script's own text is not a safe place for one"
+    else:
+        fits, problem = _converts(item, hint)
+    if not fits:
+        raise ScriptError(
+            "script.bad_input",
+            "An input has a value it cannot have",
+            detail=f"`{name}` of {kind.name} must be {_spell(hint)}: {problem}.",
+            hint='Write secret("env:NAME") or secret("file:path").' if _mentions_secret(hint) else "",
+            address=address,
+            source=source,
+        )
+
+
+def _converts(item: Value, hint: Any) -> tuple[bool, str]:
+    try:
+        msgspec.convert(item, hint, strict=True)
+    except msgspec.ValidationError as error:
+        return False, str(error)
+    except TypeError:  # A type that msgspec does not know, such as a node's class: nothing to check a plain value against.
+        return (item is None) == (type(None) in get_args(hint)) or item is not None, "it must be a node"
+    return True, ""
+
+
+def _spell(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "").replace("purvey.", "")
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _classes(hint: Any) -> tuple[type, ...]:
+    return tuple(part for part in _parts(hint) if isinstance(part, type) and issubclass(part, Resource))
+
+
+def _mentions_secret(hint: Any) -> bool:
+    """Whether nothing but a secret will do; ``str | Secret`` takes plain text as well."""
+    return {part for part in _parts(hint) if part is not types.NoneType} == {Secret}
+
+
+_checks_of: dict[type, dict[str, tuple[tuple[type, ...], Any]]] = {}
+
+
+def _checks(cls: type[Resource]) -> dict[str, tuple[tuple[type, ...], Any]]:
+    """For each input: the exact scalar types that need no further look, and the full type. Evaluated once per class."""
+    found = _checks_of.get(cls)
+    if found is None:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        found = {name: (_scalars(hints[name]), hints[name]) for name in cls._kind.inputs}
+        _checks_of[cls] = found
+    return found
+
+
+def _scalars(hint: Any) -> tuple[type, ...]:
+    plain = tuple(part for part in _parts(hint) if part in _PLAIN)
+    return (*plain, int) if float in plain else plain
+
+
+def _unknown_input(kind: Kind, address: str, name: str, source: str) -> ScriptError:
+    import difflib  # noqa: PLC0415 - only on this error's way.
+
+    close = difflib.get_close_matches(name, kind.inputs, n=1)
+    output = " It is an output: read it, do not give it." if name in kind.outputs else ""
+    return ScriptError(
+        "script.unknown_input",
+        "An input is not known",
+        detail=f"{kind.name} has no input `{name}`.{output}",
+        hint=f"Did you mean `{close[0]}`?" if close else f"It has: {', '.join(sorted(kind.inputs))}.",
+        address=address,
+        source=source,
+    )

@@ -1,0 +1,235 @@
+"""The words of a script that are not resources: values, scopes, components, secrets, look-ups."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+import msgspec
+
+from purvey._base.value import Late, Link, Secret, SecretRef, Unknown, Value, resolve, walk
+from purvey._graph import Later
+from purvey._script.parameters import Parameter, convert, given_text
+from purvey._script.recorder import Paused, current
+from purvey._script.reference import SecretHandle, Tokenised, freeze, refuse_tokens, token
+from purvey.errors import ScriptError
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Stack(Generic[P, T]):
+    """A stack: a function whose parameters are its interface and whose result are its outputs."""
+
+    def __init__(self, function: Callable[P, T], name: str) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Declare the stack's content inside another one."""
+        return self.function(*args, **kwargs)
+
+
+@overload
+def stack(function: Callable[P, T], /) -> Stack[P, T]: ...
+
+
+@overload
+def stack(*, name: str) -> Callable[[Callable[P, T]], Stack[P, T]]: ...
+
+
+def stack(function: Callable[P, T] | None = None, /, *, name: str = "") -> Any:
+    """Make a function a stack.
+
+    Its parameters become options of the command line; what it returns (a dictionary) are its outputs.
+
+    Args:
+        function: The function; a parameter called ``env`` receives the environment.
+        name: The stack's name; by default the function's, with ``-`` for ``_``.
+    """
+    if function is None:
+        return lambda inner: Stack(inner, name)
+    return Stack(function, name or function.__name__.replace("_", "-"))
+
+
+def value(reference: T) -> T:
+    """The real value of an output, for computing with it.
+
+    When it is not known yet the script pauses here: what was declared so far is one stage, which is applied before the script
+    runs again from the top. A pause inside a `component` ends only that component's call.
+
+    Args:
+        reference: An output, or text or a container with outputs inside; anything else is returned as it is.
+
+    Raises:
+        ScriptError: ``script.value_changed`` if an earlier pass of this run was given another value.
+    """
+    recorder = current()
+    frozen = freeze(reference, recorder.source(), "value(...)")
+    links = [item for item in walk(frozen) if isinstance(item, Link)]
+    if not links:
+        return reference
+    known: dict[Link, Value] = {}
+    for link in links:
+        found = recorder.knowledge.settled(recorder.nodes, link)
+        if isinstance(found, Unknown):
+            raise recorder.pause(link)
+        if isinstance(found, Secret):
+            found = found.reveal()
+            if isinstance(found, str):
+                recorder.revealed[found] = link
+        else:
+            recorder.knowledge.given(link, found)
+        known[link] = found
+    return cast("T", resolve(frozen, known.__getitem__, SecretHandle))
+
+
+class PausedResult:
+    """What a component that paused returns: using it pauses the caller too."""
+
+    def __init__(self, paused: Paused) -> None:
+        self.__dict__["_paused"] = paused
+
+    def _again(self, *_: object, **__: object) -> Any:
+        paused: Paused = self.__dict__["_paused"]
+        raise current().pause(paused.pause.link)
+
+    __getattr__ = __getitem__ = __iter__ = __len__ = __bool__ = __eq__ = __str__ = __format__ = _again
+    __call__ = __hash__ = __contains__ = __add__ = __radd__ = __lt__ = __gt__ = _again
+
+
+def component(function: Callable[P, T], /) -> Callable[P, T]:
+    """Make a function a component: a part of a stack with a scope of its own.
+
+    The first argument of a call is the scope's name. A pause inside ends only this call; siblings are still declared.
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        recorder = current()
+        name = args[0] if args else kwargs.get("name", function.__name__)
+        with recorder.inside(str(name)):
+            try:
+                return function(*args, **kwargs)
+            except Paused as paused:
+                recorder.ended(paused)
+                return cast("T", PausedResult(paused))
+
+    return call
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Everything declared inside gets `name` before its kind in its address.
+
+    Args:
+        name: Letters, digits, dots, dashes and underscores.
+    """
+    with current().inside(refuse_tokens(name, "A scope")):
+        yield
+
+
+def secret(source: str, /) -> Secret:
+    """A secret, by reference; the plaintext is read only by the provider that needs it, when it needs it.
+
+    Args:
+        source: ``env:NAME`` or ``file:path`` (relative to the script's folder), or ``scheme:path`` of a registered backend.
+    """
+    scheme, colon, path = source.partition(":")
+    if not colon or not scheme or not path:
+        raise ScriptError(
+            "script.bad_secret",
+            "A secret's source is not of the form backend:path",
+            detail=f"secret({source!r}) names no backend.",
+            hint='Write secret("env:NAME") or secret("file:path").',
+            source=current().source(),
+        )
+    return cast("Secret", SecretHandle(SecretRef(refuse_tokens(source, "A secret's source"))))
+
+
+def lookup(name: str, read: Callable[..., T], /, *args: Any) -> T:
+    """What `read` finds in the outside world, read once per run and replayed when the script runs again.
+
+    Args:
+        name: A key, unique in the stack.
+        read: Any function; its result must be plain data.
+        args: Its arguments; outputs are refused, for they may not be known.
+    """
+    recorder = current()
+    for item in args:
+        if isinstance(item, Tokenised) or (isinstance(item, str) and recorder.nonce in item):
+            refuse_tokens(str(item), f"lookup({name!r})")
+    return cast("T", recorder.knowledge.lookup(name, lambda: msgspec.to_builtins(read(*args))))
+
+
+def later(*, at_most: int, kinds: Sequence[type] = ()) -> None:
+    """Let the first approval cover creates of later stages, up to a bound.
+
+    Args:
+        at_most: How many objects later stages may create without asking again.
+        kinds: Of which kinds; empty for any.
+    """
+    names = tuple(kind._kind.name for kind in kinds if hasattr(kind, "_kind"))  # noqa: SLF001
+    current().later = Later(at_most, names)
+
+
+def param(name: str, type: Any = str, /, *, default: Any = ..., help: str = "") -> Any:
+    """A parameter declared where it is used, for components; the command line takes it like one in the signature.
+
+    Args:
+        name: Its name.
+        type: Its type.
+        default: Its default; without one it is required.
+        help: One line for people.
+
+    Raises:
+        ScriptError: ``script.parameter`` if it is missing or does not convert.
+    """
+    recorder = current()
+    parameter = Parameter(name, type, default is ..., None if default is ... else default, help=help)
+    recorder.asked.add(name)
+    given = given_text(parameter, recorder.parameters)
+    if given is None:
+        if parameter.required:
+            raise ScriptError(
+                "script.parameter",
+                "A parameter is missing",
+                detail=f"`{name}` has no default.",
+                hint=f"Give it as --{name.replace('_', '-')} VALUE.",
+                source=recorder.source(),
+            )
+        return default
+    return convert(parameter, given)
+
+
+def stack_output(name: str, env: str, /) -> Mapping[str, Any]:
+    """The outputs of another stack; it cannot be destroyed while this one reads them.
+
+    Args:
+        name: The other stack.
+        env: Its environment.
+    """
+    return current().knowledge.stack_outputs(refuse_tokens(name, "A stack's name"), refuse_tokens(env, "An environment"))
+
+
+def to_json(data: Any, /) -> str:
+    """`data` as JSON text with sorted keys; outputs inside are put in when they are known."""
+    return _late("json", data)
+
+
+def to_base64(text: str, /) -> str:
+    """`text` in base64; an output is put in when it is known."""
+    return _late("base64", text)
+
+
+def sha256(text: str, /) -> str:
+    """The SHA-256 of `text` as 64 hexadecimal digits; an output is put in when it is known."""
+    return _late("sha256", text)
+
+
+def _late(function: str, data: Any) -> str:
+    recorder = current()
+    return token(recorder, Late(function, (freeze(data, recorder.source(), f"{function}(...)"),)))

@@ -1,0 +1,245 @@
+"""What a provider does and what it may answer: the calls, in the words of the package's docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+import msgspec
+
+from purvey._base.compare import FieldChange, differences
+from purvey._base.value import Value
+from purvey.errors import InternalError
+
+if TYPE_CHECKING:
+    from purvey._base.clock import Clock
+    from purvey._hosts.connector import Connector
+    from purvey.providers.kind import Kind
+
+RecoversBy = Literal["token", "name", "tag_at_create", "nothing"]
+"""How an object whose creation was interrupted is found again; ``nothing`` stops the run and says what to look for."""
+
+
+class Present(msgspec.Struct, frozen=True):
+    """The object exists: its `id`, and the values of those inputs and outputs that can be read."""
+
+    id: str
+    values: dict[str, Value]
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """The object certainly does not exist."""
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Whether the object exists cannot be told now; `reason` says why. Never treated as absent."""
+
+    reason: str
+
+
+Observed: TypeAlias = Present | Absent | Unreadable
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The operation is complete: the object's `id`, and the values of all the outputs."""
+
+    id: str
+    outputs: dict[str, Value]
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """Not complete yet: look again in `again_s` seconds; `progress` tells people what it waits for."""
+
+    id: str
+    again_s: float
+    progress: str
+
+
+Outcome: TypeAlias = Done | Pending
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that preflight found: `certain` says it will fail, otherwise it may; `fix` says what to do."""
+
+    address: str
+    problem: str
+    fix: str = ""
+    certain: bool = True
+
+
+class NotKnownError(Exception):
+    """A provider's pure method read a value that is not known yet; the engine then takes all it says as unknown."""
+
+
+class Diff(msgspec.Struct, frozen=True):
+    """How an object differs from what is wanted; empty `changes` mean that it does not."""
+
+    changes: tuple[FieldChange, ...] = ()
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a changed field cannot be changed in place."""
+        return any(change.replaces for change in self.changes)
+
+
+class Call(Protocol):
+    """The gate through which a provider meets the world, made by the engine for one operation."""
+
+    @property
+    def address(self) -> str:
+        """The full address of the node, for messages and tags."""
+
+    @property
+    def id(self) -> str:
+        """The object's id as recorded; empty before `identified`."""
+
+    @property
+    def token(self) -> str:
+        """The idempotency token, the same for every attempt of this operation, also after a crash."""
+
+    @property
+    def undoes(self) -> str:
+        """In `Provider.undo`, the token of the operation that is taken back; empty otherwise."""
+
+    @property
+    def name(self) -> str:
+        """The physical name chosen for this object: letters, digits and dashes, at most 63; for kinds that need one."""
+
+    @property
+    def run(self) -> str:
+        """The run's id, for tags and user agents."""
+
+    @property
+    def host(self) -> Connector:
+        """The machine that the node is `on`."""
+
+    @property
+    def folder(self) -> str:
+        """An absolute folder on `host` for this object's own files (not made yet), readable by unprivileged users as root."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time; the only one that a provider may use."""
+
+    async def identified(self, object_id: str) -> None:
+        """Record durably that the object exists under `object_id`; MUST be called before any waiting."""
+
+    def progress(self, text: str) -> None:
+        """Tell the person who watches what happens now."""
+
+
+R = TypeVar("R")
+
+
+class Provider(Generic[R]):
+    """What knows how to read and change the objects of one kind; `R` is the kind's declaration.
+
+    Subclass it, and override `read`, `create` and `delete` at least. The default of every other method is right for simple
+    kinds.
+    """
+
+    recovers_by: RecoversBy = "name"
+    """How `find` recognises an object of ours."""
+
+    follows = False
+    """Whether an object that it needs being replaced makes it run again, although no value differs (as for a step)."""
+
+    forgets = False
+    """Whether removing a node only drops its record, because there is nothing in the world to delete (as for a step)."""
+
+    reads = True
+    """Whether the world is asked at all; False takes the record's word (for a step without a check)."""
+
+    async def read(self, call: Call, have: R) -> Observed:
+        """What is there now, for the recorded object `have` with id ``call.id``. MUST NOT change anything."""
+        raise InternalError(f"{type(self).__name__} neither reads nor says `reads = False`.")
+
+    read_many: Callable[[Call, Sequence[str]], Any] | None = None
+    """Optional batch form of `read`: an async method from ids to a mapping of ids to `Observed`; a missing id is absent."""
+
+    async def find(self, call: Call, want: R) -> Observed:
+        """An object that is already there under the identity that `want` would take; by name, token or tag."""
+        return Absent()
+
+    async def create(self, call: Call, want: R) -> Outcome:
+        """Make the object."""
+        raise InternalError(f"{type(self).__name__} cannot create.")
+
+    async def update(self, call: Call, have: R, want: R) -> Outcome:
+        """Change the object in place from `have` (recorded) to `want`; also called to repair drift, when both may be equal."""
+        raise InternalError(f"{type(self).__name__} cannot update in place.")
+
+    async def delete(self, call: Call, have: R) -> Outcome | None:
+        """Remove the object; already gone is success. None is the same as Done."""
+        raise InternalError(f"{type(self).__name__} cannot delete.")
+
+    async def ready(self, call: Call, want: R) -> Outcome:
+        """Whether the object that is being made or changed is complete; asked again after each `Pending`."""
+        raise InternalError(f"{type(self).__name__} answered Pending but has no `ready`.")
+
+    async def undo(self, call: Call, have: R, before: R | None) -> Outcome | None:
+        """Take back what this run did to the object; `before` is what it was, None if this run made it.
+
+        The default deletes what was made and updates back what was changed, which suits everything but steps.
+        """
+        if before is None:
+            return await self.delete(call, have)
+        return await self.update(call, have, before)
+
+    def undoable(self, verb: str, have: R | None, want: R | None) -> bool:
+        """Whether `undo` can take back a ``create`` (`have` is None) or an ``update``. Pure; False is final in the plan."""
+        return True
+
+    async def preflight(self, call: Call, want: R) -> Sequence[Finding]:
+        """What would make `create` or `update` fail, found without changing anything; unknown values are None in `want`."""
+        return ()
+
+    def claims(self, want: R) -> Sequence[str]:
+        """What the object occupies alone, such as ``tcp://127.0.0.1:8080`` or ``path:/etc/motd``; none is shared."""
+        return ()
+
+    def predict(self, want: R) -> Mapping[str, Value]:
+        """Outputs that follow from the inputs alone, so that a plan can show and pass them before anything was made."""
+        return {}
+
+    def diff(self, kind: Kind, desired: Mapping[str, Value], recorded: Recorded | None, observed: Mapping[str, Value]) -> Diff:
+        """How the object differs from the wish. Pure. All values are resolved, with secrets masked.
+
+        Args:
+            kind: The kind's declaration.
+            desired: Every declared input.
+            recorded: What the record says; None for an object being adopted.
+            observed: What was read; empty where the world was not asked.
+
+        Returns:
+            By default: an input differs from what was read, or, where it cannot be read, from what was recorded; and an output
+            that the kind compares differs from what was recorded.
+        """
+        return structural_diff(kind, desired, recorded, observed)
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What the record holds of an object: the inputs and outputs of its last complete operation, secrets masked."""
+
+    inputs: dict[str, Value]
+    outputs: dict[str, Value]
+
+
+def structural_diff(kind: Kind, desired: Mapping[str, Value], recorded: Recorded | None, observed: Mapping[str, Value]) -> Diff:
+    """The default of `Provider.diff`."""
+    changes: list[FieldChange] = []
+    before_inputs = recorded.inputs if recorded else {}
+    for name, after in desired.items():
+        wished = before_inputs.get(name, kind.default(name))
+        before = observed.get(name, wished)
+        if before == after:
+            continue
+        immutable = name in kind.immutable
+        because = "drift" if wished == after else "script"
+        changes += [
+            FieldChange(path, old, new, because, replaces=immutable) for path, old, new in differences(before, after, name)
+        ]
+    for name in kind.compared:
+        if recorded is not None and name in observed and observed[name] != recorded.outputs.get(name):
+            changes.append(FieldChange(name, observed[name], recorded.outputs.get(name), "drift"))
+    return Diff(tuple(changes))

@@ -1,0 +1,146 @@
+"""A kind as the engine sees it, and the registry in which kinds are found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from purvey._base.value import Value
+from purvey.errors import ScriptError
+from purvey.providers.contract import Provider
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One input or output of a kind; made by `purvey.Input` and `purvey.Output`.
+
+    Attributes:
+        name: The field's name.
+        type: Its Python type, checked at the door.
+        output: Whether the world, not the script, gives it.
+        required: Whether the script must give it.
+        default: Its value where the script gives none.
+        immutable: Whether a change replaces the object.
+        secret: Whether it holds a `Secret`.
+        stable: An output that no update changes (an id), so it stays known while its node changes.
+        compared: An output whose difference from the record is drift.
+        container: An input whose node this one lives in.
+        doc: One sentence for the reference.
+    """
+
+    name: str
+    type: Any
+    output: bool = False
+    required: bool = False
+    default: Value = None
+    immutable: bool = False
+    secret: bool = False
+    stable: bool = False
+    compared: bool = False
+    container: bool = False
+    doc: str = ""
+
+
+class Kind:
+    """A kind as the engine sees it: its name, its fields and its provider.
+
+    Args:
+        name: ``family.Name``, for example ``postgres.Database``.
+        fields: Inputs and outputs.
+        provider: The provider; one instance serves all objects of the kind.
+        bind: Makes an instance of the declaration from values, for the provider.
+        check: A validation probe: performed when its needs are met, gates the run, leaves nothing behind.
+        holds_data: Deleting or replacing it can lose data that no script can restore.
+        delete_first: A replacement must delete the old object before it creates the new one.
+        version: Version of the kind's schema; raised when recorded fields change meaning.
+    """
+
+    __slots__ = (
+        "_defaults", "bind", "check", "compared", "containers", "delete_first", "fields", "holds_data", "immutable", "inputs",
+        "name", "outputs", "provider", "required", "secrets", "stable", "version",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        fields: Sequence[Field],
+        provider: Provider[Any],
+        bind: Callable[[str, Mapping[str, Value]], Any],
+        *,
+        check: bool = False,
+        holds_data: bool = False,
+        delete_first: bool = False,
+        version: int = 1,
+    ) -> None:
+        self.name = name
+        self.fields = {field.name: field for field in fields}
+        self.provider = provider
+        self.bind = bind
+        self.check = check
+        self.holds_data = holds_data
+        self.delete_first = delete_first
+        self.version = version
+        self.inputs = frozenset(field.name for field in fields if not field.output)
+        self.outputs = frozenset(field.name for field in fields if field.output)
+        self.immutable = frozenset(field.name for field in fields if field.immutable)
+        self.stable = frozenset(field.name for field in fields if field.stable)
+        self.compared = tuple(field.name for field in fields if field.compared)
+        self.secrets = frozenset(field.name for field in fields if field.secret)
+        self.required = frozenset(field.name for field in fields if field.required)
+        self.containers = tuple(field.name for field in fields if field.container)
+        self._defaults = {field.name: field.default for field in fields}
+
+    def default(self, name: str) -> Value:
+        """The value of an input that the script does not give."""
+        return self._defaults.get(name)
+
+    @property
+    def claims_anything(self) -> bool:
+        """Whether its objects may occupy something alone."""
+        return type(self.provider).claims is not Provider.claims
+
+
+class Registry:
+    """The kinds that are known, by name."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, Kind] = {}
+
+    def add(self, kind: Kind) -> None:
+        """Make a kind known; a second one of the same name takes the first one's place (a script loaded twice)."""
+        self._kinds[kind.name] = kind
+
+    def get(self, name: str) -> Kind:
+        """The kind called `name`.
+
+        Raises:
+            ScriptError: ``script.unknown_kind`` if nothing that was imported defines it.
+        """
+        if name not in self._kinds:
+            self._load(name)
+        kind = self._kinds.get(name)
+        if kind is None:
+            raise ScriptError(
+                "script.unknown_kind",
+                "A kind is not installed",
+                detail=f"The record holds an object of kind {name!r}, which no imported module defines.",
+                hint="Install the package that defines it, or run with the script that does.",
+            )
+        return kind
+
+    def _load(self, name: str) -> None:
+        """Import the module of purvey's own family, if there is one: a destroy without the script needs it."""
+        import importlib  # noqa: PLC0415 - only needed for kinds that no script has imported.
+
+        family = name.partition(".")[0]
+        if family.isidentifier():
+            try:
+                importlib.import_module(f"purvey.resources.{family}")
+            except ModuleNotFoundError as error:
+                if error.name != f"purvey.resources.{family}":
+                    raise
+
+
+registry = Registry()
+"""The kinds of this process; declarations register themselves when their module is imported."""
