@@ -1,0 +1,1 @@
+"""Secrets: the backends they are read from, and how values come to rest sealed."""

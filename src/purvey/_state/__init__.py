@@ -1,0 +1,1 @@
+"""What is remembered: records, their fold, its integrity, and the store that keeps them."""

@@ -1,0 +1,130 @@
+"""What a run did, told from its records: for `purvey show`, `purvey runs` and the end of an apply. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from purvey._state.record import Begun, Closed, Failed, Noted, Opened, Record, Staged, Succeeded
+
+
+class ChangeHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation of a run.
+
+    Attributes:
+        address: The node.
+        action: ``create``, ``update``, ``delete``, ``check``, ``undo``, ``settle``, ``adopted``, ``moved``, ``forgotten``.
+        result: ``done``, ``unchanged``, ``failed``, ``in doubt``.
+        attempts: How many times it was tried.
+        seconds: How long it took.
+        code: The error's stable code, empty when it did not fail.
+        detail: The world's own message.
+        undoes: For an undo: what is taken back (``create`` or ``update``); empty otherwise.
+    """
+
+    address: str
+    action: str
+    result: str
+    attempts: int = 1
+    seconds: float = 0.0
+    code: str = ""
+    detail: str = ""
+    undoes: str = ""
+
+
+class RunHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """A run, as its records tell it; `started` and `ended` are seconds since the epoch, `ended` None while it is open.
+
+    `result` is empty while the run is open. `cause` is the failure that decided it, with its address and the world's message.
+    """
+
+    id: str
+    stack: str
+    env: str
+    verb: str
+    result: str
+    started: float
+    ended: float | None
+    changes: tuple[ChangeHistory, ...] = ()
+    cause: str = ""
+    cause_address: str = ""
+    cause_detail: str = ""
+    user: str = ""
+    machine: str = ""
+    stages: int = 1
+    parameters: dict[str, object] = {}
+
+
+def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
+    """Tell a run from its records.
+
+    Args:
+        run: The run's id.
+        stack: ``name/environment``.
+        records: All its records in order; the first is `Opened`.
+    """
+    name, _, env = stack.rpartition("/")
+    opened: Opened | None = None
+    closed: Closed | None = None
+    stages = 1
+    begun: dict[str, Begun] = {}
+    verbs: dict[str, str] = {}
+    found: dict[str, ChangeHistory] = {}
+    for record in records:
+        if isinstance(record, Opened):
+            opened = opened or record
+            closed = None
+        elif isinstance(record, Closed):
+            closed = record
+        elif isinstance(record, Staged):
+            stages = record.stage + 1
+        elif isinstance(record, Begun):
+            begun[record.operation] = record
+            verbs[record.operation] = record.verb
+            undone = verbs.get(record.undoes, "create") if record.undoes else ""
+            found[record.operation] = ChangeHistory(
+                address=record.address, action=record.verb, result="in doubt", undoes=undone
+            )
+        elif isinstance(record, Succeeded | Failed):
+            # What an earlier run began and this one settled has its begin there.
+            settled = ChangeHistory(address=record.address, action="settle", result="in doubt")
+            found[record.operation] = _ended(found.get(record.operation, settled), record)
+        elif isinstance(record, Noted) and record.what not in ("refreshed", "skipped"):
+            found[f"{record.what} {record.address} {len(found)}"] = _noted(record)
+    return RunHistory(
+        id=run,
+        stack=name,
+        env=env,
+        verb=opened.verb if opened else "",
+        result=closed.result if closed else "",
+        started=opened.at if opened else 0.0,
+        ended=closed.at if closed else None,
+        changes=tuple(found.values()),
+        cause=closed.cause if closed else "",
+        cause_address=closed.address if closed else "",
+        cause_detail=closed.detail if closed else "",
+        user=opened.user if opened else "",
+        machine=opened.machine if opened else "",
+        stages=stages,
+        parameters=dict(opened.parameters) if opened else {},
+    )
+
+
+def _ended(change: ChangeHistory, record: Succeeded | Failed) -> ChangeHistory:
+    if isinstance(record, Failed):
+        return msgspec.structs.replace(
+            change, result="failed", attempts=record.attempts, seconds=record.seconds, code=record.code,
+            detail=record.detail or record.summary,
+        )  # fmt: skip
+    result = "unchanged" if record.unchanged else "done"
+    return msgspec.structs.replace(change, result=result, attempts=record.attempts, seconds=record.seconds)
+
+
+def _noted(record: Noted) -> ChangeHistory:
+    if record.what == "checked":
+        return ChangeHistory(
+            address=record.address, action="check", result="done" if record.ok else "failed", attempts=record.attempts,
+            seconds=record.seconds, code="" if record.ok else "check_failed", detail=record.detail,
+        )  # fmt: skip
+    return ChangeHistory(address=record.address, action=record.what, result="done")

@@ -1,0 +1,77 @@
+"""Keyed digests of rows, so that a changed bit is seen and named.
+
+Each is BLAKE2b under a key derived from the store's, over the row's identity and its body: a body moved to another row is as
+wrong as a changed one. They do not show that a row is missing; `Store.verify` does, by folding the journal again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from purvey._base.derive import derive
+from purvey.errors import StateError
+
+MAC_BYTES: Final = 16
+"""128 bits: nobody forges one by trying."""
+
+
+class RowMac:
+    """Computes the digests of one store's rows.
+
+    Args:
+        key: The store's key, 32 bytes.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        self._key = derive(key, "state rows")
+
+    def of(self, identity: bytes, body: bytes) -> bytes:
+        """The digest of `body` in the row `identity`, one of those made by the functions below."""
+        return hashlib.blake2b(identity + body, key=self._key, digest_size=MAC_BYTES).digest()
+
+
+def key_id(key: bytes) -> str:
+    """16 hexadecimal digits by which a store knows its key; they tell nothing about it."""
+    return derive(key, "key id").hex()[:16]
+
+
+def record_identity(run: str, sequence: int) -> bytes:
+    """A journal record: its run and its place in the journal."""
+    return f"record\0{run}\0{sequence}\0".encode()
+
+
+def resource_identity(stack: str) -> bytes:
+    """A row of the snapshot; its address and generation are in the body, and are compared."""
+    return f"resource\0{stack}\0".encode()
+
+
+def retired_identity(stack: str) -> bytes:
+    """The highest generation of an address whose object is gone."""
+    return f"retired\0{stack}\0".encode()
+
+
+def manifest_identity(run: str) -> bytes:
+    """The list of a run's archived files."""
+    return f"manifest\0{run}\0".encode()
+
+
+def retired_body(address: str, generation: int) -> bytes:
+    """What a retired generation's digest is over."""
+    return f"{address}\0{generation}".encode()
+
+
+def tampered(what: str) -> StateError:
+    """The error for a row that is not as it was written.
+
+    Args:
+        what: The row: its table, and its address or number.
+    """
+    return StateError(
+        "state.tampered_row",
+        "A row of the store was changed",
+        detail=f"{what} does not match its digest: the disk damaged it, or somebody edited it.",
+        hint="Keep the store as it is, and restore a backup.",
+    )

@@ -1,0 +1,308 @@
+"""The journal's records, versioned; state is their fold.
+
+A record is one JSON object with its type under ``record``. Fields are only ever added, with a default; a record of a later
+version that this one does not know stops with an error rather than being passed over. `docs/formats/journal.md` is the
+specification.
+
+Invariant: no record holds a plaintext secret. Values are in the frozen form of `purvey._base.value`, with `Masked` for secrets.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from purvey._base.value import Value, thaw
+from purvey.errors import StateError
+
+FORMAT: Final = 1
+"""Version of the record format; written once per store."""
+
+
+class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything that is remembered of one object.
+
+    Attributes:
+        address: Its node's address inside the stack.
+        kind: Its kind's name.
+        generation: Counts the objects that this address has had; never reused.
+        id: The id that the world gave it.
+        name: The physical name chosen for it.
+        inputs: The resolved inputs, secrets masked.
+        outputs: The outputs, secrets masked and sealed.
+        digest: The node digest of the wish that it fulfils.
+        needs: Addresses it depended on.
+        container: The node it lives in.
+        protect: Whether it may not be deleted or replaced.
+        retain: Whether a delete leaves it in the world.
+        adopted: Whether it existed before purvey knew it; an undo never deletes it.
+        source: ``file:line`` of its last declaration.
+        version: The kind's schema version.
+        run: The run that last changed it.
+        replace_when: The value whose change replaces it.
+        ignore: Inputs whose drift is somebody else's business.
+        skipped: Whether a later run was told to pass over it, so that the record may be behind the script.
+    """
+
+    address: str
+    kind: str
+    generation: int
+    id: str
+    name: str = ""
+    inputs: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
+    digest: str = ""
+    needs: tuple[str, ...] = ()
+    container: str = ""
+    protect: bool = False
+    retain: bool = False
+    adopted: bool = False
+    source: str = ""
+    version: int = 1
+    run: str = ""
+    replace_when: Any = None
+    ignore: tuple[str, ...] = ()
+    skipped: bool = False
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="record"):
+    """What every record has: `at`, seconds since the epoch."""
+
+    at: float
+
+
+class Opened(Base, frozen=True, tag="opened"):
+    """A run began: what makes it repeatable."""
+
+    verb: str
+    script: str = ""
+    function: str = ""
+    parameters: dict[str, Any] = {}
+    on_failure: str = "undo"
+    purvey: str = ""
+    nonce: str = ""
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    undoes: str = ""
+    user: str = ""
+    machine: str = ""
+
+
+class LookedUp(Base, frozen=True, tag="looked_up"):
+    """What a `lookup` found, to be replayed."""
+
+    name: str
+    value: Any
+
+
+class Given(Base, frozen=True, tag="given"):
+    """A value that `value()` gave to the script; a different one later in the run is an error."""
+
+    link: str
+    digest: str
+
+
+class Approved(Base, frozen=True, tag="approved"):
+    """Who let a stage's plan go ahead: `digest` is the plan's, `covers` its changes as ``action address``."""
+
+    digest: str
+    stage: int
+    by: str
+    covers: tuple[str, ...] = ()
+
+
+class Staged(Base, frozen=True, tag="staged"):
+    """A stage was applied, and the script goes on from `pauses`."""
+
+    stage: int
+    pauses: tuple[str, ...] = ()
+
+
+class Undoing(Base, frozen=True, tag="undoing"):
+    """The run failed and takes back what it did; a resume goes on with that."""
+
+    cause: str
+    address: str = ""
+    detail: str = ""
+
+
+class Closed(Base, frozen=True, tag="closed"):
+    """The run is over."""
+
+    result: str
+    cause: str = ""
+    address: str = ""
+    detail: str = ""
+
+
+class Begun(Base, frozen=True, tag="begun"):
+    """An effect is about to happen; on disk before the call is made.
+
+    Attributes:
+        operation: Its id, unique in the estate.
+        verb: ``create``, ``update``, ``delete`` or ``undo``.
+        token: The idempotency token, the same for every attempt.
+        name: The physical name.
+        inputs: What is wanted, resolved and masked; empty for a delete.
+        digest: The node digest of that wish.
+        node: What else the record of a new object will hold (a `ResourceState` without id and outputs).
+        prior: The object's record before, with the fields as they were observed; None for a create.
+        undoes: The operation that this one takes back.
+        fence: The lease's fencing number.
+    """
+
+    operation: str
+    address: str
+    generation: int
+    verb: str
+    token: str
+    node: ResourceState
+    prior: ResourceState | None = None
+    undoes: str = ""
+    fence: int = 0
+
+
+class Identified(Base, frozen=True, tag="identified"):
+    """The world returned an id; on disk before any waiting."""
+
+    operation: str
+    id: str
+
+
+class Succeeded(Base, frozen=True, tag="succeeded"):
+    """The effect happened; `state` is the whole new record, None after a delete."""
+
+    operation: str
+    address: str
+    generation: int
+    state: ResourceState | None = None
+    attempts: int = 1
+    seconds: float = 0.0
+    unchanged: bool = False
+
+
+class Failed(Base, frozen=True, tag="failed"):
+    """The effect did not happen, or may have: `may_exist` says whether anything may be there."""
+
+    operation: str
+    address: str
+    generation: int
+    code: str
+    summary: str
+    detail: str = ""
+    may_exist: bool = False
+    attempts: int = 1
+    seconds: float = 0.0
+
+
+class Noted(Base, frozen=True, tag="noted"):
+    """A record changed without an effect.
+
+    Attributes:
+        what: ``adopted``, ``moved``, ``forgotten``, ``refreshed``, ``imported``, ``skipped`` or ``checked``.
+        address: The node.
+        generation: Its generation.
+        state: Its new record; None where it is forgotten, or where nothing of it changes.
+        was: The former address of a moved node.
+        detail: For a check: what it saw.
+        ok: For a check: whether it passed.
+        seconds: For a check: how long it took.
+    """
+
+    what: str
+    address: str
+    generation: int = 0
+    state: ResourceState | None = None
+    was: str = ""
+    detail: str = ""
+    ok: bool = True
+    seconds: float = 0.0
+    attempts: int = 1
+
+
+class OutputsSet(Base, frozen=True, tag="outputs_set"):
+    """The stack's outputs as of this run, masked and sealed; `reads` are the stacks whose outputs the script read."""
+
+    values: dict[str, Any]
+    reads: tuple[str, ...] = ()
+
+
+Record: TypeAlias = (
+    Opened
+    | LookedUp
+    | Given
+    | Approved
+    | Staged
+    | Undoing
+    | Closed
+    | Begun
+    | Identified
+    | Succeeded
+    | Failed
+    | Noted
+    | OutputsSet
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+_state_decoder = msgspec.json.Decoder(ResourceState)
+
+
+def encode(record: Record) -> bytes:
+    """The record as one JSON object."""
+    return _encoder.encode(record)
+
+
+def decode(body: bytes) -> Record:
+    """The inverse of `encode`.
+
+    Raises:
+        StateError: ``state.unreadable_record`` for a record that this version does not know.
+    """
+    try:
+        return _decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise unreadable(str(error)) from error
+
+
+def encode_state(state: ResourceState) -> bytes:
+    """A resource's record as one JSON object, as the store's snapshot keeps it."""
+    return _encoder.encode(state)
+
+
+def decode_state(body: bytes) -> ResourceState:
+    """The inverse of `encode_state`; special values inside stay as tagged dictionaries until `thawed`.
+
+    Raises:
+        StateError: ``state.unreadable_record``.
+    """
+    try:
+        return _state_decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise unreadable(str(error)) from error
+
+
+def thawed(data: dict[str, Any]) -> dict[str, Value]:
+    """Inputs or outputs of a decoded record with their special values (`Masked`, `NodeLink`) restored.
+
+    Most objects have none; then the dictionary itself is returned.
+    """
+    return thaw(data) if _is_special(data) else data
+
+
+def _is_special(data: Any) -> bool:
+    kind = type(data)
+    if kind is dict:
+        return "$" in data or any(_is_special(item) for item in data.values() if type(item) in (dict, list))
+    return any(_is_special(item) for item in data if type(item) in (dict, list))
+
+
+def unreadable(detail: str) -> StateError:
+    """The error for bytes that are not a record."""
+    return StateError(
+        "state.unreadable_record",
+        "A record in the store cannot be read",
+        detail=f"{detail}. It was damaged, or a later version of purvey wrote it.",
+        hint="Keep the file. Use the version of purvey that wrote it, or restore a backup.",
+    )

@@ -1,0 +1,49 @@
+"""Keeps the script files of runs: each content once, and for each run a signed list of what was where."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping
+
+import msgspec
+
+from purvey._state.mac import RowMac, manifest_identity, tampered
+from purvey._state.sqlite.connect import transaction
+
+_manifests = msgspec.json.Decoder(dict[str, str])
+
+
+def keep(connection: sqlite3.Connection, run: str, files: Mapping[str, bytes], mac: RowMac) -> None:
+    """Keep the files of a run; what another run had already is not written again."""
+    digests = {path: hashlib.sha256(content) for path, content in files.items()}
+    body = msgspec.json.encode({path: digest.hexdigest() for path, digest in digests.items()}, order="sorted")
+    with transaction(connection):
+        for path, digest in digests.items():
+            insert = "INSERT INTO file (digest, content) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
+            connection.execute(insert, (digest.digest(), files[path]))
+        signed = mac.of(manifest_identity(run), body)
+        connection.execute("INSERT OR REPLACE INTO manifest (run, body, mac) VALUES (?, ?, ?)", (run, body, signed))
+
+
+def kept(connection: sqlite3.Connection, run: str, mac: RowMac) -> dict[str, bytes]:
+    """The files of a run; empty if none were kept.
+
+    Raises:
+        StateError: ``state.tampered_row``.
+    """
+    row = connection.execute("SELECT body, mac FROM manifest WHERE run = ?", (run,)).fetchone()
+    if row is None:
+        return {}
+    body, signed = row
+    if mac.of(manifest_identity(run), body) != signed:
+        raise tampered(f"The list of files of run {run}")
+    return {path: _content(connection, run, path, digest) for path, digest in _manifests.decode(body).items()}
+
+
+def _content(connection: sqlite3.Connection, run: str, path: str, digest: str) -> bytes:
+    row = connection.execute("SELECT content FROM file WHERE digest = ?", (bytes.fromhex(digest),)).fetchone()
+    if row is None or hashlib.sha256(row[0]).hexdigest() != digest:
+        raise tampered(f"The archived file {path} of run {run}")
+    content: bytes = row[0]
+    return content

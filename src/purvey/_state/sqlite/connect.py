@@ -1,0 +1,131 @@
+"""Connections to the file, and what its errors mean.
+
+Each connection keeps a commit on disk before it is acknowledged (``synchronous=FULL``), and waits a while for others.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from purvey.errors import StateError
+
+BUSY_S: Final = 10.0
+"""Seconds to wait for another process's transaction; each takes milliseconds, so longer means that something is stuck."""
+
+_CACHE_KIB: Final = 16_384
+"""Pages kept in memory: enough for the inner pages of an estate of 100,000 objects."""
+
+_CHECKPOINT_PAGES: Final = 4_000
+"""Pages in the log before they are carried over: 16 MiB, so that pages which many commits change are carried once."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to an existing file, in which transactions are begun and ended explicitly.
+
+    Raises:
+        sqlite3.Error: If the file cannot be opened.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, mode: str = "IMMEDIATE") -> Iterator[None]:
+    """Commit at the end, or roll back.
+
+    Args:
+        connection: The connection.
+        mode: ``IMMEDIATE`` to write, ``DEFERRED`` to read one moment's truth.
+    """
+    connection.execute(f"BEGIN {mode}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # Some errors have rolled back by themselves.
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into errors that say what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explained(path, error) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """As `reading`, for what must become durable."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise write_failed(path, error) from error
+
+
+def write_failed(path: Path, error: sqlite3.Error) -> StateError:
+    """The error for records that could not be made durable."""
+    if _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return explained(path, error)
+    return StateError(
+        "state.write_failed",
+        "The store cannot be written",
+        detail=f"{path}: {error}. {_free(path)} Nothing is done that could not be written down first; what was "
+        "acknowledged before is safe.",
+        hint="Make room or mend the disk. Then go on with\n\n    purvey resume",
+    )
+
+
+def explained(path: Path, error: sqlite3.Error) -> StateError:
+    """The error for a file that cannot be read."""
+    code = _primary_code(error)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return damaged(path, str(error))
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StateError(
+            "state.locked",
+            "Another program keeps the store locked",
+            detail=f"{path} was locked for {BUSY_S:.0f} s; a run locks it for milliseconds at a time.",
+            hint=f"End the program that has it open:\n\n    fuser -v {path}",
+        )
+    return StateError(
+        "state.cannot_open",
+        "The store cannot be opened",
+        detail=f"{path}: {error}. The file and its folder must be readable and writable, because readers leave marks, too.",
+        hint=f"Look at the rights of both:\n\n    ls -la {path.parent}",
+    )
+
+
+def damaged(path: Path, what: str) -> StateError:
+    """The error for a file that is no store any more."""
+    return StateError(
+        "state.damaged",
+        "The store is damaged",
+        detail=f"{path}: {what}. What it remembers cannot be trusted until it is whole.",
+        hint="Keep the file and those beside it (-wal, -shm), and put a backup in their place.",
+    )
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _free(path: Path) -> str:
+    try:
+        info = os.statvfs(path.parent)
+    except OSError:
+        return ""
+    return f"Its disk has {info.f_bavail * info.f_frsize / 1e6:.1f} MB free."

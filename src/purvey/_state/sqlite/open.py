@@ -1,0 +1,172 @@
+"""Opens a store: makes a new one, migrates an old one, and refuses what it must not touch.
+
+Nothing is written before the file is known to be a store and the key to be its own. A new store appears in one transaction,
+its key before it: whoever dies in between leaves a key without a store, never a store without a key.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Final
+
+from purvey._base.clock import Clock
+from purvey._state.mac import key_id
+from purvey._state.record import FORMAT
+from purvey._state.sqlite.connect import connect, damaged, reading, transaction
+from purvey._state.sqlite.schema import APPLICATION_ID, VERSION, migrate, version_of
+from purvey._state.sqlite.store import SqliteStore
+from purvey._state.store import Keys
+from purvey.errors import StateError
+
+_ESTATE_BYTES: Final = 5
+"""40 random bits are 8 characters of base32."""
+
+_RETRIES_MAX: Final = 200
+_RETRY_S: Final = 0.05
+"""Switching on the write-ahead log fails while another process looks at a new file; ten seconds outlast any such moment."""
+
+
+def open_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqliteStore:
+    """The store at `path`; a new one with its key if there is none.
+
+    Args:
+        path: The file. Its folder is made with mode 0700, the file with mode 0600.
+        keys: Where keys are.
+        clock: Time and chance.
+
+    Raises:
+        StateError: ``state.cannot_open``, ``state.not_a_store``, ``state.damaged``, ``state.newer``, ``state.wrong_key``, or
+            what `keys` raises.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode.
+    except OSError as error:
+        raise _cannot_open(path, error) from error
+    with reading(path):
+        connection = connect(path)
+        try:
+            return _opened(connection, path, keys, clock)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def find_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqliteStore | None:
+    """The store at `path`; None if there is none, and then nothing is made.
+
+    Raises:
+        StateError: As `open_sqlite`.
+    """
+    try:
+        there = path.stat().st_size > 0  # An empty file is what a process left that died while it made a store.
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _cannot_open(path, error) from error
+    return open_sqlite(path, keys=keys, clock=clock) if there else None
+
+
+def _opened(connection: sqlite3.Connection, path: Path, keys: Keys, clock: Clock) -> SqliteStore:
+    if _is_new(connection, path):
+        _make(connection, path, keys, clock)
+    _require_known_version(connection, path)
+    estate, known_key = _identity(connection, path)
+    key = keys.find(estate)
+    if key_id(key) != known_key:
+        raise _wrong_key(path, keys.place(estate), known_key)
+    _switch_on_log(connection)
+    if version_of(connection) < VERSION:
+        with transaction(connection):
+            migrate(connection)
+    return SqliteStore(connection, path, estate=estate, key=key, clock=clock)
+
+
+def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file is empty; a database of somebody else's is refused."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application == APPLICATION_ID:
+        return False
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application or tables:
+        raise StateError(
+            "state.not_a_store",
+            "The file is a database of another program",
+            detail=f"{path} was not made by purvey, so it is left as it is.",
+            hint="Name another folder for the store in purvey.toml.",
+        )
+    return True
+
+
+def _make(connection: sqlite3.Connection, path: Path, keys: Keys, clock: Clock) -> None:
+    """Make the store and its key, unless another process just did."""
+    with transaction(connection):
+        if _is_new(connection, path):
+            estate = base64.b32encode(clock.entropy(_ESTATE_BYTES)).decode().lower()
+            key = keys.make(estate)
+            migrate(connection)
+            insert = "INSERT INTO store (number, estate, key_id, format, made) VALUES (1, ?, ?, ?, ?)"
+            connection.execute(insert, (estate, key_id(key), FORMAT, clock.now()))
+
+
+def _switch_on_log(connection: sqlite3.Connection) -> None:
+    """Let readers and the writer work side by side; the file remembers it, so that this is done once."""
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode == "wal":
+        return
+    for attempt in range(_RETRIES_MAX):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if attempt == _RETRIES_MAX - 1:
+                raise
+            threading.Event().wait(_RETRY_S)
+        else:
+            return
+
+
+def _identity(connection: sqlite3.Connection, path: Path) -> tuple[str, str]:
+    """The estate, and the id of its key."""
+    row = connection.execute("SELECT estate, key_id, format FROM store").fetchone()
+    if row is None:
+        raise damaged(path, "it does not say which estate it is of")
+    estate, known_key, written = row
+    if written > FORMAT:
+        raise _newer(path)
+    return str(estate), str(known_key)
+
+
+def _require_known_version(connection: sqlite3.Connection, path: Path) -> None:
+    if version_of(connection) > VERSION:
+        raise _newer(path)
+
+
+def _newer(path: Path) -> StateError:
+    return StateError(
+        "state.newer",
+        "A later version of purvey wrote the store",
+        detail=f"{path} has tables or records that this version does not know; writing to it could lose what they say.",
+        hint="Update purvey:\n\n    pip install --upgrade purvey",
+    )
+
+
+def _wrong_key(path: Path, place: str, known: str) -> StateError:
+    return StateError(
+        "state.wrong_key",
+        "The key is not the store's",
+        detail=f"{path} was made with the key {known}, and {place} holds another. Nothing was read or written with it.",
+        hint="Bring back the key file that was made with the store, or name it with PURVEY_KEY_FILE.",
+    )
+
+
+def _cannot_open(path: Path, error: OSError) -> StateError:
+    return StateError(
+        "state.cannot_open",
+        "The store cannot be opened",
+        detail=f"{path}: {error.strerror}. What purvey remembers is kept there, so it must be readable and writable.",
+        hint=f"Look at the rights of the folder:\n\n    ls -ld {path.parent}",
+    )

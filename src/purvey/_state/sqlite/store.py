@@ -1,0 +1,187 @@
+"""The store in one SQLite file: reading on one connection, writing in the one thread that owns another."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from purvey._base.clock import Clock
+from purvey._state.journal import Journal, Writer
+from purvey._state.lease import HeldLease, Lease
+from purvey._state.mac import RowMac, key_id
+from purvey._state.record import Record
+from purvey._state.sqlite import archive, lease, read
+from purvey._state.sqlite.connect import connect, reading, transaction, writing
+from purvey._state.sqlite.verify import verify
+from purvey._state.sqlite.write import SqliteAdapter
+from purvey._state.state import State
+from purvey._state.store import RunRow
+from purvey.errors import StateError
+
+T = TypeVar("T")
+
+_WAIT_S: Final = 1.0
+"""Seconds between two looks at a lease that another run holds."""
+
+
+class SqliteStore:
+    """See `purvey._state.store.Store`; `purvey._state.sqlite.open_sqlite` makes one.
+
+    Args:
+        connection: For reading.
+        path: The file.
+        estate: The estate's id.
+        key: The store's key.
+        clock: Time and chance.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, estate: str, key: bytes, clock: Clock) -> None:
+        self.estate: Final = estate
+        self.location: Final = str(path)
+        self.key: Final = key
+        self.key_id: Final = key_id(key)
+        self._connection = connection
+        self._reading = threading.Lock()
+        self._path = path
+        self._clock = clock
+        self._mac = RowMac(key)
+        self._writer = Writer(self._connect_writer)
+
+    def load(self, stack: str) -> State:
+        """See `Store.load`."""
+        with self._snapshot() as connection:
+            return read.load(connection, stack, self._mac)
+
+    def records(self, run: str) -> list[Record]:
+        """See `Store.records`."""
+        with self._snapshot() as connection:
+            return read.records(connection, run, self._mac)
+
+    def runs(self, stack: str | None, limit: int) -> list[RunRow]:
+        """See `Store.runs`."""
+        with self._snapshot() as connection:
+            return read.runs(connection, stack, limit)
+
+    def run(self, id: str) -> RunRow:
+        """See `Store.run`."""
+        with self._snapshot() as connection:
+            found = read.runs_named(connection, id.upper()) or read.runs_named(connection, id)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise StateError(
+                "state.ambiguous_run",
+                "Several runs have an id that begins so",
+                detail=f"{id} is the beginning of {', '.join(row.id for row in found)}.",
+                hint="Give more characters.",
+            )
+        raise StateError(
+            "state.no_such_run",
+            "There is no such run",
+            detail=f"No run in {self.location} has an id that begins with {id!r}.",
+            hint="List the runs:\n\n    purvey runs",
+        )
+
+    def stacks(self) -> list[str]:
+        """See `Store.stacks`."""
+        with self._snapshot() as connection:
+            return read.stacks(connection)
+
+    def unfinished(self, stack: str) -> RunRow | None:
+        """See `Store.unfinished`."""
+        with self._snapshot() as connection:
+            return read.unfinished(connection, stack)
+
+    def open_journal(self, stack: str, run: str, fence: int) -> Journal:
+        """See `Store.open_journal`."""
+        return Journal(self._writer, stack, run, fence)
+
+    def acquire(self, stack: str, run: str) -> Lease:
+        """See `Store.acquire`."""
+        return self._change(lambda connection: lease.acquire(connection, stack, run, self._clock))
+
+    def renew(self, held: Lease) -> Lease:
+        """See `Store.renew`."""
+        return self._change(lambda connection: lease.renew(connection, held, self._clock))
+
+    def release(self, held: Lease) -> None:
+        """See `Store.release`."""
+        self._change(lambda connection: lease.release(connection, held))
+
+    @contextmanager
+    def hold(self, stack: str, run: str, *, wait: bool = False) -> Iterator[HeldLease]:
+        """See `Store.hold`."""
+        held = HeldLease(self._acquired(stack, run, wait=wait), self.renew, clock=self._clock)
+        try:
+            yield held
+        finally:
+            held.stop()
+            with suppress(StateError):  # A lease that cannot be given back ends by itself, and says so to whoever asks.
+                self.release(held.lease)
+
+    def archive(self, run: str, files: Mapping[str, bytes]) -> None:
+        """See `Store.archive`."""
+        self._change(lambda connection: archive.keep(connection, run, files, self._mac))
+
+    def archived(self, run: str) -> dict[str, bytes]:
+        """See `Store.archived`."""
+        with self._snapshot() as connection:
+            return archive.kept(connection, run, self._mac)
+
+    def backup(self, path: Path) -> None:
+        """See `Store.backup`; the key is not in the copy."""
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with closing(connect(path)) as copy, self._reading:
+                self._connection.backup(copy)
+        except (OSError, sqlite3.Error) as error:
+            raise StateError(
+                "state.backup_failed",
+                "The store could not be copied",
+                detail=f"{path}: {error}.",
+                hint="Name a file that does not exist yet, on a disk with room for the whole store.",
+            ) from error
+
+    def verify(self) -> list[str]:
+        """See `Store.verify`."""
+        with self._snapshot() as connection:
+            return verify(connection, self._mac)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._writer.close()
+        with self._reading:
+            self._connection.close()
+
+    def _connect_writer(self) -> SqliteAdapter:
+        with writing(self._path):
+            return SqliteAdapter(connect(self._path), self._path, self._mac)
+
+    def _change(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Change something other than the journal, in turn with its writes."""
+
+        def work(adapter: SqliteAdapter) -> T:
+            with writing(self._path):
+                return change(adapter.connection)
+
+        return self._writer.run(work)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """The reading connection, for one thread at a time, at one moment of the store."""
+        with self._reading, reading(self._path), transaction(self._connection, "DEFERRED"):
+            yield self._connection
+
+    def _acquired(self, stack: str, run: str, *, wait: bool) -> Lease:
+        while True:
+            try:
+                return self.acquire(stack, run)
+            except StateError as error:
+                if not wait or error.code != "state.busy":
+                    raise
+            threading.Event().wait(_WAIT_S)

@@ -1,0 +1,107 @@
+"""Proves that a store is sound: the file, every digest, and that the snapshot is the fold of the journal."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from purvey._state.check import violations
+from purvey._state.mac import RowMac
+from purvey._state.record import Closed, Opened, Record, Succeeded
+from purvey._state.sqlite import archive, read
+from purvey._state.state import State
+from purvey.errors import InternalError, StateError
+
+
+def verify(connection: sqlite3.Connection, mac: RowMac) -> list[str]:
+    """One sentence for everything that is wrong; call it inside a read transaction.
+
+    A file that is damaged is not looked into any further.
+    """
+    damage = [line for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"]
+    damage += [f"row {row[1]} of {row[0]} points to nothing" for row in connection.execute("PRAGMA foreign_key_check")]
+    if damage:
+        return damage
+    found = _gaps(connection)
+    for stack in [name for (name,) in connection.execute("SELECT name FROM stack ORDER BY name")]:
+        found += _of_stack(connection, stack, mac)
+    for (run,) in connection.execute("SELECT id FROM run ORDER BY number").fetchall():
+        found += _of_run(connection, run, mac)
+    for (run,) in connection.execute("SELECT run FROM manifest").fetchall():
+        found += _of_archive(connection, run, mac)
+    return found
+
+
+def _gaps(connection: sqlite3.Connection) -> list[str]:
+    count, first, last = connection.execute("SELECT count(*), min(sequence), max(sequence) FROM record").fetchone()
+    if count and (first, last) != (1, count):
+        return [f"{last - count} journal records are missing"]
+    return []
+
+
+def _of_stack(connection: sqlite3.Connection, stack: str, mac: RowMac) -> list[str]:
+    """What is wrong with a stack's records and snapshot."""
+    told = list(read.journal_of(connection, stack, mac))
+    found = [error.detail for error in told if isinstance(error, StateError)]
+    try:
+        snapshot = read.load(connection, stack, mac)
+    except StateError as error:
+        return [*found, error.detail]
+    if found:
+        return found
+    found += [f"{stack}: {sentence}" for sentence in violations(snapshot)]
+    try:
+        folded = _fold(record for record in told if not isinstance(record, StateError))
+    except (KeyError, InternalError) as error:
+        return [*found, f"{stack}: the journal cannot be folded: {error}"]
+    return [*found, *(f"{stack}: {sentence}" for sentence in _differences(folded, snapshot))]
+
+
+def _fold(records: Iterable[Record]) -> State:
+    state = State()
+    for record in records:
+        state.apply(record)
+    return state
+
+
+def _differences(folded: State, snapshot: State) -> Iterator[str]:
+    """Where the snapshot is not what the journal says."""
+    for address, generation in sorted(folded.resources.keys() | snapshot.resources.keys()):
+        key = (address, generation)
+        if folded.resources.get(key) != snapshot.resources.get(key):
+            yield f"the snapshot of {address} #{generation} is not what the journal says"
+    for operation in sorted(folded.in_doubt.keys() | snapshot.in_doubt.keys()):
+        ours, theirs = folded.in_doubt.get(operation), snapshot.in_doubt.get(operation)
+        if ours is None or theirs is None or (ours.begun, ours.id, ours.failed) != (theirs.begun, theirs.id, theirs.failed):
+            yield f"operation {operation} in doubt is not what the journal says"
+    if folded.generations != snapshot.generations:
+        changed = dict(folded.generations.items() ^ snapshot.generations.items())
+        yield f"the highest generations of {', '.join(sorted(changed))} are not what the journal says"
+    if (folded.outputs, folded.reads) != (snapshot.outputs, snapshot.reads):
+        yield "the outputs are not what the journal says"
+
+
+def _of_run(connection: sqlite3.Connection, run: str, mac: RowMac) -> list[str]:
+    """Whether a run's row says what its records say."""
+    try:
+        records = read.records(connection, run, mac)
+    except StateError:
+        return []  # Its stack has told already.
+    (row,) = read.runs_named(connection, run)
+    result = ""
+    for record in records:
+        if isinstance(record, Closed | Opened):
+            result = record.result if isinstance(record, Closed) else ""
+    changes = sum(isinstance(record, Succeeded) and not record.unchanged for record in records)
+    if (row.result, row.changes) != (result, changes):
+        return [f"run {run} is listed as {row.result or 'open'} with {row.changes} changes, which its records do not say"]
+    return []
+
+
+def _of_archive(connection: sqlite3.Connection, run: str, mac: RowMac) -> list[str]:
+    """Whether a run's archived files are what was kept."""
+    try:
+        archive.kept(connection, run, mac)
+    except StateError as error:
+        return [error.detail]
+    return []

@@ -1,0 +1,214 @@
+"""Makes records durable, and brings the snapshot up to date with them in the same transaction.
+
+What each record does to the tables is what `purvey._state.state.State.apply` does to a state; a test folds random journals
+both ways. Each record costs a fixed number of row changes, however much is remembered.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from purvey._state.journal import Journal, Write
+from purvey._state.mac import RowMac, record_identity, resource_identity, retired_body, retired_identity
+from purvey._state.record import (
+    Begun,
+    Closed,
+    Failed,
+    Identified,
+    Noted,
+    Opened,
+    OutputsSet,
+    Record,
+    ResourceState,
+    Succeeded,
+    encode_state,
+)
+from purvey._state.sqlite.connect import transaction, write_failed
+from purvey.errors import InternalError, StateError
+
+
+class _Place(NamedTuple):
+    """Where a journal's records go: the numbers of its stack and run, and their names."""
+
+    stack: int
+    stack_name: str
+    run: int
+    run_id: str
+
+
+class SqliteAdapter:
+    """The connection of the writer's thread.
+
+    Args:
+        connection: A connection that nobody else uses.
+        path: The file, for messages.
+        mac: Computes the rows' digests.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, mac: RowMac) -> None:
+        self.connection = connection
+        self._path = path
+        self._mac = mac
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """Make every write durable; `error` is set on each that is refused, or on all when the disk fails."""
+        try:
+            with transaction(self.connection):
+                self._write_all(writes)
+        except sqlite3.Error as error:
+            for write in writes:
+                write.error = write_failed(self._path, error)
+        except (StateError, InternalError) as error:
+            if len(writes) == 1:
+                writes[0].error = error
+                return
+            for write in writes:  # One was refused. Alone, it fails alone.
+                self.commit([write])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def _write_all(self, writes: Sequence[Write]) -> None:
+        (sequence,) = self.connection.execute("SELECT coalesce(max(sequence), 0) FROM record").fetchone()
+        places: dict[Journal, _Place] = {}
+        changes: dict[int, int] = {}
+        for write in writes:
+            place = places.get(write.journal)
+            if place is None:
+                place = places[write.journal] = self._admit(write.journal)
+            for record, body in zip(write.records, write.bodies, strict=True):
+                sequence += 1
+                mac = self._mac.of(record_identity(place.run_id, sequence), body)
+                self.connection.execute("INSERT INTO record VALUES (?, ?, ?, ?)", (sequence, place.run, body, mac))
+                self._take(record, sequence, place)
+                if type(record) is Succeeded and not record.unchanged:
+                    changes[place.run] = changes.get(place.run, 0) + 1
+        for run, count in changes.items():
+            self.connection.execute("UPDATE run SET changes = changes + ? WHERE number = ?", (count, run))
+
+    def _admit(self, journal: Journal) -> _Place:
+        """Let a journal write if its lease is the stack's latest, and not given back."""
+        held = self.connection.execute(
+            "SELECT stack.number, fence, lease.run FROM stack JOIN lease ON lease.stack = stack.number WHERE name = ?",
+            (journal.stack,),
+        ).fetchone()
+        if held is None or held[1] != journal.fence or not held[2]:
+            raise _fenced(journal, held[2] if held is not None else "")
+        stack: int = held[0]
+        insert = "INSERT INTO run (id, stack) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+        self.connection.execute(insert, (journal.run, stack))
+        run, owner = self.connection.execute("SELECT number, stack FROM run WHERE id = ?", (journal.run,)).fetchone()
+        if owner != stack:
+            raise InternalError(f"Run {journal.run} is not one of {journal.stack}.")
+        return _Place(stack, journal.stack, run, journal.run)
+
+    def _take(self, record: Record, sequence: int, place: _Place) -> None:
+        """Bring the tables up to date with one record."""
+        match record:
+            case Begun():
+                self.connection.execute(
+                    "INSERT INTO in_doubt (operation, stack, address, generation, begun) VALUES (?, ?, ?, ?, ?)",
+                    (record.operation, place.stack, record.address, record.generation, sequence),
+                )
+            case Identified():
+                self._point("identified", record.operation, sequence, place)
+            case Succeeded():
+                self._end(record.operation, place)
+                self._set(place, record.address, record.generation, record.state)
+            case Failed(may_exist=True):
+                self._point("failed", record.operation, sequence, place)
+            case Failed():
+                self._end(record.operation, place, required=True)
+            case Noted():
+                self._note(record, place)
+            case _:
+                self._take_of_run(record, sequence, place)
+
+    def _take_of_run(self, record: Record, sequence: int, place: _Place) -> None:
+        match record:
+            case Opened():
+                self.connection.execute(
+                    "UPDATE run SET verb = iif(started, verb, ?), user = iif(started, user, ?), result = '', ended = NULL, "
+                    "machine = iif(started, machine, ?), started = iif(started, started, ?) WHERE number = ?",
+                    (record.verb, record.user, record.machine, record.at, place.run),
+                )
+            case Closed():
+                update = "UPDATE run SET result = ?, ended = ? WHERE number = ?"
+                self.connection.execute(update, (record.result, record.at, place.run))
+            case OutputsSet():
+                self.connection.execute("UPDATE stack SET outputs = ? WHERE number = ?", (sequence, place.stack))
+            case _:
+                pass  # It makes the run repeatable, and changes no state.
+
+    def _point(self, column: str, operation: str, sequence: int, place: _Place) -> None:
+        """Remember which record says more about an operation in doubt."""
+        cleared = ", failed = NULL" if column == "identified" else ""
+        found = self.connection.execute(
+            f"UPDATE in_doubt SET {column} = ?{cleared} WHERE operation = ? AND stack = ?",  # noqa: S608 - our own words.
+            (sequence, operation, place.stack),
+        )
+        if found.rowcount != 1:
+            raise _without_begin(operation)
+
+    def _end(self, operation: str, place: _Place, *, required: bool = False) -> None:
+        """Take an operation off the list of those in doubt; its generation is not used again, whatever became of it."""
+        begun = self.connection.execute(
+            "DELETE FROM in_doubt WHERE operation = ? AND stack = ? RETURNING address, generation", (operation, place.stack)
+        ).fetchall()
+        if required and not begun:
+            raise _without_begin(operation)
+        if required:
+            self._retire(place, *begun[0])
+
+    def _note(self, record: Noted, place: _Place) -> None:
+        if record.what == "moved":
+            gone = self.connection.execute(
+                "DELETE FROM resource WHERE stack = ? AND address = ? RETURNING address, generation", (place.stack, record.was)
+            ).fetchall()
+            for address, generation in gone:
+                self._retire(place, address, generation)
+        if record.state is not None or record.what == "forgotten":
+            self._set(place, record.address, record.generation, record.state)
+
+    def _set(self, place: _Place, address: str, generation: int, state: ResourceState | None) -> None:
+        """Put an object into the snapshot, or take it out."""
+        if state is None:
+            delete = "DELETE FROM resource WHERE stack = ? AND address = ? AND generation = ?"
+            self.connection.execute(delete, (place.stack, address, generation))
+            self._retire(place, address, generation)
+            return
+        if (state.address, state.generation) != (address, generation):
+            raise InternalError(f"A record of {address} #{generation} holds {state.address} #{state.generation}.")
+        body = encode_state(state)
+        self.connection.execute(
+            "INSERT INTO resource (stack, address, generation, body, mac) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (stack, address, generation) DO UPDATE SET body = excluded.body, mac = excluded.mac",
+            (place.stack, address, generation, body, self._mac.of(resource_identity(place.stack_name), body)),
+        )
+
+    def _retire(self, place: _Place, address: str, generation: int) -> None:
+        """Remember that a generation was used, where no object in the snapshot says so."""
+        mac = self._mac.of(retired_identity(place.stack_name), retired_body(address, generation))
+        self.connection.execute(
+            "INSERT INTO retired VALUES (?, ?, ?, ?) ON CONFLICT (stack, address) DO UPDATE "
+            "SET generation = excluded.generation, mac = excluded.mac WHERE excluded.generation > generation",
+            (place.stack, address, generation, mac),
+        )
+
+
+def _fenced(journal: Journal, holder: str) -> StateError:
+    who = f"run {holder} has it now" if holder else "nobody has it now"
+    return StateError(
+        "state.fenced",
+        "The run lost its lease, so it cannot write any more",
+        detail=f"Run {journal.run} worked on {journal.stack} under lease {journal.fence}, which has ended; {who}.",
+        hint="See what the other run does; when it has ended, go on:\n\n    purvey runs",
+    )
+
+
+def _without_begin(operation: str) -> InternalError:
+    return InternalError(f"A record ends or identifies operation {operation}, which never began.")

@@ -1,0 +1,155 @@
+"""State: the fold of records, and nothing else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from purvey._base.value import Value
+from purvey._state.record import (
+    Begun,
+    Failed,
+    Identified,
+    Noted,
+    OutputsSet,
+    Record,
+    ResourceState,
+    Succeeded,
+)
+
+Key = tuple[str, int]
+"""Address and generation: a replacement has two live objects for a while."""
+
+
+class InDoubt:
+    """An operation that has begun and not ended: the effect may have happened or not.
+
+    Attributes:
+        begun: Its first record.
+        id: The id that was recorded meanwhile; empty if none.
+        failed: The failure that left it open, if one was recorded.
+    """
+
+    __slots__ = ("begun", "failed", "id")
+
+    def __init__(self, begun: Begun, object_id: str = "", failed: Failed | None = None) -> None:
+        self.begun = begun
+        self.id = object_id
+        self.failed = failed
+
+
+class State:
+    """What one stack and environment has in the world, as far as the record knows.
+
+    Attributes:
+        resources: Every object by address and generation.
+        in_doubt: Operations without an end, by operation id.
+        outputs: The stack's outputs, masked.
+        reads: The stacks whose outputs its script read.
+        generations: The highest generation that each address ever had.
+    """
+
+    __slots__ = ("_latest", "generations", "in_doubt", "outputs", "reads", "resources")
+
+    def __init__(self, resources: Iterable[ResourceState] = ()) -> None:
+        self.resources: dict[Key, ResourceState] = {}
+        self.in_doubt: dict[str, InDoubt] = {}
+        self.outputs: dict[str, Value] = {}
+        self.reads: tuple[str, ...] = ()
+        self.generations: dict[str, int] = {}
+        self._latest: dict[str, ResourceState] = {}
+        for state in resources:
+            self._put(state)
+
+    def latest(self, address: str) -> ResourceState | None:
+        """The newest object at an address; None if there is none."""
+        return self._latest.get(address)
+
+    def current(self) -> dict[str, ResourceState]:
+        """The newest object at each address."""
+        return self._latest
+
+    def older(self) -> list[ResourceState]:
+        """Objects that a newer generation has replaced and that are still there, oldest first."""
+        if len(self.resources) == len(self._latest):
+            return []
+        return [state for state in self.resources.values() if self._latest[state.address] is not state]
+
+    def copy(self) -> State:
+        """An independent state with the same content."""
+        twin = State()
+        twin.resources = dict(self.resources)
+        twin.in_doubt = dict(self.in_doubt)
+        twin.outputs = dict(self.outputs)
+        twin.reads = self.reads
+        twin.generations = dict(self.generations)
+        twin._latest = dict(self._latest)
+        return twin
+
+    def apply(self, record: Record) -> None:
+        """Take one record into account; the only way in which a state changes."""
+        if isinstance(record, Begun):
+            self.in_doubt[record.operation] = InDoubt(record)
+            self._reserve(record.address, record.generation)
+        elif isinstance(record, Identified):
+            doubt = self.in_doubt[record.operation]
+            self.in_doubt[record.operation] = InDoubt(doubt.begun, record.id)
+        elif isinstance(record, Succeeded):
+            self.in_doubt.pop(record.operation, None)
+            self._set(record.address, record.generation, record.state)
+        elif isinstance(record, Failed):
+            doubt = self.in_doubt.pop(record.operation)
+            if record.may_exist:
+                self.in_doubt[record.operation] = InDoubt(doubt.begun, doubt.id, record)
+        elif isinstance(record, Noted):
+            self._note(record)
+        elif isinstance(record, OutputsSet):
+            self.outputs = record.values
+            self.reads = record.reads
+
+    def _note(self, record: Noted) -> None:
+        if record.what == "moved":
+            for key in [key for key in self.resources if key[0] == record.was]:
+                self._drop(key)
+        if record.state is not None or record.what == "forgotten":
+            self._set(record.address, record.generation, record.state)
+
+    def _set(self, address: str, generation: int, state: ResourceState | None) -> None:
+        self._reserve(address, generation)
+        if state is None:
+            self._drop((address, generation))
+        else:
+            self._put(state)
+
+    def _reserve(self, address: str, generation: int) -> None:
+        if generation > self.generations.get(address, 0):
+            self.generations[address] = generation
+
+    def _put(self, state: ResourceState) -> None:
+        self.resources[state.address, state.generation] = state
+        newest = self._latest.get(state.address)
+        if newest is None or newest.generation <= state.generation:
+            self._latest[state.address] = state
+        if state.generation > self.generations.get(state.address, 0):
+            self.generations[state.address] = state.generation
+
+    def _drop(self, key: Key) -> None:
+        self.resources.pop(key, None)
+        if key[0] not in self._latest or self._latest[key[0]].generation != key[1]:
+            return
+        rest = [state for (address, _), state in self.resources.items() if address == key[0]] if self._crowded() else []
+        if rest:
+            self._latest[key[0]] = max(rest, key=lambda state: state.generation)
+        else:
+            del self._latest[key[0]]
+
+    def _crowded(self) -> bool:
+        """Whether any address has more than one object; then, and only then, dropping must look for the others."""
+        return len(self.resources) >= len(self._latest)
+
+
+def fold(records: Iterable[Record], start: State | None = None) -> State:
+    """The state after `records`, from `start` (left as it is) or from nothing."""
+    state = start.copy() if start is not None else State()
+    for record in records:
+        state.apply(record)
+    return state

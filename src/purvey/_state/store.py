@@ -1,0 +1,169 @@
+"""The store: what every adapter promises, whatever keeps the rows.
+
+It keeps the journal, and beside it a snapshot that each write brings up to date in its own transaction, so that the cost of a
+change does not depend on how much is remembered. The snapshot is always the fold of the journal; `Store.verify` proves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from purvey._state.journal import Journal
+from purvey._state.lease import HeldLease, Lease
+from purvey._state.record import Record
+from purvey._state.state import State
+
+UNFINISHED: Final = ("", "interrupted", "parked", "kept")
+"""Results of runs that can be resumed; the empty one is that of a run that never wrote its end."""
+
+
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A run at a glance.
+
+    Attributes:
+        id: Its id.
+        stack: ``name/environment``.
+        verb: What the user asked for.
+        result: How it ended; empty while it is open.
+        started: Seconds since the epoch.
+        ended: Seconds since the epoch; None while it is open.
+        user: Who ran it.
+        machine: Where.
+        changes: How many operations it carried out that changed something.
+    """
+
+    id: str
+    stack: str
+    verb: str
+    result: str
+    started: float
+    ended: float | None
+    user: str
+    machine: str
+    changes: int
+
+
+class Keys(Protocol):
+    """Where the keys of stores are."""
+
+    def make(self, estate: str) -> bytes:
+        """The key for a new store, durable before this returns."""
+
+    def find(self, estate: str) -> bytes:
+        """The key of a store that exists; raises `StateError` when there is none."""
+
+    def place(self, estate: str) -> str:
+        """Where that is, for messages."""
+
+
+class Store(Protocol):
+    """What is remembered of all stacks of one estate.
+
+    Reading may happen in any thread; what is read is one moment's truth and is verified against the rows' digests.
+    """
+
+    @property
+    def estate(self) -> str:
+        """The id made with the store: 8 lower-case base32 characters."""
+
+    @property
+    def location(self) -> str:
+        """Where the store is, for messages."""
+
+    @property
+    def key(self) -> bytes:
+        """The store's key, 32 bytes."""
+
+    @property
+    def key_id(self) -> str:
+        """16 hexadecimal digits that identify the key."""
+
+    def load(self, stack: str) -> State:
+        """The state of a stack: objects, operations in doubt, outputs, highest generations; empty for an unknown one.
+
+        Raises:
+            StateError: ``state.tampered_row``, naming the row.
+        """
+
+    def records(self, run: str) -> list[Record]:
+        """The records of a run, in order.
+
+        Raises:
+            StateError: ``state.tampered_row`` or ``state.unreadable_record``.
+        """
+
+    def runs(self, stack: str | None, limit: int) -> list[RunRow]:
+        """The newest runs first, at most `limit`; of every stack for None."""
+
+    def run(self, id: str) -> RunRow:
+        """The run with this id, or the only one whose id begins so.
+
+        Raises:
+            StateError: ``state.no_such_run`` or ``state.ambiguous_run``.
+        """
+
+    def stacks(self) -> list[str]:
+        """Every stack that ever had a run, in order of the names."""
+
+    def unfinished(self, stack: str) -> RunRow | None:
+        """The newest run of a stack that can be resumed: it is open, interrupted, parked or kept, and not superseded."""
+
+    def open_journal(self, stack: str, run: str, fence: int) -> Journal:
+        """A journal for the records of a run, under the lease with the number `fence`."""
+
+    def acquire(self, stack: str, run: str) -> Lease:
+        """The lease of a stack.
+
+        Raises:
+            StateError: ``state.busy`` while another run holds it.
+        """
+
+    def renew(self, lease: Lease) -> Lease:
+        """The lease with a later end.
+
+        Raises:
+            StateError: ``state.lease_lost`` when a later holder has it.
+        """
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; one that was lost is left to its holder."""
+
+    def hold(self, stack: str, run: str, *, wait: bool = False) -> AbstractContextManager[HeldLease]:
+        """Hold the lease of a stack with a heartbeat, and give it back at the end.
+
+        Args:
+            stack: ``name/environment``.
+            run: The run.
+            wait: Whether to wait while another run holds it.
+
+        Raises:
+            StateError: ``state.busy`` when it is held and `wait` is not set.
+        """
+
+    def archive(self, run: str, files: Mapping[str, bytes]) -> None:
+        """Keep the script files of a run, by relative path; a file that did not change is kept once for all runs."""
+
+    def archived(self, run: str) -> dict[str, bytes]:
+        """The script files of a run; empty if none were kept.
+
+        Raises:
+            StateError: ``state.tampered_row`` if one is not what was kept.
+        """
+
+    def backup(self, path: Path) -> None:
+        """Write a copy of the store to a new file, while others go on writing.
+
+        Raises:
+            StateError: ``state.backup_failed``.
+        """
+
+    def verify(self) -> list[str]:
+        """One sentence for everything that is wrong with the store; empty for a sound one."""
+
+    def close(self) -> None:
+        """Finish what is being written, and give the store back."""

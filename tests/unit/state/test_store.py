@@ -1,0 +1,228 @@
+"""What is written is what is read, and the snapshot is the fold of the journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from purvey._base.value import Secret
+from purvey._state.record import Noted, Record
+from purvey._state.state import State, fold
+from purvey.errors import InternalError, StateError
+from tests.unit.state import kit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from purvey._state.sqlite import SqliteStore
+
+
+def same(one: State, other: State) -> bool:
+    """Whether two states say the same."""
+    doubts = [
+        {operation: (doubt.begun, doubt.id, doubt.failed) for operation, doubt in state.in_doubt.items()}
+        for state in (one, other)
+    ]
+    return doubts[0] == doubts[1] and all(
+        getattr(one, name) == getattr(other, name) for name in ("resources", "generations", "outputs", "reads")
+    )
+
+
+def journal(choices: list[tuple[int, int, int]]) -> list[Record]:
+    """A possible journal: each choice begins, identifies or ends an operation, or changes the record alone."""
+    state = State()
+    records: list[Record] = [kit.opened()]
+    for number, (kind, which, detail) in enumerate(choices):
+        records.append(_next(state, number, kind, which, detail))
+        state.apply(records[-1])
+    return records
+
+
+def _next(state: State, number: int, kind: int, which: int, detail: int) -> Record:
+    doubts = list(state.in_doubt.values())
+    objects = list(state.resources.values())
+    if kind < 3 and doubts:
+        first = doubts[which % len(doubts)].begun
+        ends: list[Record] = [
+            kit.succeeded(first.operation, first.node, gone=first.verb == "delete"),
+            kit.failed(first.operation, first.node, may_exist=bool(detail % 2)),
+            kit.identified(first.operation, f"id-{detail}"),
+        ]
+        return ends[kind]
+    if kind == 3 and objects:
+        old = objects[which % len(objects)]
+        return kit.begun(f"op{number}", old, "delete" if detail % 2 else "update", prior=old)
+    if kind == 4 and objects:
+        return _note(state, objects[which % len(objects)].address, number, detail)
+    if kind == 5:
+        return kit.outputs(number=number)
+    name = f"n{which}"
+    generation = state.generations.get(f"files.File::{name}", 0) + 1
+    return kit.begun(f"op{number}", kit.resource(name, generation=generation))
+
+
+def _note(state: State, address: str, number: int, detail: int) -> Noted:
+    old = state.latest(address)
+    assert old is not None
+    if detail == 0:
+        return kit.noted("forgotten", old)
+    if detail == 1:
+        moved = kit.resource(f"moved{number}", generation=1)
+        return kit.noted("moved", moved, state=moved, was=address)
+    if detail == 2:
+        return kit.noted("checked", old)
+    return kit.noted("refreshed", old, state=kit.resource(address.rpartition(":")[2], generation=old.generation, id="x"))
+
+
+CHOICES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 3)), max_size=40)
+
+
+@given(choices=CHOICES, sizes=st.lists(st.integers(1, 7), min_size=1, max_size=6))
+def test_the_snapshot_is_the_fold_of_the_journal(
+    tmp_path_factory: pytest.TempPathFactory, choices: list[tuple[int, int, int]], sizes: list[int]
+) -> None:
+    """Whatever was written, in groups of any size, loading gives what folding all records gives, and verifies."""
+    records = journal(choices)
+    with kit.store_at(tmp_path_factory.mktemp("store") / "state.db") as store:
+        with kit.held(store) as lease:
+            writer = store.open_journal(kit.STACK, "RUN1", lease.fence)
+            rest = list(records)
+            while rest:
+                size = sizes[len(rest) % len(sizes)]
+                writer.write_now(*rest[:size])
+                rest = rest[size:]
+
+        assert store.records("RUN1") == records
+        assert same(store.load(kit.STACK), fold(records))
+        assert store.verify() == []
+
+
+def test_a_store_remembers_after_it_is_closed(path: Path, clock: kit.ToldClock) -> None:
+    """Everything is there when the file is opened again, under the same estate."""
+    with kit.store_at(path, clock) as store:
+        kit.write(store, kit.opened(), *kit.created("web"), kit.outputs(url="https://shop"), kit.closed())
+        before = store.load(kit.STACK)
+        estate = store.estate
+
+    with kit.store_at(path, clock) as again:
+        assert same(again.load(kit.STACK), before)
+        assert again.estate == estate
+        assert len(estate) == 8
+        assert again.load(kit.STACK).outputs == {"url": "https://shop"}
+        assert again.load(kit.STACK).reads == ("net/dev",)
+
+
+def test_an_unknown_stack_is_empty(store: SqliteStore) -> None:
+    """Loading what was never written gives an empty state, and makes no stack of it."""
+    assert same(store.load("other/dev"), State())
+    assert store.stacks() == []
+
+
+def test_stacks_do_not_meet(store: SqliteStore) -> None:
+    """Equal addresses in two stacks are two objects."""
+    kit.write(store, kit.opened(), *kit.created("web"), run="RUN1", stack="shop/dev")
+    kit.write(store, kit.opened(), kit.begun("op", kit.resource("web")), run="RUN2", stack="shop/prod")
+
+    assert set(store.load("shop/dev").resources) == {("files.File::web", 1)}
+    assert store.load("shop/prod").resources == {}
+    assert store.stacks() == ["shop/dev", "shop/prod"]
+    assert store.verify() == []
+
+
+@pytest.mark.parametrize("end", ["deleted", "failed", "forgotten"])
+def test_a_generation_is_not_used_again(store: SqliteStore, end: str) -> None:
+    """The number of an object that is gone, or that never came to be, stays taken."""
+    web = kit.resource("web", generation=3)
+    ends: dict[str, list[Record]] = {
+        "deleted": [kit.succeeded("a", web), kit.begun("b", web, "delete"), kit.succeeded("b", web, gone=True)],
+        "failed": [kit.failed("a", web)],
+        "forgotten": [kit.succeeded("a", web), kit.noted("forgotten", web)],
+    }
+
+    kit.write(store, kit.opened(), kit.begun("a", web), *ends[end])
+
+    assert store.load(kit.STACK).resources == {}
+    assert store.load(kit.STACK).generations == {"files.File::web": 3}
+
+
+def test_what_may_have_happened_stays_in_doubt(store: SqliteStore) -> None:
+    """An operation whose effect is unknown is loaded with its id and its failure until a later record settles it."""
+    web = kit.resource("web")
+    failure = kit.failed("a", web, may_exist=True)
+    kit.write(store, kit.opened(), kit.begun("a", web), kit.identified("a", "i-1"), failure)
+
+    doubt = store.load(kit.STACK).in_doubt["a"]
+    assert (doubt.begun.node, doubt.id, doubt.failed) == (web, "i-1", failure)
+
+    kit.write(store, kit.succeeded("a", web))
+    assert store.load(kit.STACK).in_doubt == {}
+    assert store.verify() == []
+
+
+def test_a_plaintext_secret_does_not_reach_the_store(store: SqliteStore, path: Path) -> None:
+    """A record that holds a plaintext is refused as our bug, without quoting it, and the store goes on."""
+    leaky = kit.resource("web", inputs={"password": Secret("hunter22")})
+
+    with kit.held(store) as lease:
+        writer = store.open_journal(kit.STACK, "RUN1", lease.fence)
+        with pytest.raises(InternalError) as caught:
+            writer.write_now(kit.begun("a", leaky))
+        writer.write_now(kit.opened())
+
+    assert "hunter22" not in str(caught.value)
+    assert store.records("RUN1") == [kit.opened()]
+    assert all(b"hunter22" not in file.read_bytes() for file in path.parent.iterdir())
+
+
+@pytest.mark.parametrize("end", ["identified", "failed", "in-doubt"])
+def test_nothing_ends_that_did_not_begin(store: SqliteStore, end: str) -> None:
+    """A record that could never be folded is refused before it is written; what comes next is not."""
+    web = kit.resource("web")
+    ends: dict[str, Record] = {
+        "identified": kit.identified("ghost", "i-1"),
+        "failed": kit.failed("ghost", web),
+        "in-doubt": kit.failed("ghost", web, may_exist=True),
+    }
+
+    with kit.held(store) as lease:
+        writer = store.open_journal(kit.STACK, "RUN1", lease.fence)
+        with pytest.raises(InternalError, match="never began"):
+            writer.write_now(kit.opened(), ends[end])
+        writer.write_now(kit.opened())
+
+    assert store.records("RUN1") == [kit.opened()]
+    assert store.verify() == []
+
+
+def test_script_files_are_kept_once(store: SqliteStore, path: Path) -> None:
+    """Each run has its files back, and what did not change between runs is stored once."""
+    library = b"#" * 100_000
+    store.archive("RUN1", {"shop.py": b"one", "lib/names.py": library})
+    store.archive("RUN2", {"shop.py": b"two", "lib/names.py": library})
+
+    assert store.archived("RUN1") == {"shop.py": b"one", "lib/names.py": library}
+    assert store.archived("RUN2") == {"shop.py": b"two", "lib/names.py": library}
+    assert store.archived("RUN3") == {}
+    with kit.raw(path) as connection:
+        assert connection.execute("SELECT sum(length(content)) FROM file").fetchone() == (100_006,)
+
+
+def test_a_backup_is_a_store(store: SqliteStore, tmp_path: Path) -> None:
+    """The copy holds what the store held, is private, and never overwrites a file."""
+    kit.write(store, kit.opened(), *kit.created("web"))
+    copy = tmp_path / "copy.db"
+
+    store.backup(copy)
+    kit.write(store, *kit.created("later"))
+
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with kit.store_at(copy) as other:
+        assert set(other.load(kit.STACK).resources) == {("files.File::web", 1)}
+        assert other.estate == store.estate
+        assert other.verify() == []
+    with pytest.raises(StateError) as caught:
+        store.backup(copy)
+    assert caught.value.code == "state.backup_failed"
