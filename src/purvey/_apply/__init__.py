@@ -1,0 +1,1 @@
+"""Performs: the only code that changes the world."""

@@ -1,0 +1,71 @@
+"""Takes back operations in doubt instead of finishing them, before the rest of a run is undone.
+
+What may have been made is deleted, which is a success where nothing is there; what was changed gets its former values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from purvey._apply.call import EngineCall
+from purvey._apply.perform import Failure, Performer
+from purvey._apply.recover import attempts_for, begun_view
+from purvey._state.record import Failed
+from purvey._state.state import InDoubt
+from purvey.errors import ProviderError
+from purvey.providers import Kind, Outcome, Present
+
+
+async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
+    """Take back each operation; one that cannot be taken back stays in doubt, and the performer notes the failure."""
+    for doubt in doubts:
+        begun = doubt.begun
+        try:
+            await _take_back(performer, doubt)
+        except ProviderError as error:
+            performer.failures.append(Failure(begun.address, error.code, error.summary, error.detail, error.hint))
+            continue
+        cause = doubt.failed
+        await performer.record(
+            Failed(
+                at=performer.parts.clock.now(), operation=begun.operation, address=begun.address, generation=begun.generation,
+                code=cause.code if cause else "failed", summary="It was in doubt, and was taken back",
+                detail=cause.detail if cause else "",
+            )
+        )  # fmt: skip
+
+
+async def _take_back(performer: Performer, doubt: InDoubt) -> None:
+    begun = doubt.begun
+    kind = performer.parts.kinds.get(begun.node.kind)
+    recovers_by = kind.provider.recovers_by
+    if recovers_by == "nothing" or begun.verb in ("delete", "undo"):
+        raise ProviderError("failed", f"Its interrupted {begun.verb} cannot be settled", hint="See `purvey state settle`.")
+    have = begun_view(performer, begun.node, doubt.id)
+    call = performer.parts.call(
+        begun.address, begun.node.name, object_id=doubt.id or begun.node.id, token=begun.token, undoes=begun.token
+    )
+    if recovers_by == "tag_at_create" and begun.verb == "create" and not call.id:
+        found = await kind.provider.find(call, have)
+        if not isinstance(found, Present):
+            return
+        call.id = found.id
+        have = begun_view(performer, msgspec.structs.replace(begun.node, id=found.id), found.id)
+
+    async def act() -> Outcome | None:
+        return await _undo(performer, doubt, kind, call, have)
+
+    async def ready() -> Outcome | None:
+        return await kind.provider.ready(call, have)
+
+    await attempts_for(performer, begun, kind).until_done(act, ready)
+
+
+async def _undo(performer: Performer, doubt: InDoubt, kind: Kind, call: EngineCall, have: Any) -> Outcome | None:
+    begun = doubt.begun
+    if begun.verb == "create" or begun.prior is None:
+        return await kind.provider.delete(call, have)
+    return await kind.provider.undo(call, have, begun_view(performer, begun.prior, ""))

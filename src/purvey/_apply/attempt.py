@@ -1,0 +1,122 @@
+"""One operation's attempts: calling, retrying, waiting. Waiting belongs to the engine, so every provider waits alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from purvey._apply.executor import Stop
+from purvey._apply.outcome import GiveUp, judge
+from purvey._base.clock import Clock
+from purvey._base.event import Observer, OperationProgress, OperationRetried
+from purvey._base.limits import CALL_DEADLINE_S
+from purvey.errors import ProviderError
+from purvey.providers import Done, Outcome, Pending, RecoversBy
+
+Act = Callable[[], Awaitable[Outcome | None]]
+
+
+class Parked(Exception):  # noqa: N818 - not an error: the object is still pending, and a resume goes on waiting.
+    """The operation is still pending when its time is up, or the run was asked to stop; nothing is undone."""
+
+    def __init__(self, address: str, progress: str, *, interrupted: bool) -> None:
+        super().__init__(progress)
+        self.address = address
+        self.progress = progress
+        self.interrupted = interrupted
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What the attempts of one operation have in common.
+
+    Attributes:
+        run: The run's id.
+        operation: The operation's id in the plan, for events.
+        address: Its node.
+        recovers_by: Of its kind.
+        timeout_s: How long it may stay pending.
+        started: When it began, on the monotonic clock.
+    """
+
+    run: str
+    operation: str
+    address: str
+    recovers_by: RecoversBy
+    timeout_s: float
+    started: float
+
+
+class Attempts:
+    """Calls until it is done, gives up or parks.
+
+    Args:
+        job: The operation.
+        clock: Time and chance.
+        observer: Sees waits and retries.
+        stop: When it is asked, waiting ends at the next look.
+    """
+
+    def __init__(self, job: Job, clock: Clock, observer: Observer, stop: Stop) -> None:
+        self.job = job
+        self.count = 1
+        self._clock = clock
+        self._observer = observer
+        self._stop = stop
+
+    async def until_done(self, act: Act, ready: Act) -> Done | None:
+        """Perform `act`, then ask `ready` for as long as it is pending.
+
+        Returns:
+            What the provider made; None where it has nothing to say (a delete).
+
+        Raises:
+            ProviderError: the failure that no further attempt can mend.
+            Parked: it is still pending.
+        """
+        outcome = await self._retry(act)
+        while isinstance(outcome, Pending):
+            self._see_pending(outcome)
+            await self._clock.sleep(outcome.again_s)
+            outcome = await self._retry(ready)
+        return outcome
+
+    def _see_pending(self, pending: Pending) -> None:
+        job = self.job
+        self._observer.on(
+            OperationProgress(
+                at=self._clock.now(), run=job.run, operation=job.operation, address=job.address, text=pending.progress,
+                again_s=pending.again_s,
+            )
+        )  # fmt: skip
+        late = self._clock.monotonic() - job.started > job.timeout_s
+        if late or self._stop.is_asked():
+            raise Parked(job.address, pending.progress, interrupted=not late)
+
+    async def _retry(self, act: Act) -> Outcome | None:
+        while True:
+            try:
+                async with asyncio.timeout(CALL_DEADLINE_S):
+                    return await act()
+            except (TimeoutError, Exception) as error:
+                verdict = judge(error, self.count, self.job.recovers_by, self._clock)
+                if isinstance(verdict, GiveUp) or self._stop.is_asked():
+                    raise _final(verdict, error) from error
+                self._see_retry(error, verdict.seconds)
+                await self._clock.sleep(verdict.seconds)
+                self.count += 1
+
+    def _see_retry(self, error: BaseException, again_s: float) -> None:
+        job = self.job
+        code = error.code if isinstance(error, ProviderError) else "failed"
+        self._observer.on(
+            OperationRetried(
+                at=self._clock.now(), run=job.run, operation=job.operation, address=job.address, attempt=self.count,
+                code=code, detail=str(error).splitlines()[0] if str(error) else "", again_s=again_s,
+            )
+        )  # fmt: skip
+
+
+def _final(verdict: object, error: BaseException) -> BaseException:
+    return verdict.error if isinstance(verdict, GiveUp) else error

@@ -1,0 +1,57 @@
+"""Performs validation probes: asks until they pass or their time is up, and notes what they saw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from purvey._apply.attempt import Attempts, Parked
+from purvey._state.record import Noted, ResourceState
+from purvey.errors import ProviderError
+
+if TYPE_CHECKING:
+    from purvey._apply.perform import Performer
+    from purvey._plan.plan import Operation
+
+
+async def check(performer: Performer, operation: Operation, attempts: Attempts) -> str:
+    """Ask a check until it passes.
+
+    Raises:
+        ProviderError: ``check_failed``, with what the check saw last as its detail.
+    """
+    parts = performer.parts
+    node = performer.plan.nodes[operation.address]
+    kind = parts.kinds.get(node.kind)
+    values = parts.opened_inputs(node)
+    want = parts.view(kind, node.address, values)
+    call = parts.call(node.address, node.address)
+    try:
+        done = await attempts.until_done(lambda: kind.provider.create(call, want), lambda: kind.provider.create(call, want))
+    except Parked as parked:
+        if parked.interrupted:
+            raise
+        error = ProviderError("check_failed", "A check did not pass in time", detail=parked.progress)
+        await _failed(performer, operation, error, attempts)
+        raise error from None
+    except ProviderError as error:
+        await _failed(performer, operation, error, attempts)
+        raise
+    wanted = performer.wanted(node, kind, values, operation.generation, "")
+    record = msgspec.structs.replace(wanted, outputs=performer.outputs(kind, done))
+    await performer.record(_noted(performer, operation, record, attempts))
+    return "done"
+
+
+async def _failed(performer: Performer, operation: Operation, error: ProviderError, attempts: Attempts) -> None:
+    noted = _noted(performer, operation, None, attempts)
+    await performer.record(msgspec.structs.replace(noted, ok=False, detail=error.detail or error.summary))
+
+
+def _noted(performer: Performer, operation: Operation, state: ResourceState | None, attempts: Attempts) -> Noted:
+    clock = performer.parts.clock
+    return Noted(
+        at=clock.now(), what="checked", address=operation.address, generation=operation.generation, state=state,
+        seconds=round(clock.monotonic() - attempts.job.started, 3), attempts=attempts.count,
+    )  # fmt: skip

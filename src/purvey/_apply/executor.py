@@ -1,0 +1,136 @@
+"""The executor: runs work for ids in the order of their needs, so many at a time. It knows neither resources nor files.
+
+Work whose needs are complete is started longest remaining chain first, so that a run ends near its critical path. A fixed
+crew of workers does it, rather than one task for each id: a hundred thousand operations then cost a hundred thousand queue
+entries, not as many coroutines that wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal
+
+Status = Literal["done", "failed", "skipped"]
+
+
+class Stop:
+    """Asks an execution to start nothing new; what runs may finish."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def ask(self) -> None:
+        """Start nothing new from now on."""
+        self._asked = True
+
+    def is_asked(self) -> bool:
+        """Whether nothing new may start."""
+        return self._asked
+
+
+async def execute(
+    needs: Mapping[str, Sequence[str]],
+    work: Callable[[str], Awaitable[bool]],
+    *,
+    parallel: int,
+    stop: Stop,
+    go_on: Callable[[str], bool] = lambda _: False,
+) -> dict[str, Status]:
+    """Perform `work` for every id, each after all its needs are done.
+
+    Args:
+        needs: For each id, the ids that must be done first; needs that are not themselves ids count as done. No cycles.
+        work: Does one; True when it is done, False when it failed. An exception ends the whole execution.
+        parallel: How many run at once, at least 1.
+        stop: When it is asked, nothing new starts.
+        go_on: For an id that failed: whether others that do not need it may still start.
+
+    Returns:
+        For each id how it ended; ``skipped`` were never started.
+    """
+    crew = _Crew(needs, work, stop, go_on)
+    workers = [asyncio.create_task(crew.work()) for _ in range(min(parallel, len(needs)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+    return {item: crew.status.get(item, "skipped") for item in needs}
+
+
+class _Crew:
+    """What the workers share."""
+
+    def __init__(
+        self,
+        needs: Mapping[str, Sequence[str]],
+        work: Callable[[str], Awaitable[bool]],
+        stop: Stop,
+        go_on: Callable[[str], bool],
+    ) -> None:
+        self.status: dict[str, Status] = {}
+        self._work = work
+        self._stop = stop
+        self._go_on = go_on
+        self._waiting = {item: sum(need in needs for need in wanted) for item, wanted in needs.items()}
+        self._after: dict[str, list[str]] = {}
+        for item, wanted in needs.items():
+            for need in wanted:
+                if need in needs:
+                    self._after.setdefault(need, []).append(item)
+        self._height = _heights(self._waiting, self._after)
+        self._ready: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
+        self._order = {item: index for index, item in enumerate(needs)}
+        self._left = 0
+        for item, count in self._waiting.items():
+            if count == 0:
+                self._push(item)
+        self._idle()
+
+    def _push(self, item: str) -> None:
+        self._left += 1
+        self._ready.put_nowait((-self._height[item], self._order[item], item))
+
+    def _idle(self) -> None:
+        """Wake every worker for the end when nothing is queued or running any more."""
+        if self._left == 0:
+            self._ready.put_nowait((1, 0, ""))
+
+    async def work(self) -> None:
+        while True:
+            _, _, item = await self._ready.get()
+            if not item:
+                self._ready.put_nowait((1, 0, ""))
+                return
+            if not self._stop.is_asked():
+                await self._one(item)
+            self._left -= 1
+            self._idle()
+
+    async def _one(self, item: str) -> None:
+        done = await self._work(item)
+        self.status[item] = "done" if done else "failed"
+        if not done:
+            if not self._go_on(item):
+                self._stop.ask()
+            return
+        for follower in self._after.get(item, ()):
+            self._waiting[follower] -= 1
+            if self._waiting[follower] == 0:
+                self._push(follower)
+
+
+def _heights(waiting: Mapping[str, int], after: Mapping[str, list[str]]) -> dict[str, int]:
+    """For each id the length of the longest chain that follows it."""
+    left = dict(waiting)
+    order = [item for item, count in left.items() if count == 0]
+    for item in order:
+        for follower in after.get(item, ()):
+            left[follower] -= 1
+            if left[follower] == 0:
+                order.append(follower)
+    height: dict[str, int] = {}
+    for item in reversed(order):
+        height[item] = 1 + max((height[follower] for follower in after.get(item, ())), default=0)
+    return height

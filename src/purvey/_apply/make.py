@@ -1,0 +1,139 @@
+"""Makes, changes and adopts: each decides again with what is known now, and does what was planned or less."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from purvey._apply.call import EngineCall, physical_name
+from purvey._apply.observe import read
+from purvey._plan.guard import growth
+from purvey._state.record import Noted, ResourceState
+from purvey.errors import ProviderError
+from purvey.providers import Kind, Present
+
+if TYPE_CHECKING:
+    from purvey._apply.attempt import Attempts
+    from purvey._apply.perform import Performer
+    from purvey._base.value import Value
+    from purvey._graph import Node
+    from purvey._plan.plan import Operation
+
+
+async def create(performer: Performer, operation: Operation, attempts: Attempts) -> str:
+    """Make an object; or, where a planned replacement turns out to be a change in place, change the old one."""
+    parts = performer.parts
+    node = performer.plan.nodes[operation.address]
+    kind = parts.kinds.get(node.kind)
+    prior = parts.state.resources.get((operation.address, operation.prior)) if operation.prior else None
+    if prior is not None and _shrinks(performer, node):
+        performer.cancel_removal(prior)
+        return await _change(performer, operation, attempts, node, prior)
+    name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
+    values = parts.opened_inputs(node)
+    wanted = performer.wanted(node, kind, values, operation.generation, name)
+    want = parts.view(kind, node.address, values)
+
+    def act(call: EngineCall) -> Awaitable[Any]:
+        return kind.provider.create(call, want)
+
+    await performer.effect(operation, "create", wanted, None, kind, attempts, act, want)
+    return "done"
+
+
+def _shrinks(performer: Performer, node: Node) -> bool:
+    """Whether nothing that cannot change in place differs, now that the values are known."""
+    decision = performer.decider({}).weigh(node)
+    return decision is None or decision.action not in ("replace", "create")
+
+
+async def update(performer: Performer, operation: Operation, attempts: Attempts) -> str:
+    """Change an object in place, as far as it still differs from the wish."""
+    node = performer.plan.nodes[operation.address]
+    state = performer.parts.state
+    prior = state.latest(operation.address)
+    if prior is None and node.options.moved_from:
+        prior = state.latest(node.options.moved_from)
+    assert prior is not None  # The planner updates only what is recorded.
+    return await _change(performer, operation, attempts, node, prior)
+
+
+async def _change(performer: Performer, operation: Operation, attempts: Attempts, node: Node, prior: ResourceState) -> str:
+    parts = performer.parts
+    kind = parts.kinds.get(node.kind)
+    seen = await read(parts, prior) if kind.provider.reads else None
+    observed = {(prior.address, prior.generation): seen} if seen is not None else {}
+    decision = performer.decider(observed).weigh(node)
+    if decision is None and "needs" not in operation.planned:
+        await performer.record(refreshed(performer, node, prior))
+        return "unchanged"
+    fields = decision.fields if decision is not None else ()
+    grown = growth(operation.planned, [change.name for change in fields])
+    if grown or (decision is not None and decision.action != "update"):
+        raise _grew(node, decision.action if decision is not None else "update", grown)
+    values = parts.opened_inputs(node)
+    wanted = performer.wanted(node, kind, values, prior.generation, prior.name)
+    wanted = msgspec.structs.replace(wanted, id=prior.id, adopted=prior.adopted)
+    before = _as_observed(prior, seen.values if isinstance(seen, Present) else {})
+    have, want = parts.record_view(prior), parts.view(kind, node.address, values)
+
+    def act(call: EngineCall) -> Awaitable[Any]:
+        return kind.provider.update(call, have, want)
+
+    await performer.effect(operation, "update", wanted, before, kind, attempts, act, want)
+    return "done"
+
+
+async def adopt(performer: Performer, operation: Operation, attempts: Attempts) -> str:
+    """Record what exists already, then change it where it differs."""
+    parts = performer.parts
+    node = performer.plan.nodes[operation.address]
+    kind = parts.kinds.get(node.kind)
+    name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
+    values = parts.opened_inputs(node)
+    found = await kind.provider.find(parts.call(node.address, name), parts.view(kind, node.address, values))
+    if not isinstance(found, Present):
+        raise ProviderError("not_found", "What was to be adopted is gone", hint="Plan again: it will be created.")
+    wanted = performer.wanted(node, kind, values, operation.generation, name)
+    record = msgspec.structs.replace(wanted, id=found.id, digest="", adopted=True, **_seen(kind, wanted, found.values))
+    now = parts.clock.now()
+    await performer.record(Noted(at=now, what="adopted", address=node.address, generation=operation.generation, state=record))
+    return await _change(performer, operation, attempts, node, record)
+
+
+def _seen(kind: Kind, wanted: ResourceState, values: dict[str, Value]) -> dict[str, dict[str, Value]]:
+    inputs = {**wanted.inputs, **{name: value for name, value in values.items() if name in kind.inputs}}
+    return {"inputs": inputs, "outputs": {name: value for name, value in values.items() if name in kind.outputs}}
+
+
+def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:
+    """The record of an object that did not change, with what the declaration says of it now."""
+    parts = performer.parts
+    kind = parts.kinds.get(node.kind)
+    wanted = performer.wanted(node, kind, parts.opened_inputs(node), prior.generation, prior.name)
+    if prior.address != node.address:
+        wanted = msgspec.structs.replace(wanted, generation=parts.next_generation(node.address))
+    record = msgspec.structs.replace(wanted, id=prior.id, outputs=prior.outputs, adopted=prior.adopted, run=prior.run)
+    moved = prior.address != node.address
+    return Noted(
+        at=parts.clock.now(), what="moved" if moved else "refreshed", address=node.address, generation=record.generation,
+        state=record, was=prior.address if moved else "",
+    )  # fmt: skip
+
+
+def _as_observed(prior: ResourceState, seen: dict[str, Value]) -> ResourceState:
+    """The record with the managed fields as they were just before the change; what an undo puts back."""
+    inputs = {name: seen.get(name, value) for name, value in prior.inputs.items()}
+    return msgspec.structs.replace(prior, inputs=inputs)
+
+
+def _grew(node: Node, action: str, fields: tuple[str, ...]) -> ProviderError:
+    more = f"`{'`, `'.join(fields)}` would change too" if fields else f"it would now be a {action}"
+    return ProviderError(
+        "conflict",
+        "A change would do more than was approved",
+        detail=f"Since the plan was made, {node.address} changed: {more}.",
+        hint="Plan again and read the new plan.",
+    )

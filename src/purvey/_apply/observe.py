@@ -1,0 +1,81 @@
+"""Reads the world for what is recorded: many objects at a time, in batches where a kind can, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from purvey._apply.executor import Stop, execute
+from purvey._apply.outcome import as_provider_error
+from purvey._apply.parts import Parts
+from purvey._base.limits import OBSERVE_BATCH
+from purvey._state.record import ResourceState
+from purvey.providers import Absent, Kind, Observed, Unreadable
+
+Key = tuple[str, int]
+
+
+def needs_reading(parts: Parts, records: Iterable[ResourceState]) -> list[ResourceState]:
+    """Those whose kind asks the world at all."""
+    return [record for record in records if parts.kinds.get(record.kind).provider.reads]
+
+
+async def observe(parts: Parts, records: Sequence[ResourceState], *, parallel: int) -> dict[Key, Observed]:
+    """What is there now, for each of `records`.
+
+    A provider that fails makes its objects unreadable; it never makes them absent.
+    """
+    found: dict[Key, Observed] = {}
+    jobs: dict[str, list[ResourceState]] = {}
+    for record in records:
+        provider = parts.kinds.get(record.kind).provider
+        if provider.read_many is None:
+            jobs[f"{record.address} #{record.generation}"] = [record]
+        else:
+            jobs.setdefault(f"batch of {record.kind}", []).append(record)
+
+    async def work(job: str) -> bool:
+        group = jobs[job]
+        kind = parts.kinds.get(group[0].kind)
+        if kind.provider.read_many is None:
+            found[group[0].address, group[0].generation] = await read(parts, group[0])
+        else:
+            for start in range(0, len(group), OBSERVE_BATCH):
+                await _read_batch(parts, kind, group[start : start + OBSERVE_BATCH], found)
+        return True
+
+    await execute(dict.fromkeys(jobs, ()), work, parallel=parallel, stop=Stop())
+    return found
+
+
+async def read(parts: Parts, record: ResourceState) -> Observed:
+    """What is there now for one object."""
+    kind = parts.kinds.get(record.kind)
+    provider = kind.provider
+    if provider.read_many is not None:
+        found: dict[Key, Observed] = {}
+        await _read_batch(parts, kind, [record], found)
+        return found[record.address, record.generation]
+    try:
+        call = parts.call(record.address, record.name, object_id=record.id)
+        observed: Observed = await provider.read(call, parts.record_view(record))
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises, its object is unreadable, not absent.
+        return Unreadable(_reason(error))
+    return observed
+
+
+async def _read_batch(parts: Parts, kind: Kind, group: Sequence[ResourceState], found: dict[Key, Observed]) -> None:
+    assert kind.provider.read_many is not None  # The caller chose the batch form.
+    call = parts.call(group[0].address, group[0].name)
+    try:
+        seen = await kind.provider.read_many(call, [record.id for record in group])
+    except Exception as error:  # noqa: BLE001 - as for one object.
+        found.update({(record.address, record.generation): Unreadable(_reason(error)) for record in group})
+        return
+    absent = Absent()
+    for record in group:
+        found[record.address, record.generation] = seen.get(record.id, absent)
+
+
+def _reason(error: Exception) -> str:
+    failure = as_provider_error(error)
+    return failure.detail.splitlines()[0] if failure.detail else failure.summary

@@ -1,0 +1,58 @@
+"""What an attempt led to, as a value, and what follows from it: the one place where retrying is decided. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from purvey._base.clock import Clock
+from purvey._base.limits import ATTEMPTS_MAX, BACKOFF_S, BACKOFF_S_MAX
+from purvey.errors import InternalError, ProviderError, PurveyError
+from purvey.providers import RecoversBy
+
+TRANSIENT: Final = frozenset({"throttled", "unavailable", "timeout", "conflict", "in_use"})
+"""Codes that may pass by themselves."""
+
+
+class RetryAfter(msgspec.Struct, frozen=True):
+    """Try again after so many seconds."""
+
+    seconds: float
+
+
+class GiveUp(msgspec.Struct, frozen=True):
+    """No further attempt; `error` says why."""
+
+    error: ProviderError
+
+
+def judge(error: BaseException, attempt: int, recovers_by: RecoversBy, clock: Clock) -> RetryAfter | GiveUp:
+    """What follows from a failed attempt.
+
+    Args:
+        error: What the provider raised.
+        attempt: Which attempt it was, from 1.
+        recovers_by: Of the kind: after an ambiguous error only what is safe to call again is called again.
+        clock: For the jitter.
+    """
+    failure = as_provider_error(error)
+    safe = not failure.may_exist or recovers_by in ("token", "name")
+    if failure.code not in TRANSIENT or attempt >= ATTEMPTS_MAX or not safe:
+        return GiveUp(failure)
+    backoff = min(BACKOFF_S_MAX, BACKOFF_S * 2 ** (attempt - 1)) * clock.random()
+    return RetryAfter(max(backoff, failure.retry_after_s or 0.0))
+
+
+def as_provider_error(error: BaseException) -> ProviderError:
+    """`error` as one with a stable code; what is not normalised by its provider is ``failed`` and may have had its effect."""
+    if isinstance(error, ProviderError):
+        return error
+    if isinstance(error, InternalError):
+        raise error
+    if isinstance(error, PurveyError):
+        return ProviderError("failed", error.summary, detail=error.detail, hint=error.hint)
+    if isinstance(error, TimeoutError):
+        return ProviderError("timeout", "A call took longer than its deadline", may_exist=True)
+    text = f"{type(error).__name__}: {error}"
+    return ProviderError("failed", "The provider failed in a way it does not explain", detail=text, may_exist=True)

@@ -1,0 +1,260 @@
+"""Performs one operation and records it, as one unit: no path has the effect and skips the record.
+
+For every effect: decide again with what is known now (it may shrink, never grow), write `Begun` and wait until it is on disk,
+call the provider, write `Succeeded` or `Failed`. Nothing that depends on the operation starts before its end is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from purvey._apply import check, make, take_back
+from purvey._apply.attempt import Attempts, Job, Parked
+from purvey._apply.call import EngineCall
+from purvey._apply.executor import Stop
+from purvey._apply.parts import Parts
+from purvey._apply.values import sealed_copies
+from purvey._base.clock import ulid
+from purvey._base.event import OperationEnded, OperationStarted
+from purvey._base.limits import OPERATION_TIMEOUT_S
+from purvey._base.value import Secret, Value
+from purvey._graph import Node
+from purvey._plan.decide import Decider, Observations
+from purvey._plan.plan import Operation, Plan
+from purvey._plan.undo import Effect
+from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
+from purvey.errors import ProviderError
+from purvey.providers import Absent, Done, Kind
+
+Write = Callable[..., Awaitable[None]]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why an operation failed."""
+
+    address: str
+    code: str
+    summary: str
+    detail: str
+    hint: str = ""
+
+
+class Performer:
+    """Performs the operations of one plan.
+
+    Args:
+        parts: The run's tools; its state is kept up to date with every record.
+        plan: The plan.
+        write: Makes records durable.
+        stop: Ends waits.
+        fence: The lease's fencing number.
+    """
+
+    def __init__(self, parts: Parts, plan: Plan, write: Write, stop: Stop, fence: int) -> None:
+        self.parts = parts
+        self.plan = plan
+        self.stop = stop
+        self.fence = fence
+        self.failures: list[Failure] = []
+        self.parked: list[tuple[str, str]] = []
+        self.interrupted = False
+        self.cancelled: set[str] = set()
+        self.undone: Mapping[str, Effect] = {}
+        self._write = write
+        self._operations = {item.id: item for item in (*plan.operations, *plan.deletions)}
+
+    async def perform(self, operation_id: str) -> bool:
+        """Perform one operation of the plan; False when it failed or parked."""
+        operation = self._operations[operation_id]
+        if operation_id in self.cancelled:
+            return True
+        started = self.parts.clock.monotonic()
+        self._tell_started(operation)
+        attempts = self._attempts(operation, started)
+        try:
+            result = await self._verb(operation, attempts)
+        except Parked as parked:
+            self.parked.append((operation.address, parked.progress))
+            self.interrupted = self.interrupted or parked.interrupted
+            self._tell_ended(operation, "parked", started, attempts.count, detail=parked.progress)
+            return False
+        except ProviderError as error:
+            self.failures.append(Failure(operation.address, error.code, error.summary, error.detail, error.hint))
+            self._tell_ended(
+                operation, "failed", started, attempts.count, code=error.code, detail=error.detail or error.summary
+            )
+            return False
+        self._tell_ended(operation, result, started, attempts.count)
+        return True
+
+    async def _verb(self, operation: Operation, attempts: Attempts) -> str:
+        if operation.verb == "create":
+            return await make.create(self, operation, attempts)
+        if operation.verb == "update":
+            return await make.update(self, operation, attempts)
+        if operation.verb == "adopt":
+            return await make.adopt(self, operation, attempts)
+        if operation.verb == "check":
+            return await check.check(self, operation, attempts)
+        if operation.verb == "undo":
+            return await take_back.take_back(self, operation, attempts)
+        if operation.verb == "delete":
+            return await self._delete(operation, attempts)
+        now = self.parts.clock.now()
+        await self.record(Noted(at=now, what="forgotten", address=operation.address, generation=operation.generation))
+        return "done"
+
+    def cancel_removal(self, record: ResourceState) -> None:
+        """The object stays: its planned removal is not performed."""
+        self.cancelled |= {
+            item.id for item in self.plan.deletions if (item.address, item.generation) == (record.address, record.generation)
+        }
+
+    async def record(self, *records: Record) -> None:
+        """Make records durable, then let the state follow."""
+        await self._write(*records)
+        for record in records:
+            self.parts.state.apply(record)
+
+    # Removing.
+
+    async def _delete(self, operation: Operation, attempts: Attempts) -> str:
+        prior = self.parts.state.resources.get((operation.address, operation.generation))
+        if prior is None:
+            return "unchanged"
+        kind = self.parts.kinds.get(prior.kind)
+        have = self.parts.record_view(prior)
+
+        def act(call: EngineCall) -> Awaitable[Any]:
+            return kind.provider.delete(call, have)
+
+        await self.effect(operation, "delete", prior, prior, kind, attempts, act, have)
+        return "done"
+
+    # What all effects share.
+
+    async def effect(
+        self, operation: Operation, verb: str, wanted: ResourceState, prior: ResourceState | None, kind: Kind,
+        attempts: Attempts, act: Callable[[EngineCall], Awaitable[Any]], want: Any, *, undoes: str = "", undone_token: str = "",
+    ) -> ResourceState | None:  # fmt: skip
+        """Begin, act, record: the only place where purvey changes the world.
+
+        Returns:
+            The object's new record; None after a removal.
+        """
+        begun = Begun(
+            at=self._now(), operation=ulid(self.parts.clock), address=operation.address, generation=operation.generation if
+            verb != "update" else wanted.generation, verb=verb, token=self.parts.clock.entropy(16).hex(), node=wanted,
+            prior=prior, undoes=undoes, fence=self.fence,
+        )  # fmt: skip
+        await self.record(begun)
+        return await self.finish(begun, kind, attempts, act, want, undone_token=undone_token)
+
+    async def finish(
+        self, begun: Begun, kind: Kind, attempts: Attempts, act: Callable[[EngineCall], Awaitable[Any]], want: Any,
+        *, undone_token: str = "", object_id: str = "",
+    ) -> ResourceState | None:  # fmt: skip
+        """Act for an operation whose begin is on disk, and record its end; recovery begins here too."""
+
+        async def identify(object_id: str) -> None:
+            await self.record(Identified(at=self._now(), operation=begun.operation, id=object_id))
+
+        call = self.parts.call(
+            begun.address, begun.node.name, object_id=object_id or begun.node.id, token=begun.token, undoes=undone_token,
+            identify=identify,
+        )  # fmt: skip
+        try:
+            done = await attempts.until_done(lambda: act(call), lambda: kind.provider.ready(call, want))
+        except ProviderError as error:
+            await self.record(self._failed(begun, error, attempts))
+            raise
+        record = self._made(begun, kind, done, call)
+        await self.record(
+            Succeeded(
+                at=self._now(), operation=begun.operation, address=begun.address, generation=begun.generation, state=record,
+                attempts=attempts.count, seconds=round(self.parts.clock.monotonic() - attempts.job.started, 3),
+            )
+        )  # fmt: skip
+        return record
+
+    def _made(self, begun: Begun, kind: Kind, done: Done | None, call: EngineCall) -> ResourceState | None:
+        """The record of the object after the effect; None where it is gone."""
+        if begun.verb == "delete" or (begun.verb == "undo" and begun.prior is None):
+            return None
+        assert not isinstance(done, Absent)  # Only reads answer Absent.
+        object_id = done.id if done is not None else call.id
+        base = begun.prior if begun.verb == "undo" and begun.prior is not None else begun.node
+        outputs = self.outputs(kind, done) if done is not None else base.outputs
+        return msgspec.structs.replace(base, id=object_id, outputs=outputs, run=self.parts.run)
+
+    def outputs(self, kind: Kind, done: Done | None) -> dict[str, Value]:
+        """The outputs as they may come to rest: secrets sealed."""
+        outputs = done.outputs if done is not None else {}
+        if not kind.secrets:
+            return outputs
+        wrapped = {
+            name: Secret(value) if name in kind.secrets and not isinstance(value, Secret) else value
+            for name, value in outputs.items()
+        }
+        sealed: dict[str, Value] = self.parts.sealer.protect(wrapped)
+        return sealed
+
+    def _failed(self, begun: Begun, error: ProviderError, attempts: Attempts) -> Failed:
+        return Failed(
+            at=self._now(), operation=begun.operation, address=begun.address, generation=begun.generation, code=error.code,
+            summary=error.summary, detail=error.detail, may_exist=error.may_exist, attempts=attempts.count,
+            seconds=round(self.parts.clock.monotonic() - attempts.job.started, 3),
+        )  # fmt: skip
+
+    def wanted(self, node: Node, kind: Kind, values: dict[str, Value], generation: int, name: str) -> ResourceState:
+        """What the record will hold of a node's object, but for its id and outputs."""
+        inputs = values
+        if kind.secrets:
+            inputs = sealed_copies(self.parts.masked_inputs(node), values, self.parts.sealer)
+        options = node.options
+        return ResourceState(
+            address=node.address, kind=node.kind, generation=generation, id="", name=name, inputs=inputs, digest=node.digest,
+            needs=node.needs, container=node.container, protect=options.protect, retain=options.retain, source=node.source,
+            version=kind.version, run=self.parts.run, replace_when=options.replace_when, ignore=options.ignore,
+        )  # fmt: skip
+
+    def decider(self, observed: Observations) -> Decider:
+        return Decider(self.parts.state, observed, self.parts.kinds, self.parts.mask, believe=True)
+
+    def _attempts(self, operation: Operation, started: float) -> Attempts:
+        node = self.plan.nodes.get(operation.address)
+        record = self.parts.state.latest(operation.address)
+        kind_name = node.kind if node is not None else record.kind if record is not None else ""
+        recovers_by = self.parts.kinds.get(kind_name).provider.recovers_by if kind_name else "nothing"
+        limit = node.options.timeout_s if node is not None and node.options.timeout_s else OPERATION_TIMEOUT_S
+        if operation.verb == "check" and node is not None:
+            within = self.parts.masked_inputs(node).get("within_s", self.parts.kinds.get(node.kind).default("within_s"))
+            limit = within if within is not None else limit
+        job = Job(
+            run=self.parts.run, operation=operation.id, address=operation.address, recovers_by=recovers_by,
+            timeout_s=limit, started=started,
+        )  # fmt: skip
+        return Attempts(job, self.parts.clock, self.parts.observer, self.stop)
+
+    def _now(self) -> float:
+        return self.parts.clock.now()
+
+    def _tell_started(self, operation: Operation) -> None:
+        self.parts.tell(
+            OperationStarted(
+                at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, verb=operation.verb
+            )
+        )
+
+    def _tell_ended(
+        self, operation: Operation, result: str, started: float, attempts: int, code: str = "", detail: str = ""
+    ) -> None:
+        self.parts.tell(
+            OperationEnded(
+                at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, verb=operation.verb,
+                result=result, seconds=self.parts.clock.monotonic() - started, attempts=attempts, code=code, detail=detail,
+            )
+        )  # fmt: skip

@@ -1,0 +1,59 @@
+"""Single looks through checks: before the first write, and once more after deletions. Nothing is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from purvey._apply.outcome import as_provider_error
+from purvey._apply.parts import Parts
+from purvey._graph import Node
+from purvey._plan.plan import Plan
+from purvey.providers import Done
+
+
+async def probe(parts: Parts, checks: Sequence[Node]) -> dict[str, str]:
+    """Look through each check once, with the values of now.
+
+    Returns:
+        What those that do not pass saw, by address.
+    """
+
+    def view(node: Node) -> Callable[[], Any]:
+        return lambda: parts.view(parts.kinds.get(node.kind), node.address, parts.opened_inputs(node))
+
+    return await _look(parts, {node.address: (node.kind, view(node)) for node in checks})
+
+
+async def failing_already(parts: Parts, plan: Plan) -> frozenset[str]:
+    """Checks that gate this plan, have passed in an earlier run, and fail now, before anything was touched.
+
+    Such a failure is not the plan's doing, so it never leads to an undo. They look at what was recorded, not planned.
+    """
+    known = {
+        record.address: (record.kind, partial(parts.record_view, record))
+        for operation in plan.operations
+        if operation.verb == "check"
+        and (record := parts.state.latest(operation.address)) is not None
+        and record.digest == plan.nodes[operation.address].digest
+    }
+    return frozenset(await _look(parts, known))
+
+
+async def _look(parts: Parts, views: Mapping[str, tuple[str, Callable[[], Any]]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+
+    async def look(address: str, kind: str, view: Callable[[], Any]) -> None:
+        try:
+            outcome = await parts.kinds.get(kind).provider.create(parts.call(address, address), view())
+        except Exception as error:  # noqa: BLE001 - whatever a probe raises, it did not pass.
+            failure = as_provider_error(error)
+            found[address] = failure.detail or failure.summary
+            return
+        if not isinstance(outcome, Done):
+            found[address] = outcome.progress
+
+    await asyncio.gather(*(look(address, kind, view) for address, (kind, view) in views.items()))
+    return found

@@ -1,0 +1,145 @@
+"""Recovery: settles operations that began and did not end, before anything else is decided.
+
+The effect may have happened or not. What the kind declares decides how that is found out: a kind that recovers by token or by
+name is called again with the same token and name, which finishes what is half done and changes nothing that is complete; one
+that tags at creation is looked for first; for one with nothing the run stops and says what to look for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from purvey._apply.attempt import Attempts, Job
+from purvey._apply.call import EngineCall
+from purvey._apply.perform import Performer
+from purvey._base.limits import OPERATION_TIMEOUT_S
+from purvey._plan.plan import Plan
+from purvey._state.record import Begun, Failed, ResourceState, Succeeded
+from purvey._state.state import InDoubt
+from purvey.errors import ProviderError, StateError
+from purvey.providers import Kind, Present, Unreadable
+
+Write = Callable[..., Awaitable[None]]
+
+
+def empty_plan(stack: str) -> Plan:
+    """A plan of nothing, for a performer that only settles."""
+    return Plan(stack=stack)
+
+
+async def recover(performer: Performer, doubts: Sequence[InDoubt]) -> list[str]:
+    """Settle each operation in doubt, oldest first.
+
+    Returns:
+        A sentence for each, for the person who watches.
+
+    Raises:
+        StateError: ``state.in_doubt`` if a kind gives no way to find out.
+    """
+    return [await _settle(performer, doubt) for doubt in doubts]
+
+
+async def _settle(performer: Performer, doubt: InDoubt) -> str:
+    begun = doubt.begun
+    kind = performer.parts.kinds.get(begun.node.kind)
+    recovers_by = kind.provider.recovers_by
+    if begun.verb == "delete" or recovers_by in ("token", "name"):
+        return await _repeat(performer, doubt, kind)
+    if begun.verb == "create" and recovers_by == "tag_at_create":
+        return await _look_for(performer, doubt, kind)
+    if begun.verb == "update" and recovers_by == "tag_at_create":
+        return await _repeat(performer, doubt, kind)
+    raise _in_doubt(begun)
+
+
+async def _repeat(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
+    """Call again with the same token and name."""
+    begun = doubt.begun
+    attempts = attempts_for(performer, begun, kind)
+    want = begun_view(performer, begun.node, doubt.id)
+    act = _act(performer, begun, kind, want)
+    try:
+        await performer.finish(
+            begun, kind, attempts, act, want, object_id=doubt.id, undone_token=_undone_token(begun, performer)
+        )
+    except ProviderError as error:
+        if error.may_exist:
+            raise
+        return f"{begun.address}: the interrupted {begun.verb} did not happen ({error.summary})"
+    return f"{begun.address}: the interrupted {begun.verb} is complete"
+
+
+def _undone_token(begun: Begun, performer: Performer) -> str:
+    effect = performer.undone.get(begun.undoes)
+    return effect.begun.token if effect is not None else ""
+
+
+def _act(performer: Performer, begun: Begun, kind: Kind, want: Any) -> Callable[[EngineCall], Awaitable[Any]]:
+    provider = kind.provider
+    if begun.verb == "create":
+        return lambda call: provider.create(call, want)
+    if begun.verb == "update":
+        have = begun_view(performer, begun.prior, "") if begun.prior is not None else want
+        return lambda call: provider.update(call, have, want)
+    if begun.verb == "undo":
+        before = begun_view(performer, begun.prior, "") if begun.prior is not None else None
+        return lambda call: provider.undo(call, want, before)
+    return lambda call: provider.delete(call, want)
+
+
+def begun_view(performer: Performer, record: ResourceState, object_id: str) -> Any:
+    """The object of an interrupted operation as an instance of its declaration."""
+    return performer.parts.record_view(msgspec.structs.replace(record, id=object_id or record.id))
+
+
+async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
+    """Find what an interrupted create may have made, and go on waiting for it."""
+    begun = doubt.begun
+    parts = performer.parts
+    want = begun_view(performer, begun.node, doubt.id)
+    call = parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
+    found = await kind.provider.find(call, want)
+    now = parts.clock.now()
+    if isinstance(found, Unreadable):
+        raise _in_doubt(begun)
+    if not isinstance(found, Present):
+        await performer.record(
+            Failed(
+                at=now, operation=begun.operation, address=begun.address, generation=begun.generation, code="not_found",
+                summary="The interrupted create did not happen",
+            )
+        )  # fmt: skip
+        return f"{begun.address}: the interrupted create did not happen"
+    outputs = {name: value for name, value in found.values.items() if name in kind.outputs}
+    record = msgspec.structs.replace(begun.node, id=found.id, outputs=outputs, run=parts.run)
+    await performer.record(
+        Succeeded(at=now, operation=begun.operation, address=begun.address, generation=begun.generation, state=record)
+    )
+    return f"{begun.address}: the interrupted create had happened; it is recorded now"
+
+
+def attempts_for(performer: Performer, begun: Begun, kind: Kind) -> Attempts:
+    """The attempts of an operation that an earlier process began."""
+    parts = performer.parts
+    job = Job(
+        run=parts.run, operation=f"recover {begun.address}", address=begun.address, recovers_by=kind.provider.recovers_by,
+        timeout_s=OPERATION_TIMEOUT_S, started=parts.clock.monotonic(),
+    )  # fmt: skip
+    return Attempts(job, parts.clock, parts.observer, performer.stop)
+
+
+def _in_doubt(begun: Begun) -> StateError:
+    return StateError(
+        "state.in_doubt",
+        "An interrupted operation cannot be settled by purvey",
+        detail=f"The {begun.verb} of {begun.address} began and its end is not recorded. Its kind ({begun.node.kind}) has "
+        "neither a token nor a name nor a check by which purvey could find out whether it happened, so it does not guess.",
+        hint="Look yourself. If it happened, or you have finished it by hand:\n\n"
+        f"    purvey state settle {begun.address} --done\n\nIf it did not happen:\n\n"
+        f"    purvey state settle {begun.address} --not-done",
+        address=begun.address,
+        source=begun.node.source,
+    )

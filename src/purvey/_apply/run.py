@@ -1,0 +1,284 @@
+"""The whole run on one screen: recover, observe, plan, gate, apply with checks, delete, close.
+
+A staged script loops from planning to the checks once per stage. Whatever happens is in the journal before and after it
+happens, so that a run which is killed here goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from purvey._apply.abandon import abandon
+from purvey._apply.attempt import Parked
+from purvey._apply.executor import Stop, execute
+from purvey._apply.knowledge import OtherStacks
+from purvey._apply.parts import Parts
+from purvey._apply.perform import Failure, Performer, Write
+from purvey._apply.probe import failing_already, probe
+from purvey._apply.recover import recover
+from purvey._apply.request import Approve, AwaitsApproval, Request, StagePlan
+from purvey._apply.stage import observed, prepare
+from purvey._base.event import Message, PhaseStarted, Planned
+from purvey._base.limits import STAGES_MAX
+from purvey._base.value import digest, resolve
+from purvey._gate.preflight import refuse
+from purvey._graph import Graph
+from purvey._plan.guard import refuse_many_deletes, refuse_protected, within_later
+from purvey._plan.plan import Operation, Plan
+from purvey._plan.undo import Effect, effects, undo_plan
+from purvey._state.record import Approved, Closed, Noted, OutputsSet, Record, Staged, Undoing
+from purvey.errors import ScriptError
+from purvey.providers import Observed
+
+
+class Run:
+    """One run, from its lease to its last record.
+
+    Args:
+        parts: The run's tools.
+        request: What is asked.
+        write: Makes records durable.
+        fence: The lease's fencing number.
+        stop: Asked by Ctrl-C.
+        approve: Says yes or no to each stage.
+        others: The outputs of other stacks.
+        records: Reads the run's records from the store.
+    """
+
+    def __init__(
+        self, parts: Parts, request: Request, *, write: Write, fence: int, stop: Stop, approve: Approve, others: OtherStacks,
+        records: Callable[[], Sequence[Record]],
+    ) -> None:  # fmt: skip
+        self.parts = parts
+        self.request = request
+        self.stop = stop
+        self._write = write
+        self._fence = fence
+        self._approve = approve
+        self._others = others
+        self._records = records
+        self._stages: list[Plan] = []
+        self._failing: frozenset[str] = frozenset()
+
+    async def apply(self) -> Closed:
+        """Bring the world to what the script declares; with no script, to nothing."""
+        pending = await self.settle()
+        if pending is not None:
+            return pending
+        seen: dict[tuple[str, int], Observed] = await observed(self.parts, self.request)
+        previous: Graph | None = None
+        for stage in range(1, STAGES_MAX + 1):
+            earlier = list(self._records())
+            ready = await prepare(self.parts, self.request, seen, self._others, stage=stage, earlier=earlier, previous=previous)
+            await self._gate(ready, earlier)
+            performer = await self._perform(ready.plan)
+            for change in ready.plan.changes:
+                seen.pop((change.address, change.generation), None)
+            ended = await self._after(performer)
+            if ended is not None:
+                return ended
+            if not ready.graph.pauses:
+                return await self._finish(performer, ready)
+            await self._write(
+                Staged(at=self._now(), stage=stage, pauses=tuple(str(pause.link) for pause in ready.graph.pauses))
+            )
+            previous = ready.graph
+        raise ScriptError(
+            "script.too_many_stages",
+            "The script pauses again and again",
+            detail=f"After {STAGES_MAX} stages it still asks for values that are not known.",
+        )
+
+    async def settle(self) -> Closed | None:
+        """Recover what earlier runs left in doubt.
+
+        Returns:
+            How the run ends where something is still pending; None where it can go on.
+        """
+        doubts = list(self.parts.state.in_doubt.values())
+        if not doubts:
+            return None
+        self._phase("recover", f"{len(doubts)} operations in doubt")
+        performer = Performer(self.parts, Plan(stack=self.parts.stack), self._write, self.stop, self._fence)
+        performer.undone = {effect.begun.operation: effect for effect in effects(self._records())}
+        try:
+            for sentence in await recover(performer, doubts):
+                self.parts.tell(Message(at=self._now(), run=self.parts.run, level="info", text=sentence))
+        except Parked as parked:
+            result = "interrupted" if parked.interrupted else "parked"
+            return await self._close(result, "still pending", parked.address, parked.progress)
+        return None
+
+    async def _gate(self, ready: StagePlan, earlier: Sequence[Record]) -> None:
+        """Guards, findings and approval, all before the first write of the stage."""
+        plan = ready.plan
+        refuse(ready.findings)
+        refuse_protected(plan)
+        refuse_many_deletes(plan, self.request.deletes_max)
+        await self._write(*ready.records)
+        if plan.is_empty and not plan.operations:
+            self._stages.append(plan)
+            return
+        await self._approved(plan, earlier)
+        self._stages.append(plan)
+        if not self._failing:
+            self._failing = await failing_already(self.parts, plan)
+
+    async def _approved(self, plan: Plan, earlier: Sequence[Record]) -> None:
+        covers = tuple(f"{change.action} {change.address}" for change in plan.changes if change.action != "check")
+        before = {item for record in earlier if isinstance(record, Approved) for item in record.covers}
+        if covers and not before.issuperset(covers) and not (self._stages and within_later(plan, self._stages[0])):
+            who = self._approve(plan)
+            if who is None:
+                raise AwaitsApproval(plan)
+            await self._write(Approved(at=self._now(), digest=plan_digest(plan), stage=plan.stage, by=who, covers=covers))
+
+    async def _perform(self, plan: Plan) -> Performer:
+        self._phase("apply", f"stage {plan.stage}")
+        needs = {operation.id: operation.needs for operation in plan.operations}
+        self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=plan.stage))
+        performer = Performer(self.parts, plan, self._write, self.stop, self._fence)
+        stop = _Either(self.stop)
+        await execute(needs, performer.perform, parallel=self.request.parallel, stop=stop, go_on=self._goes_on(plan))
+        return performer
+
+    def _goes_on(self, plan: Plan) -> Callable[[str], bool]:
+        operations = {operation.id: operation for operation in plan.operations}
+
+        def go_on(operation_id: str) -> bool:
+            node = plan.nodes.get(operations[operation_id].address)
+            own = node.options.on_failure if node is not None else None
+            return (own or self.request.on_failure) == "continue"
+
+        return go_on
+
+    async def _after(self, performer: Performer) -> Closed | None:
+        """How the run ends when a stage did not go through; None when it did."""
+        if performer.failures:
+            return await self._failed(performer)
+        if performer.parked and not performer.interrupted:
+            address, progress = performer.parked[0]
+            return await self._close("parked", "still pending", address, progress)
+        if self.stop.is_asked():
+            return await self._close("interrupted", "interrupted")
+        return None
+
+    async def _failed(self, performer: Performer) -> Closed:
+        failure = performer.failures[0]
+        policy = self._policy(performer, failure)
+        if policy != "undo":
+            return await self._close("kept", failure.summary, failure.address, _story(failure))
+        await self._write(Undoing(at=self._now(), cause=failure.summary, address=failure.address, detail=_story(failure)))
+        return await self.undo(failure.summary, failure.address, _story(failure))
+
+    def _policy(self, performer: Performer, failure: Failure) -> str:
+        if any(item.address in self._failing for item in performer.failures):
+            return "keep"
+        node = performer.plan.nodes.get(failure.address)
+        own = node.options.on_failure if node is not None else None
+        return own or self.request.on_failure
+
+    async def mark_undoing(self, cause: str) -> None:
+        """Write down that the run is being taken back, so that a resume goes on with that."""
+        await self._write(Undoing(at=self._now(), cause=cause))
+
+    async def undo(self, cause: str, address: str = "", detail: str = "", plan: Plan | None = None) -> Closed:
+        """Take back what the run did and has not taken back yet."""
+        self._phase("undo", "")
+        done = effects(self._records())
+        plan = plan or undo_plan(self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds)
+        stop = Stop()  # One Ctrl-C does not stop an undo that has begun; a second one leaves at once.
+        performer = Performer(self.parts, plan, self._write, stop, self._fence)
+        performer.undone = _by_operation(done)
+        await abandon(performer, list(self.parts.state.in_doubt.values()))
+        needs = {operation.id: operation.needs for operation in plan.operations}
+        self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=plan.stage))
+        await execute(needs, performer.perform, parallel=self.request.parallel, stop=stop, go_on=lambda _: True)
+        await self._forget_checks(performer)
+        left = [change.address for change in plan.changes if change.final]
+        if performer.failures or performer.parked or left:
+            more = "\n".join(f"{item.address}: {_story(item)}" for item in performer.failures)
+            more += "".join(f"\n{item} cannot be undone" for item in left)
+            return await self._close("partial", cause or "the undo is not complete", address, f"{detail}\n{more}".strip())
+        return await self._close("undone", cause, address, detail)
+
+    async def _forget_checks(self, performer: Performer) -> None:
+        """What a check saw in this run is no longer there to be believed."""
+        seen = [record for record in self.parts.state.current().values() if record.run == self.parts.run]
+        for record in seen:
+            if self.parts.kinds.get(record.kind).check:
+                await performer.record(
+                    Noted(at=self._now(), what="forgotten", address=record.address, generation=record.generation)
+                )
+
+    async def _finish(self, performer: Performer, ready: StagePlan) -> Closed:
+        """Deletions, now that every check has passed; then the checks once more, and the outputs."""
+        plan = ready.plan
+        deletions = [item for item in plan.deletions if item.id not in performer.cancelled]
+        if deletions:
+            failed = await self._remove(performer, deletions)
+            if failed is not None:
+                return failed
+        if self.request.check_all:
+            await probe(self.parts, [node for node in ready.graph.nodes.values() if self.parts.kinds.get(node.kind).check])
+        outputs = self.parts.sealer.protect(self._outputs(ready.graph))
+        if outputs != self.parts.state.outputs or ready.reads != self.parts.state.reads:
+            await performer.record(OutputsSet(at=self._now(), values=outputs, reads=ready.reads))
+        return await self._close("succeeded")
+
+    async def _remove(self, performer: Performer, deletions: Sequence[Operation]) -> Closed | None:
+        self._phase("delete", f"{len(deletions)} objects")
+        needs = {operation.id: operation.needs for operation in deletions}
+        self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=performer.plan.stage))
+        await execute(needs, performer.perform, parallel=self.request.parallel, stop=self.stop, go_on=lambda _: True)
+        if performer.failures:
+            failure = performer.failures[0]
+            return await self._close("partial", failure.summary, failure.address, _story(failure))
+        if self.stop.is_asked():
+            return await self._close("interrupted", "interrupted")
+        gates = [performer.plan.nodes[item.address] for item in performer.plan.operations if item.verb == "check"]
+        failing = await probe(self.parts, gates)
+        if failing:
+            address, detail = next(iter(failing.items()))
+            return await self._close("partial", "a check fails after the deletions", address, detail)
+        return None
+
+    def _outputs(self, graph: Graph) -> dict[str, object]:
+        return {name: resolve(value, self.parts.open_link, self.parts.open) for name, value in graph.outputs.items()}
+
+    async def _close(self, result: str, cause: str = "", address: str = "", detail: str = "") -> Closed:
+        closed = Closed(at=self._now(), result=result, cause=cause, address=address, detail=detail)
+        await self._write(closed)
+        return closed
+
+    def _phase(self, phase: str, detail: str) -> None:
+        self.parts.tell(PhaseStarted(at=self._now(), run=self.parts.run, phase=phase, detail=detail))  # type: ignore[arg-type]
+
+    def _now(self) -> float:
+        return self.parts.clock.now()
+
+
+class _Either(Stop):
+    """Starts nothing new after a failure of its own, or when the person asks."""
+
+    def __init__(self, person: Stop) -> None:
+        super().__init__()
+        self._person = person
+
+    def is_asked(self) -> bool:
+        return self._asked or self._person.is_asked()
+
+
+def plan_digest(plan: Plan) -> str:
+    """Identifies what a plan will do: equal digests, equal plans."""
+    return digest(msgspec.to_builtins(plan))
+
+
+def _by_operation(done: Sequence[Effect]) -> Mapping[str, Effect]:
+    return {effect.begun.operation: effect for effect in done}
+
+
+def _story(failure: Failure) -> str:
+    return "\n".join(part for part in (failure.detail, failure.hint) if part)

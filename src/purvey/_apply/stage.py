@@ -1,0 +1,120 @@
+"""One stage before anything is written: observe, load, plan, look around. Used alike by plan, drift and apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from purvey._apply.call import physical_name
+from purvey._apply.knowledge import OtherStacks, RunKnowledge
+from purvey._apply.observe import needs_reading, observe
+from purvey._apply.parts import Parts
+from purvey._apply.request import Request, StagePlan
+from purvey._base.event import PhaseStarted
+from purvey._base.value import NodeLink, walk
+from purvey._gate.preflight import conflicts, look_around, look_up, secrets_of
+from purvey._graph import EMPTY, Graph, Node
+from purvey._plan.decide import Decider
+from purvey._plan.planner import decide_all, make_plan
+from purvey._script.load import load
+from purvey._state.record import Record
+from purvey.providers import Call, Finding, NotKnownError, Observed
+
+Key = tuple[str, int]
+
+
+async def observed(parts: Parts, request: Request) -> dict[Key, Observed]:
+    """What is there of what is recorded; nothing without a refresh."""
+    if not request.refresh:
+        return {}
+    records = needs_reading(parts, parts.state.resources.values())
+    if records:
+        parts.tell(PhaseStarted(at=parts.clock.now(), run=parts.run, phase="observe", detail=f"{len(records)} objects"))
+    return await observe(parts, records, parallel=request.parallel)
+
+
+async def prepare(
+    parts: Parts, request: Request, seen: Mapping[Key, Observed], others: OtherStacks, *, stage: int = 1,
+    earlier: list[Record] | None = None, previous: Graph | None = None,
+) -> StagePlan:  # fmt: skip
+    """Run the script against what is known, and plan what it declares.
+
+    Args:
+        parts: The run's tools.
+        request: What is asked.
+        seen: What was observed.
+        others: The outputs of other stacks.
+        stage: Counts from 1.
+        earlier: The run's records so far.
+        previous: The graph of the stage before.
+
+    Raises:
+        ScriptError: for everything that is wrong in the script.
+    """
+    parts.tell(PhaseStarted(at=parts.clock.now(), run=parts.run, phase="plan", detail=f"stage {stage}"))
+    decider = _decider(parts, request, seen, {})
+    knowledge = RunKnowledge(parts, decider, earlier or [], others, request.lookups)
+    graph = EMPTY
+    if request.script is not None:
+        graph = load(request.script, knowledge, request.given, request.env, request.nonce, previous)
+    missing = _unreadable_secrets(parts, graph)
+    if missing:
+        return StagePlan(graph=graph, plan=make_plan(EMPTY, decider, stack=parts.stack), findings=tuple(missing))
+    decide_all(graph, decider)
+    new = [node for address, node in graph.nodes.items() if parts.state.latest(address) is None and not node.options.moved_from]
+    found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts)) if new else {}
+    if any(graph.nodes[address].options.adopt for address in found):
+        decider = _decider(parts, request, seen, found)
+    plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage)
+    findings = [*conflicts(plan, found)]
+    findings += await look_around(plan, parts.kinds, _viewer(parts, decider), _caller(parts))
+    return StagePlan(
+        graph=graph, plan=plan, records=tuple(knowledge.records), reads=tuple(knowledge.reads), findings=tuple(findings)
+    )
+
+
+def _decider(parts: Parts, request: Request, seen: Mapping[Key, Observed], found: Mapping[str, Observed]) -> Decider:
+    return Decider(parts.state, seen, parts.kinds, parts.mask, found, selection=request.selection)
+
+
+def _unreadable_secrets(parts: Parts, graph: Graph) -> list[Finding]:
+    """Secrets that the graph refers to and that cannot be read; certain to fail."""
+    with_secrets = [node for node in graph.nodes.values() if parts.kinds.get(node.kind).secrets]
+    wanted = secrets_of(with_secrets)
+    bad = {source: (problem, fix) for source, problem, fix in parts.reader.problems([source for source, _ in wanted])}
+    return [
+        Finding(address, f"secret {source}: {bad[source][0]}", bad[source][1]) for source, address in wanted if source in bad
+    ]
+
+
+def _caller(parts: Parts) -> Any:
+    def call(node: Node) -> Call:
+        record = parts.state.latest(node.address)
+        name = (
+            record.name
+            if record
+            else physical_name(parts.estate, parts.stack, node.address, parts.next_generation(node.address))
+        )
+        return parts.call(node.address, name, object_id=record.id if record else "")
+
+    return call
+
+
+def _viewer(parts: Parts, decider: Decider) -> Any:
+    """Views of nodes before they are applied: what is known is there, what is not raises NotKnownError."""
+
+    def view(node: Node) -> Any:
+        decider.decide(node)
+        decision = decider.decisions.get(node.address)
+        if decision is None:
+            return decider.view(node.address)
+        kind = parts.kinds.get(node.kind)
+        if any(decider.view(item.address) is None for item in _node_links(node)):
+            raise NotKnownError(node.address)
+        return kind.bind(node.address, decider.views(decision.inputs))
+
+    return view
+
+
+def _node_links(node: Node) -> list[Any]:
+    return [item for item in walk(list(node.inputs.values())) if isinstance(item, NodeLink)]

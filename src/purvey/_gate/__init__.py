@@ -1,0 +1,1 @@
+"""Before the first write: preflight, risk, approval."""

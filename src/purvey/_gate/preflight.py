@@ -1,0 +1,104 @@
+"""Preflight: what would make the plan fail, found before the first write, all of it at once.
+
+Each provider looks at what it would make (is the port free, the command there, the folder writable); the engine looks at what
+is there already under a name that is about to be taken, and whether every secret can be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from purvey._base.value import SecretRef, walk
+from purvey._graph import Node
+from purvey._plan.plan import Plan
+from purvey.errors import PurveyError, RefusedError
+from purvey.providers import Call, Finding, NotKnownError, Observed, Present, Provider, Registry
+
+ViewOf = Callable[[Node], Any]
+"""Makes a node an instance of its declaration, with the values that are known; raises NotKnownError where it cannot."""
+
+
+async def look_around(plan: Plan, kinds: Registry, view: ViewOf, call: Callable[[Node], Call]) -> list[Finding]:
+    """Ask the provider of every node that will be made or changed.
+
+    Args:
+        plan: The plan.
+        kinds: The kinds.
+        view: See `ViewOf`.
+        call: Makes the gate for a node.
+
+    Returns:
+        The findings, in the order of the plan.
+    """
+    wanted = [plan.nodes[change.address] for change in plan.changes if change.action in ("create", "update", "replace")]
+    asked = [node for node in wanted if type(kinds.get(node.kind).provider).preflight is not Provider.preflight]
+
+    async def ask(node: Node) -> Sequence[Finding]:
+        try:
+            found: Sequence[Finding] = await kinds.get(node.kind).provider.preflight(call(node), view(node))
+        except NotKnownError:
+            return ()
+        except PurveyError as error:
+            return (Finding(node.address, str(error), certain=False),)
+        return found
+
+    return [finding for found in await asyncio.gather(*map(ask, asked)) for finding in found]
+
+
+async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Callable[[Node], Call]) -> dict[str, Observed]:
+    """What is there already under the identity of nodes that are not recorded.
+
+    Args:
+        nodes: The nodes that would be made.
+        kinds: The kinds.
+        view: See `ViewOf`.
+        call: Makes the gate for a node.
+    """
+    found: dict[str, Observed] = {}
+    asked = [node for node in nodes if type(kinds.get(node.kind).provider).find is not Provider.find]
+
+    async def ask(node: Node) -> None:
+        try:
+            found[node.address] = await kinds.get(node.kind).provider.find(call(node), view(node))
+        except (NotKnownError, PurveyError):  # It depends on what is not there yet, or cannot be reached yet.
+            return
+
+    await asyncio.gather(*map(ask, asked))
+    return found
+
+
+def conflicts(plan: Plan, found: Mapping[str, Observed]) -> list[Finding]:
+    """Objects that exist already where the plan would create."""
+    return [
+        Finding(
+            change.address,
+            f"{found[change.address].id} exists already, and purvey did not make it",  # type: ignore[union-attr]
+            "Adopt it with Options(adopt=True), give the node another name, or remove the object.",
+        )
+        for change in plan.changes
+        if change.action == "create" and isinstance(found.get(change.address), Present)
+    ]
+
+
+def secrets_of(nodes: Iterable[Node]) -> list[tuple[str, str]]:
+    """Every secret source that nodes refer to, with the first node that does."""
+    found: dict[str, str] = {}
+    for node in nodes:
+        for item in walk(list(node.inputs.values())):
+            if isinstance(item, SecretRef):
+                found.setdefault(item.source, node.address)
+    return list(found.items())
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Stop if anything is certain to fail.
+
+    Raises:
+        RefusedError: ``refused.preflight``, with every certain finding.
+    """
+    certain = [finding for finding in findings if finding.certain]
+    if certain:
+        lines = tuple(f"{item.address}: {item.problem}" + (f"\n    {item.fix}" if item.fix else "") for item in certain)
+        raise RefusedError("refused.preflight", "The plan cannot succeed; nothing was touched", findings=lines)

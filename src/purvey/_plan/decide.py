@@ -1,0 +1,355 @@
+"""What happens to each node: from its wish, its record and what was observed, one decision at a time. Pure.
+
+Decisions are made in dependency order, each from those before it, so that a script which asks for a value while it still
+declares gets the same answer as the plan. Most nodes of a live estate are as declared; for these a decision is three
+comparisons and no allocation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from purvey._base.compare import FieldChange
+from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, is_known, resolve, walk
+from purvey._graph import ALL, Node, Selection
+from purvey._plan.plan import Action
+from purvey._state.record import ResourceState, thawed
+from purvey._state.state import State
+from purvey.errors import ScriptError
+from purvey.providers import Absent, Diff, Kind, NotKnownError, Observed, Present, Recorded, Registry, Unreadable
+
+Observations = Mapping[tuple[str, int], Observed]
+"""What was read, by address and generation; an object that is not in it was not asked for, and its record is believed."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to a node that does not simply stay as it is.
+
+    Attributes:
+        node: The declaration.
+        action: What happens.
+        inputs: The resolved inputs, secrets masked.
+        outputs: The outputs as far as they are known beforehand.
+        record: The object it acts upon; None for a new one.
+        fields: The fields that differ.
+        reasons: Why it must be replaced.
+        cause: Why anything happens, in words.
+        lost: The recorded object is not there any more.
+    """
+
+    node: Node
+    action: Action
+    inputs: dict[str, Value]
+    outputs: dict[str, Value]
+    record: ResourceState | None = None
+    fields: tuple[FieldChange, ...] = ()
+    reasons: tuple[str, ...] = ()
+    cause: str = ""
+    lost: bool = False
+
+
+class Decider:
+    """Decides node by node; the memory of one stage.
+
+    Args:
+        state: What is recorded.
+        observed: What was read.
+        kinds: The kinds.
+        secret: What a reference to a backend is now, masked.
+        found: Objects that are there already under the identity of a node that is not recorded, by address.
+        selection: Which nodes are decided at all; the others keep their record, and new ones among them are passed over.
+        believe: Whether outputs of nodes that were not decided are taken from the record, as while applying, when everything a
+            node needs is complete.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        observed: Observations,
+        kinds: Registry,
+        secret: Callable[[SecretRef], Masked],
+        found: Mapping[str, Observed] | None = None,
+        *,
+        selection: Selection = ALL,
+        believe: bool = False,
+    ) -> None:
+        self.state = state
+        self.observed = observed
+        self.kinds = kinds
+        self.secret = secret
+        self.found = found or {}
+        self.decisions: dict[str, Decision] = {}
+        self.settled: dict[str, ResourceState] = {}
+        self.touched: set[str] = set()
+        self.moved: dict[str, str] = {}
+        self.skipped: list[str] = []
+        self.selection = selection
+        self._saw_secret = False
+        self._believe = believe
+        self._everything = selection == ALL
+
+    def decide(self, node: Node) -> None:
+        """Settle `node`, or note the `Decision` about it; everything it needs MUST be decided already."""
+        address = node.address
+        if address in self.settled or address in self.decisions:
+            return
+        record = self.state.latest(address)
+        if not self._everything and not self.selection.covers(address):
+            self._skip(address, record)
+            return
+        kind = self.kinds.get(node.kind)
+        upstream = not self.touched.isdisjoint(node.needs)
+        if record is not None and record.digest == node.digest and not upstream and not kind.secrets:
+            seen = self.observed.get((address, record.generation))
+            if seen is None or (type(seen) is Present and _matches(seen.values, record)):
+                self.settled[address] = record
+                return
+        self._weigh(node, kind, record, upstream=upstream)
+
+    def weigh(self, node: Node) -> Decision | None:
+        """The decision about a node whose needs are complete, made from their real values; None if it can stay as it is.
+
+        For the moment before an operation is performed: the record may match the wish as written and yet not as resolved.
+        """
+        kind = self.kinds.get(node.kind)
+        self._weigh(node, kind, self.state.latest(node.address), upstream=False)
+        return self.decisions.get(node.address)
+
+    def _skip(self, address: str, record: ResourceState | None) -> None:
+        if address not in self.skipped:
+            self.skipped.append(address)
+        if record is not None:
+            self.settled[address] = record
+
+    def _weigh(self, node: Node, kind: Kind, record: ResourceState | None, *, upstream: bool) -> None:
+        """The whole decision, for a node that may change."""
+        address = node.address
+        if record is None and node.options.moved_from:
+            record = self.state.latest(node.options.moved_from)
+            if record is not None:
+                self.moved[address] = node.options.moved_from
+        self._saw_secret = False
+        inputs = {name: resolve(value, self.link, self.secret) for name, value in node.inputs.items()}
+        if self._saw_secret:
+            _refuse_secrets(node, kind, inputs)
+        decision = self._decide(node, kind, record, inputs, upstream=upstream)
+        if decision is None:
+            assert record is not None  # Only what is recorded can stay as it is.
+            self.settled[address] = record
+            if upstream:
+                self.touched.add(address)
+        else:
+            self.decisions[address] = decision
+            self.touched.add(address)
+
+    def _decide(
+        self, node: Node, kind: Kind, record: ResourceState | None, inputs: dict[str, Value], *, upstream: bool
+    ) -> Decision | None:
+        if kind.check:
+            return self._check(node, record, inputs, upstream=upstream)
+        if record is None:
+            return self._appear(node, kind, inputs)
+        seen = self.observed.get((record.address, record.generation))
+        if isinstance(seen, Absent):
+            return self._make(node, kind, inputs, "create", record, cause="it is gone", lost=True)
+        if isinstance(seen, Unreadable):
+            return self._unreadable(node, kind, record, inputs, seen.reason, upstream=upstream)
+        reasons = self._replacement_reasons(node, record)
+        changes = self._diff(node, kind, record, inputs, seen).changes
+        reasons += [f"`{change.path}` cannot be changed in place" for change in changes if change.replaces]
+        if reasons:
+            return self._make(node, kind, inputs, "replace", record, changes, reasons=tuple(reasons))
+        if kind.provider.follows and self._upstream_is_new(node):
+            changes = (*changes, FieldChange("needs", None, None, "upstream"))
+        if changes:
+            return self._make(node, kind, inputs, "update", record, changes)
+        return None
+
+    def _check(self, node: Node, record: ResourceState | None, inputs: dict[str, Value], *, upstream: bool) -> Decision | None:
+        if record is not None and record.digest == node.digest and not upstream:
+            return None
+        cause = "something it depends on changes" if record is not None and upstream else "it has not passed yet"
+        outputs: dict[str, Value] = {name: Unknown(f"{node.address}.{name}") for name in self.kinds.get(node.kind).outputs}
+        return Decision(node=node, action="check", inputs=inputs, outputs=outputs, record=record, cause=cause)
+
+    def _appear(self, node: Node, kind: Kind, inputs: dict[str, Value]) -> Decision:
+        """A node that is not recorded: new, or there already."""
+        found = self.found.get(node.address)
+        if isinstance(found, Present) and node.options.adopt:
+            recorded = Recorded({**found.values, **{k: v for k, v in inputs.items() if k not in found.values}}, {})
+            changes = kind.provider.diff(kind, inputs, recorded, found.values).changes
+            return self._make(node, kind, inputs, "adopt", None, changes, cause="it exists already")
+        return self._make(node, kind, inputs, "create", None)
+
+    def _unreadable(
+        self, node: Node, kind: Kind, record: ResourceState, inputs: dict[str, Value], reason: str, *, upstream: bool
+    ) -> Decision | None:
+        """What cannot be read is never taken as absent: looked at again once what it needs has changed, else left alone."""
+        if upstream:
+            change = FieldChange("(unreadable)", reason, Unknown(f"{node.address}"), "upstream")
+            return self._make(node, kind, inputs, "update", record, (change,))
+        return self._make(node, kind, inputs, "unreadable", record, cause=reason)
+
+    def _replacement_reasons(self, node: Node, record: ResourceState) -> list[str]:
+        reasons: list[str] = []
+        if node.kind != record.kind:
+            reasons.append(f"its kind was {record.kind}")
+        wanted = resolve(node.options.replace_when, self.link, self.secret)
+        if wanted != record.replace_when:
+            reasons.append("`replace_when` changed")
+        container = self.decisions.get(node.container)
+        if container is not None and (container.action == "replace" or container.lost):
+            reasons.append(f"it lives in {node.container}, which is replaced")
+        return reasons
+
+    def _upstream_is_new(self, node: Node) -> bool:
+        upstream = (self.decisions.get(need) for need in node.needs)
+        return any(item is not None and (item.action == "replace" or item.lost) for item in upstream)
+
+    def _diff(self, node: Node, kind: Kind, record: ResourceState, inputs: dict[str, Value], seen: Observed | None) -> Diff:
+        recorded = Recorded(thawed(record.inputs), thawed(record.outputs))
+        values = seen.values if isinstance(seen, Present) else {}
+        dropped = {name: kind.default(name) for name in record.inputs if name not in inputs and name in kind.inputs}
+        changes = kind.provider.diff(kind, {**dropped, **inputs}, recorded, values).changes
+        changes += self._through_nodes(node, kind, recorded)
+        ignored = node.options.ignore
+        kept = [change for change in changes if change.because != "drift" or change.name not in ignored]
+        return Diff(tuple(kept))
+
+    def _through_nodes(self, node: Node, kind: Kind, recorded: Recorded) -> tuple[FieldChange, ...]:
+        """A node given as an input (not lived in) changes: whether that matters is seen when it has."""
+        found: list[FieldChange] = []
+        for name, value in node.inputs.items():
+            if type(value) is NodeLink and name not in kind.containers:
+                upstream = self.decisions.get(value.address)
+                if upstream is not None and upstream.action in ("create", "update", "replace"):
+                    found.append(FieldChange(name, recorded.inputs.get(name), Unknown(value.address), "upstream"))
+        return tuple(found)
+
+    def _make(
+        self,
+        node: Node,
+        kind: Kind,
+        inputs: dict[str, Value],
+        action: Action,
+        record: ResourceState | None,
+        fields: tuple[FieldChange, ...] = (),
+        *,
+        reasons: tuple[str, ...] = (),
+        cause: str = "",
+        lost: bool = False,
+    ) -> Decision:
+        outputs = self._outputs(node, kind, inputs, action, record)
+        return Decision(
+            node=node, action=action, inputs=inputs, outputs=outputs, record=record, fields=fields, reasons=reasons,
+            cause=cause or _cause(node, fields, action), lost=lost,
+        )  # fmt: skip
+
+    def _outputs(
+        self, node: Node, kind: Kind, inputs: dict[str, Value], action: Action, record: ResourceState | None
+    ) -> dict[str, Value]:
+        """The outputs beforehand: predicted, or stable and kept, or unknown."""
+        outputs: dict[str, Value] = {name: Unknown(f"{node.address}.{name}") for name in kind.outputs}
+        if record is not None and action in ("update", "unreadable"):
+            recorded = thawed(record.outputs)
+            keep = kind.outputs if action == "unreadable" else kind.stable
+            outputs.update({name: recorded[name] for name in keep if name in recorded})
+        outputs.update(self.ask(kind.provider.predict, node.address, inputs, kind, {}))
+        return outputs
+
+    def ask(self, method: Callable[[Any], Any], address: str, inputs: Mapping[str, Value], kind: Kind, default: Any) -> Any:
+        """What a provider's pure method says of a node; `default` when it needs a value that is not known yet."""
+        try:
+            return method(kind.bind(address, self.views(inputs)))
+        except NotKnownError:
+            return default
+
+    def views(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """`values` with each node in it as an instance of its declaration, as providers get it."""
+        return {name: self.view(value.address) if type(value) is NodeLink else value for name, value in values.items()}
+
+    def view(self, address: str) -> Any:
+        """The node at `address` as an instance of its declaration, with the values that are known now."""
+        decision = self.decisions.get(address)
+        if decision is not None:
+            kind, values = self.kinds.get(decision.node.kind), {**decision.inputs, **decision.outputs}
+        else:
+            record = self.settled.get(address) or self.state.latest(address)
+            if record is None:
+                return None
+            kind, values = self.kinds.get(record.kind), {**thawed(record.inputs), **thawed(record.outputs)}
+        return kind.bind(address, self.views(values))
+
+    def link(self, link: Link) -> Value:
+        """What an output is at this point: known, masked or unknown."""
+        value = self._value_of(link)
+        if type(value) is Masked:
+            self._saw_secret = True
+        return value
+
+    def _value_of(self, link: Link) -> Value:
+        decision = self.decisions.get(link.address)
+        if decision is None:
+            return self._recorded(link)
+        if link.output in decision.outputs:
+            return dig(decision.outputs[link.output], link.path)
+        if link.output in decision.inputs:
+            return dig(decision.inputs[link.output], link.path)
+        return dig(self.kinds.get(decision.node.kind).default(link.output), link.path)
+
+    def _recorded(self, link: Link) -> Value:
+        record = self.settled.get(link.address)
+        if record is None and self._believe:
+            record = self.state.latest(link.address)
+        if record is None:
+            return Unknown(str(link))
+        value = record.outputs.get(link.output, record.inputs.get(link.output))
+        if value is None:
+            value = self.kinds.get(record.kind).default(link.output)
+        if type(value) is dict or type(value) is list:
+            value = thawed({"value": value})["value"]
+        return dig(value, link.path) if link.path else value
+
+
+def _refuse_secrets(node: Node, kind: Kind, inputs: Mapping[str, Value]) -> None:
+    """Stop a secret output from reaching an input that is stored and shown in clear.
+
+    Raises:
+        ScriptError: ``script.secret_refused``.
+    """
+    for name, value in inputs.items():
+        if name not in kind.secrets and any(type(item) is Masked for item in walk(value)):
+            raise ScriptError(
+                "script.secret_refused",
+                "A secret was given to an input that cannot keep it",
+                detail=f"`{name}` of {node.kind} is stored and shown in clear, and its value comes from a secret output.",
+                hint=f"Inputs of this kind that accept secrets: {', '.join(sorted(kind.secrets)) or 'none'}.",
+                address=node.address,
+                source=node.source,
+            )
+
+
+def _matches(seen: Mapping[str, Value], record: ResourceState) -> bool:
+    """Whether everything that was read is as recorded."""
+    inputs, outputs = record.inputs, record.outputs
+    for name, value in seen.items():
+        if name in outputs:
+            if outputs[name] != value:
+                return False
+        elif name in inputs and inputs[name] != value:
+            return False
+    return True
+
+
+def _cause(node: Node, fields: tuple[FieldChange, ...], action: Action) -> str:
+    if action == "create":
+        return f"declared at {node.source}"
+    reasons = {change.because for change in fields}
+    if reasons == {"drift"}:
+        return "it was changed outside purvey"
+    if reasons == {"upstream"} or any(not is_known(change.after) for change in fields):
+        return "something it uses changes"
+    return f"changed at {node.source}"

@@ -1,0 +1,140 @@
+"""From decisions to operations in a safe order. Pure.
+
+Creates, updates and checks go as the graph allows. What a replacement leaves behind, and nodes that are no longer declared, go
+last, each after everything that depended on it. Only where the new object needs what the old one occupies is the old one
+deleted first: a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from purvey._graph import Node
+from purvey._plan.decide import Decision
+from purvey._plan.plan import Operation, Verb, operation_id
+from purvey._state.record import ResourceState
+from purvey._state.state import State
+
+_VERBS: Mapping[str, Verb] = {
+    "create": "create",
+    "replace": "create",
+    "update": "update",
+    "adopt": "adopt",
+    "check": "check",
+}
+
+
+class Frontier:
+    """The nearest operations behind each node.
+
+    An operation waits for those of the nodes it needs, also through nodes that stay as they are: a migration waits for the
+    server's restart, though the database between them does not change.
+
+    Args:
+        nodes: Every declared node, in dependency order.
+        touched: Nodes that change, or depend on one that does.
+    """
+
+    def __init__(self, nodes: Mapping[str, Node], touched: set[str]) -> None:
+        self._nodes = nodes
+        self._touched = touched
+        self._behind: dict[str, tuple[str, ...]] = {}
+
+    def put(self, address: str, operation: str) -> None:
+        """The node at `address` is complete when `operation` is."""
+        self._behind[address] = (operation,)
+
+    def of(self, needs: Iterable[str]) -> tuple[str, ...]:
+        """The operations to wait for, each once."""
+        found: dict[str, None] = {}
+        for need in needs:
+            found.update(dict.fromkeys(self._at(need)))
+        return tuple(found)
+
+    def _at(self, address: str) -> tuple[str, ...]:
+        behind = self._behind.get(address)
+        if behind is None:
+            node = self._nodes.get(address)
+            behind = self.of(node.needs) if node is not None and address in self._touched else ()
+            self._behind[address] = behind
+        return behind
+
+
+def forward(
+    decisions: Mapping[str, Decision], nodes: Mapping[str, Node], touched: set[str], state: State, gaps: set[str]
+) -> list[Operation]:
+    """The operations that make and change, in dependency order.
+
+    Args:
+        decisions: What happens, in dependency order.
+        nodes: Every declared node.
+        touched: See `Frontier`.
+        state: For the next free generation.
+        gaps: Addresses whose old object goes first.
+    """
+    frontier = Frontier(nodes, touched)
+    operations: list[Operation] = []
+    for address, decision in decisions.items():
+        verb = _VERBS.get(decision.action)
+        if verb is None:
+            continue
+        needs = frontier.of(decision.node.needs)
+        generation = generation_of(decision, state)
+        record = decision.record
+        if address in gaps and record is not None:
+            gone = Operation(
+                id=operation_id("delete", address, record.generation), verb="delete", address=address,
+                generation=record.generation, needs=needs,
+            )  # fmt: skip
+            operations.append(gone)
+            needs = (*needs, gone.id)
+        prior = record.generation if record is not None and not decision.lost else 0
+        operation = Operation(
+            id=operation_id(verb, address, generation), verb=verb, address=address, generation=generation, needs=needs,
+            planned=tuple(sorted({change.name for change in decision.fields})), prior=prior,
+        )  # fmt: skip
+        operations.append(operation)
+        frontier.put(address, operation.id)
+    return operations
+
+
+def generation_of(decision: Decision, state: State) -> int:
+    """Which object of its node a decision makes or touches; numbers are never reused."""
+    record = decision.record
+    if decision.action == "update" and record is not None:
+        return record.generation
+    if decision.action == "check":
+        return record.generation if record is not None else 1
+    return state.generations.get(decision.node.address, 0) + 1
+
+
+def backward(gone: Mapping[tuple[str, int], ResourceState], forgotten: set[tuple[str, int]]) -> list[Operation]:
+    """The operations that remove, dependants before what they depend on.
+
+    Args:
+        gone: Objects to remove, by address and generation.
+        forgotten: Those of them whose record is dropped without a call.
+    """
+    waiting: dict[str, list[str]] = {}
+    by_address: dict[str, list[ResourceState]] = {}
+    for resource in gone.values():
+        by_address.setdefault(resource.address, []).append(resource)
+    for resource in gone.values():
+        for need in resource.needs:
+            if need in by_address and need != resource.address:
+                waiting.setdefault(need, []).append(_removal_id(resource, forgotten))
+    return [
+        Operation(
+            id=_removal_id(resource, forgotten), verb=_removal(resource, forgotten), address=resource.address,
+            generation=resource.generation, needs=tuple(dict.fromkeys(waiting.get(resource.address, ()))),
+        )
+        for resource in reversed(list(gone.values()))
+    ]  # fmt: skip
+
+
+def _removal(resource: ResourceState, forgotten: set[tuple[str, int]]) -> Verb:
+    return "forget" if (resource.address, resource.generation) in forgotten else "delete"
+
+
+def _removal_id(resource: ResourceState, forgotten: set[tuple[str, int]]) -> str:
+    return operation_id(_removal(resource, forgotten), resource.address, resource.generation)

@@ -1,0 +1,265 @@
+"""The plan of one stage: from graph, record and observations. Pure; apply decides nothing.
+
+Destroy is the plan of an empty graph; drift is the plan of the recorded wish. There is one planner for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from purvey._base.value import resolve
+from purvey._graph import Graph
+from purvey._plan.decide import Decider, Decision
+from purvey._plan.ordering import backward, forward, generation_of
+from purvey._plan.plan import Action, Change, Operation, Plan
+from purvey._state.record import ResourceState, thawed
+from purvey.errors import ScriptError
+from purvey.providers import Kind
+
+Key = tuple[str, int]
+
+
+def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply", stage: int = 1) -> Plan:
+    """Everything that one stage will do.
+
+    Args:
+        graph: What is wanted.
+        decider: Knows record, observations and selection, and what was decided while the script declared.
+        stack: ``name/environment``.
+        verb: What the user asked for.
+        stage: Counts from 1.
+
+    Raises:
+        ScriptError: ``script.claim`` if two nodes occupy one thing.
+    """
+    decide_all(graph, decider)
+    gone, forgotten = _gone(graph, decider)
+    gaps = _gaps(decider, gone)
+    operations = forward(decider.decisions, graph.nodes, decider.touched, decider.state, gaps)
+    freed = {key: gone.pop(key) for key in list(gone) if key[0] in gaps and key[0] not in graph.nodes}
+    operations = _free_first(operations, freed, forgotten)
+    deletions = backward(_with_old(decider, gone, gaps, forgotten), forgotten)
+    changes = [_change(decider, decision, gaps) for decision in decider.decisions.values()]
+    changes += [_removal(resource, forgotten) for resource in (freed | gone).values()]
+    touched = [decision.node.address for decision in decider.decisions.values()]
+    return Plan(
+        stack=stack,
+        verb=verb,
+        stage=stage,
+        changes=tuple(change for change in changes if change is not None),
+        operations=tuple(operations),
+        deletions=tuple(deletions),
+        nodes={address: graph.nodes[address] for address in touched},
+        unchanged=len(decider.settled) - sum(address in decider.settled for address in decider.skipped),
+        skipped=tuple(decider.skipped),
+        pauses=graph.pauses,
+        later=graph.later,
+        outputs={name: resolve(value, decider.link, decider.secret) for name, value in graph.outputs.items()},
+        warnings=_warnings(decider),
+    )
+
+
+def decide_all(graph: Graph, decider: Decider) -> None:
+    """Decide every node in dependency order; each decision rests on those before it."""
+    for node in graph.nodes.values():
+        decider.decide(node)
+
+
+def _gone(graph: Graph, decider: Decider) -> tuple[dict[Key, ResourceState], set[Key]]:
+    """Objects that are recorded and no longer wanted, and those of them that are only forgotten."""
+    if graph.pauses:  # What a later stage declares is not known: kept or deleted is decided then.
+        return {}, set()
+    moved = set(decider.moved.values())
+    nodes, state = graph.nodes, decider.state
+    if len(state.resources) == len(decider.settled) and not decider.decisions:
+        return {}, set()
+    gone = {
+        key: resource
+        for key, resource in state.resources.items()
+        if key[0] not in nodes and key[0] not in moved and decider.selection.covers(key[0])
+    }
+    addresses = {address for address, _ in gone}
+    forgotten = {
+        key
+        for key, resource in gone.items()
+        if resource.retain or _leaves_nothing(resource, decider) or _goes_with(resource, addresses, decider)
+    }
+    return gone, forgotten
+
+
+def _leaves_nothing(resource: ResourceState, decider: Decider) -> bool:
+    """Whether there is nothing in the world behind the record."""
+    kind = decider.kinds.get(resource.kind)
+    return kind.check or kind.provider.forgets
+
+
+def _goes_with(resource: ResourceState, addresses: set[str], decider: Decider) -> bool:
+    """Whether the object disappears with the container it lives in."""
+    return resource.container in addresses and not decider.kinds.get(resource.kind).delete_first
+
+
+def _with_old(
+    decider: Decider, gone: dict[Key, ResourceState], gaps: set[str], forgotten: set[Key]
+) -> dict[Key, ResourceState]:
+    """`gone`, and the old objects of replacements, and those that an earlier run left behind."""
+    found = dict(gone)
+    for address, decision in decider.decisions.items():
+        record = decision.record
+        if record is None or address in gaps or record.address in decider.moved.values():
+            continue
+        if decision.action == "replace" or decision.lost:
+            key = (record.address, record.generation)
+            found[key] = record
+            container = decider.decisions.get(record.container)
+            if (
+                decision.lost
+                or record.retain
+                or _leaves_nothing(record, decider)
+                or (container is not None and container.action == "replace")
+            ):
+                forgotten.add(key)
+    for record in decider.state.older():
+        found.setdefault((record.address, record.generation), record)
+    return found
+
+
+def _gaps(decider: Decider, gone: Mapping[Key, ResourceState]) -> set[str]:
+    """Addresses whose old object must go before a new one can take its place."""
+    holders: dict[str, tuple[str, str]] = {}
+    gaps: set[str] = set()
+    for address, record in decider.settled.items():
+        if decider.kinds.get(record.kind).claims_anything:
+            _claim(decider, address, record.kind, _plain(record), record.source, holders)
+    for address, decision in decider.decisions.items():
+        node = decision.node
+        _claim(decider, address, node.kind, decision.inputs, node.source, holders)
+    leaving = [(key[0], resource) for key, resource in gone.items()]
+    leaving += [
+        (address, decision.record)
+        for address, decision in decider.decisions.items()
+        if decision.action == "replace" and decision.record is not None
+    ]
+    for address, record in leaving:
+        kind = decider.kinds.get(record.kind)
+        if kind.delete_first and address in decider.decisions:
+            gaps.add(address)
+        elif kind.claims_anything:
+            held = decider.ask(kind.provider.claims, address, _plain(record), kind, ())
+            if any(claim in holders for claim in held):
+                gaps.add(address)
+    return gaps
+
+
+def _plain(record: ResourceState) -> dict[str, object]:
+    return {**thawed(record.inputs), **thawed(record.outputs)}
+
+
+def _claim(
+    decider: Decider,
+    address: str,
+    kind_name: str,
+    inputs: Mapping[str, object],
+    source: str,
+    holders: dict[str, tuple[str, str]],
+) -> None:
+    """Note what a wanted node occupies.
+
+    Raises:
+        ScriptError: ``script.claim`` naming both lines.
+    """
+    kind = decider.kinds.get(kind_name)
+    if not kind.claims_anything:
+        return
+    for claim in decider.ask(kind.provider.claims, address, inputs, kind, ()):
+        other = holders.setdefault(claim, (address, source))
+        if other[0] != address:
+            raise ScriptError(
+                "script.claim",
+                "Two nodes occupy one thing",
+                detail=f"{other[0]} ({other[1]}) and {address} ({source}) both want {claim} for themselves.",
+                hint="Change one of them, or declare it once and pass it to both users.",
+                address=address,
+                source=source,
+            )
+
+
+def _free_first(operations: list[Operation], freed: Mapping[Key, ResourceState], forgotten: set[Key]) -> list[Operation]:
+    """Deletions of undeclared objects whose place a new one takes come before everything that is made."""
+    if not freed:
+        return operations
+    first = backward(freed, forgotten)
+    ids = tuple(operation.id for operation in first)
+    return first + [
+        msgspec.structs.replace(operation, needs=(*operation.needs, *ids)) if operation.verb == "create" else operation
+        for operation in operations
+    ]
+
+
+def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change | None:
+    node, record = decision.node, decision.record
+    kind = decider.kinds.get(node.kind)
+    verb = "update" if decision.action == "update" else "create"
+    final = decision.action in ("create", "update", "replace") and not _undoable(decider, decision, verb)
+    loses = kind.holds_data and decision.action == "replace"
+    return Change(
+        address=node.address,
+        kind=node.kind,
+        action=decision.action,
+        fields=decision.fields,
+        cause=decision.cause,
+        reasons=decision.reasons,
+        undo=_undo_text(decision, kind, gap=node.address in gaps, final=final),
+        final=final or (loses and node.address in gaps),
+        gap=node.address in gaps,
+        holds_data=loses,
+        protected=(record.source or "the record") if record is not None and record.protect else "",
+        moved_from=decider.moved.get(node.address, ""),
+        source=node.source,
+        generation=generation_of(decision, decider.state),
+    )
+
+
+def _undoable(decider: Decider, decision: Decision, verb: str) -> bool:
+    kind = decider.kinds.get(decision.node.kind)
+    want = {**decision.inputs, **decision.outputs}
+    have = kind.bind(decision.node.address, decider.views(_plain(decision.record))) if decision.record else None
+
+    def ask(view: object) -> bool:
+        return kind.provider.undoable(verb, have, view)
+
+    return bool(decider.ask(ask, decision.node.address, want, kind, default=True))
+
+
+def _undo_text(decision: Decision, kind: Kind, *, gap: bool, final: bool) -> str:
+    if final:
+        return "cannot be undone"
+    if kind.provider.forgets and decision.action != "check":
+        return "run its undo"
+    if decision.action == "replace":
+        return "make the old one again" if gap else "keep the old one, delete the new one"
+    return {"create": "delete it", "update": "put the former values back", "adopt": "forget it"}.get(decision.action, "")
+
+
+def _removal(resource: ResourceState, forgotten: set[Key]) -> Change:
+    action: Action = "forget" if (resource.address, resource.generation) in forgotten else "delete"
+    return Change(
+        address=resource.address,
+        kind=resource.kind,
+        action=action,
+        cause="it is no longer declared",
+        undo="" if action == "forget" else "cannot be undone",
+        final=action == "delete",
+        protected=(resource.source or "the record") if resource.protect else "",
+        source=resource.source,
+        generation=resource.generation,
+    )
+
+
+def _warnings(decider: Decider) -> tuple[str, ...]:
+    return tuple(
+        f"{address} cannot be read now ({decision.cause}); it is left as it is."
+        for address, decision in decider.decisions.items()
+        if decision.action == "unreadable"
+    )

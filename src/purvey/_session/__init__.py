@@ -1,0 +1,29 @@
+"""The composition root: builds the parts, and offers the verbs to the front doors and to Python programs.
+
+The front doors know this package and the errors only, so the values that the verbs take and give are named here too.
+"""
+
+from __future__ import annotations
+
+from purvey._apply.request import Approve, AwaitsApproval
+from purvey._graph import Graph, Selection
+from purvey._plan.plan import Plan
+from purvey._session.session import Session, StackSignature
+from purvey._session.settings import Settings
+from purvey._session.target import Target
+from purvey._state.history import RunHistory
+from purvey._state.record import ResourceState
+
+__all__ = [
+    "Approve",
+    "AwaitsApproval",
+    "Graph",
+    "Plan",
+    "ResourceState",
+    "RunHistory",
+    "Selection",
+    "Session",
+    "Settings",
+    "StackSignature",
+    "Target",
+]

@@ -1,0 +1,268 @@
+"""Drives one run: takes the lease, opens the journal, performs, and tells what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import platform
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from purvey._apply.parts import Parts
+from purvey._apply.request import Approve, AwaitsApproval, Request
+from purvey._apply.run import Run
+from purvey._base.clock import ulid
+from purvey._base.event import Result, RunEnded, RunStarted
+from purvey._base.version import VERSION
+from purvey._graph import Selection
+from purvey._script.load import load_archived
+from purvey._script.parameters import Given
+from purvey._session import records as edits
+from purvey._session.workshop import make_parts, open_store
+from purvey._state.check import violations
+from purvey._state.history import RunHistory, history
+from purvey._state.record import Closed, Opened, Record, Undoing
+from purvey._state.state import State
+from purvey.errors import InternalError, PurveyError, StateError
+
+if TYPE_CHECKING:
+    from purvey._apply.executor import Stop
+    from purvey._base.clock import Clock
+    from purvey._base.event import Observer
+    from purvey._session.settings import Settings
+    from purvey._state.journal import Journal
+    from purvey._state.store import RunRow, Store
+
+T = TypeVar("T")
+_RESUMABLE = ("", "kept", "parked", "interrupted")
+
+
+class Drive:
+    """One verb that changes the world or the record, on one stack.
+
+    Args:
+        settings: The project's settings.
+        stack: ``name/environment``.
+        root: The script's folder.
+        clock: Time and chance.
+        observer: Sees every event.
+        stop: Asked by Ctrl-C.
+    """
+
+    def __init__(self, settings: Settings, stack: str, root: Path, *, clock: Clock, observer: Observer, stop: Stop) -> None:
+        self.settings = settings
+        self.stack = stack
+        self.root = root
+        self.clock = clock
+        self.observer = observer
+        self.stop = stop
+
+    def apply(self, request: Request, approve: Approve, *, wait: bool, display: str) -> RunHistory:
+        """A new run; an unfinished one before it is superseded."""
+        store = self.store()
+        opened = self._opened(request, display)
+        archive = request.script.files() if request.script is not None else {}
+
+        async def work(run: Run) -> Closed:
+            return await run.apply()
+
+        return self.held(store, ulid(self.clock), opened, request, approve, work, wait=wait, archive=archive)
+
+    def resume(self, store: Store, run: str, approve: Approve, nonce: str, parallel: int | None, *, wait: bool) -> RunHistory:
+        """Go on with an unfinished run."""
+        row = self._unfinished(store, run)
+        records = store.records(row.id)
+        first = next(record for record in records if isinstance(record, Opened))
+        request = self._request_of(store, row, first, nonce, parallel)
+        undoing = next((record for record in reversed(records) if isinstance(record, Undoing)), None)
+
+        async def work(run: Run) -> Closed:
+            if undoing is None:
+                return await run.apply()
+            pending = await run.settle()
+            if pending is not None:
+                return pending
+            return await run.undo(undoing.cause, undoing.address, undoing.detail)
+
+        again = msgspec.structs.replace(first, at=self.clock.now())
+        return self.held(store, row.id, again, request, approve, work, wait=wait)
+
+    def undo(self, store: Store, run: str, approve: Approve, parallel: int | None, *, wait: bool) -> RunHistory:
+        """Take back a run that has ended."""
+        edits.load_kinds(store, self.stack)
+        plan = edits.undo_plan_of(store, self.stack, run)
+        rows = [row for row in store.runs(self.stack, 20) if not run or row.id.startswith(run)]
+        row = rows[0]
+        if row.result == "superseded":
+            raise StateError("state.superseded", "A later run took over what this run left", hint="Undo the later run instead.")
+        first = next(record for record in store.records(row.id) if isinstance(record, Opened))
+        who = approve(plan) if plan.operations else "nobody"
+        if who is None:
+            raise AwaitsApproval(plan)
+        request = Request(verb="undo", env=self._env(), parallel=parallel or self.settings.parallel_in(self._env()))
+
+        async def work(run: Run) -> Closed:
+            pending = await run.settle()
+            if pending is not None:
+                return pending
+            await run.mark_undoing("undone by request")
+            return await run.undo("undone by request")
+
+        again = msgspec.structs.replace(first, at=self.clock.now())
+        return self.held(store, row.id, again, request, approve, work, wait=wait)
+
+    def held(
+        self, store: Store, run_id: str, opened: Opened, request: Request, approve: Approve,
+        work: Callable[[Run], Awaitable[Closed]], *, wait: bool = False, archive: Mapping[str, bytes] | None = None,
+    ) -> RunHistory:  # fmt: skip
+        """Hold the lease, write the first record, work, and tell the story."""
+        with store.hold(self.stack, run_id, wait=wait) as lease:
+            if archive:
+                store.archive(run_id, dict(archive))
+            state = store.load(self.stack)
+            _require_sound(state)
+            journal = store.open_journal(self.stack, run_id, lease.fence)
+            self._supersede(store, run_id, lease.fence)
+            journal.write_now(opened)
+            parts = self.parts(store, run_id, state)
+            self._tell(RunStarted(at=self.clock.now(), run=run_id, stack=self.stack, verb=request.verb))
+            run = Run(
+                parts, request, write=journal.write, fence=lease.fence, stop=self.stop, approve=approve,
+                others=edits.outputs_of(store), records=lambda: store.records(run_id),
+            )  # fmt: skip
+            started = self.clock.monotonic()
+            closed = self._work(run, work, journal)
+            prune_empty(parts.folder)
+            result: Result = closed.result  # type: ignore[assignment]
+            self._tell(RunEnded(at=self.clock.now(), run=run_id, result=result, seconds=self.clock.monotonic() - started))
+            return history(run_id, self.stack, store.records(run_id))
+
+    def _work(self, run: Run, work: Callable[[Run], Awaitable[Closed]], journal: Journal) -> Closed:
+        """Run to the end; a run that stops before its first effect is closed as such."""
+        try:
+            return asyncio.run(_awaited(work(run)))
+        except AwaitsApproval:
+            journal.write_now(Closed(at=self.clock.now(), result="parked", cause="awaits approval"))
+            raise
+        except InternalError:
+            raise
+        except PurveyError as error:
+            journal.write_now(Closed(at=self.clock.now(), result="kept", cause=error.summary, detail=error.detail))
+            raise
+
+    def parts(self, store: Store, run_id: str, state: State) -> Parts:
+        """The tools of one run."""
+        return make_parts(
+            stack=self.stack, run=run_id, state=state, store=store, settings=self.settings, root=self.root, clock=self.clock,
+            observer=self.observer,
+        )  # fmt: skip
+
+    def store(self) -> Store:
+        """The project's store, made if there is none."""
+        store = open_store(self.settings, self.clock, create=True)
+        assert store is not None  # create=True
+        return store
+
+    def note(self, store: Store, work: Callable[[State, float], list[Record]]) -> State:
+        """Edit the record under the lease, without touching the world."""
+        run_id = ulid(self.clock)
+        with store.hold(self.stack, run_id, wait=False) as lease:
+            state = store.load(self.stack)
+            records = work(state, self.clock.now())
+            journal = store.open_journal(self.stack, run_id, lease.fence)
+            opened = Opened(at=self.clock.now(), verb="state", purvey=VERSION, user=_user(), machine=platform.node())
+            journal.write_now(opened, *records, Closed(at=self.clock.now(), result="succeeded"))
+            for record in records:
+                state.apply(record)
+            return state
+
+    def _supersede(self, store: Store, run_id: str, fence: int) -> None:
+        """Mark older unfinished runs: they can then be neither resumed nor undone."""
+        row = store.unfinished(self.stack)
+        if row is not None and row.id != run_id:
+            store.open_journal(self.stack, row.id, fence).write_now(Closed(at=self.clock.now(), result="superseded"))
+
+    def _unfinished(self, store: Store, run: str) -> RunRow:
+        row = store.run(run) if run else store.unfinished(self.stack)
+        if row is None or row.result not in _RESUMABLE:
+            raise StateError(
+                "state.nothing_to_resume",
+                "There is nothing to resume",
+                detail=f"Run {row.id} ended {row.result}." if row is not None else f"No run of {self.stack} is unfinished.",
+                hint="`purvey runs` shows how each run ended; `purvey apply` begins a new one.",
+            )
+        return row
+
+    def _request_of(self, store: Store, row: RunRow, first: Opened, nonce: str, parallel: int | None) -> Request:
+        """The request of an earlier run, with the archived copy of its script."""
+        archive = store.archived(row.id)
+        script = load_archived(Path(first.script), first.function, archive) if archive else None
+        if script is None:
+            edits.load_kinds(store, self.stack)
+        else:
+            self.root = script.root
+        given = {name: Given(item["value"], item["origin"]) for name, item in first.parameters.items()}
+        own = self.settings.environment(self._env())
+        return Request(
+            verb=first.verb, script=script, given=given, env=self._env(), nonce=nonce, on_failure=first.on_failure,  # type: ignore[arg-type]
+            selection=Selection(first.targets, first.excludes), deletes_max=own.max_deletes,
+            parallel=parallel or self.settings.parallel_in(self._env()),
+        )  # fmt: skip
+
+    def _opened(self, request: Request, display: str) -> Opened:
+        script = request.script
+        return Opened(
+            at=self.clock.now(), verb=request.verb, script=str(script.path) if script else "",
+            function=script.stack.name if script else "",
+            parameters={name: {"value": item.value, "origin": item.origin} for name, item in request.given.items()},
+            on_failure=request.on_failure, purvey=VERSION, targets=request.selection.targets,
+            excludes=request.selection.excludes, user=_user(), machine=platform.node(),
+        )  # fmt: skip
+
+    def _env(self) -> str:
+        return self.stack.rpartition("/")[2]
+
+    def _tell(self, event: Any) -> None:
+        self.observer.on(event)
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
+
+
+def _require_sound(state: State) -> None:
+    found = violations(state)
+    if found:
+        raise StateError(
+            "state.unsound",
+            "The record contradicts itself",
+            detail="\n".join(found),
+            hint="Keep the store as it is. `purvey state list` still works; this is a bug in purvey.",
+        )
+
+
+def prune_empty(folder: Path) -> None:
+    """Remove folders that objects left empty, and `folder` itself if nothing is left in it."""
+    if not folder.is_dir():
+        return
+    for path in sorted((item for item in folder.rglob("*") if item.is_dir()), reverse=True):
+        _remove_if_empty(path)
+    for path in (folder, folder.parent, folder.parent.parent):
+        _remove_if_empty(path)
+
+
+def _remove_if_empty(path: Path) -> None:
+    try:
+        path.rmdir()
+    except OSError:
+        return
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

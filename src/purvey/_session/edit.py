@@ -1,0 +1,126 @@
+"""Edits of the record that the user asks for: move, forget, settle, import. The world is not touched."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from purvey._apply.call import physical_name
+from purvey._apply.request import Request
+from purvey._apply.stage import prepare
+from purvey._base.address import split
+from purvey._plan.plan import Plan
+from purvey._session import records as edits
+from purvey._session.drive import Drive
+from purvey._state.record import Failed, Noted, Record, ResourceState, Succeeded
+from purvey._state.state import State
+from purvey._state.store import Store
+from purvey.errors import ProviderError, ScriptError, StateError
+from purvey.providers import Present
+
+
+def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
+    """Give an object another address, and let what refers to it follow."""
+
+    def work(state: State, now: float) -> list[Record]:
+        found = edits.find(state, address)
+        if state.latest(to) is not None:
+            raise StateError("state.address_taken", "There is an object at the new address", detail=f"{to} is recorded.")
+        if split(to)[1] != found.kind:
+            raise ScriptError("script.other_kind", "The new address is of another kind", detail=f"{address} is a {found.kind}.")
+        moved = msgspec.structs.replace(found, address=to, generation=state.generations.get(to, 0) + 1)
+        records: list[Record] = [Noted(at=now, what="moved", address=to, generation=moved.generation, state=moved, was=address)]
+        for other in state.current().values():
+            if address in other.needs or other.container == address:
+                needs = tuple(to if need == address else need for need in other.needs)
+                container = to if other.container == address else other.container
+                follows = msgspec.structs.replace(other, needs=needs, container=container, digest="")
+                records.append(
+                    Noted(at=now, what="refreshed", address=other.address, generation=other.generation, state=follows)
+                )
+        return records
+
+    return edits.find(drive.note(store, work), to)
+
+
+def forget(drive: Drive, store: Store, address: str) -> ResourceState:
+    """Forget an object and leave it in the world."""
+    found = edits.find(store.load(drive.stack), address)
+
+    def work(state: State, now: float) -> list[Record]:
+        inside = [item.address for item in state.current().values() if item.container == address]
+        if inside:
+            raise StateError(
+                "state.has_contents",
+                "Other objects live in it",
+                detail=f"{address} holds {', '.join(inside)}.",
+                hint="Remove these from the record first.",
+            )
+        return [Noted(at=now, what="forgotten", address=address, generation=found.generation)]
+
+    drive.note(store, work)
+    return found
+
+
+def settle(drive: Drive, store: Store, address: str, *, happened: bool) -> None:
+    """Record how an interrupted operation ended, on a person's word."""
+
+    def work(state: State, now: float) -> list[Record]:
+        doubts = [doubt for doubt in state.in_doubt.values() if doubt.begun.address == address]
+        if not doubts:
+            raise StateError("state.nothing_in_doubt", "No interrupted operation is recorded there", detail=address)
+        return [_settled(item.begun.operation, item.id, item.begun, now, happened=happened) for item in doubts]
+
+    drive.note(store, work)
+
+
+def _settled(operation: str, object_id: str, begun: object, now: float, *, happened: bool) -> Record:
+    node: ResourceState = begun.node  # type: ignore[attr-defined]
+    verb: str = begun.verb  # type: ignore[attr-defined]
+    if not happened:
+        return Failed(
+            at=now, operation=operation, address=node.address, generation=node.generation, code="failed",
+            summary="It did not happen, a person says",
+        )  # fmt: skip
+    gone = verb == "delete"
+    state = None if gone else msgspec.structs.replace(node, id=object_id or node.id or node.name)
+    return Succeeded(at=now, operation=operation, address=node.address, generation=node.generation, state=state)
+
+
+def adopt(drive: Drive, request: Request, address: str) -> ResourceState:
+    """Record an object that exists already under a node that the script declares."""
+    store = drive.store()
+    found = asyncio.run(_look(drive, store, request, address))
+
+    def work(_: State, now: float) -> list[Record]:
+        return [Noted(at=now, what="imported", address=address, generation=found.generation, state=found)]
+
+    drive.note(store, work)
+    return found
+
+
+async def _look(drive: Drive, store: Store, request: Request, address: str) -> ResourceState:
+    state = store.load(drive.stack)
+    if state.latest(address) is not None:
+        raise StateError("state.address_taken", "The node is recorded already", detail=address)
+    parts = drive.parts(store, "", state)
+    ready = await prepare(parts, request, {}, edits.outputs_of(store))
+    node = ready.graph.nodes.get(address)
+    if node is None:
+        raise ScriptError("script.unknown_address", "The script does not declare such a node", detail=address)
+    plan: Plan = ready.plan
+    kind = parts.kinds.get(node.kind)
+    generation = parts.next_generation(address)
+    name = physical_name(parts.estate, parts.stack, address, generation)
+    want = parts.view(kind, address, parts.opened_inputs(node))
+    seen = await kind.provider.find(parts.call(address, name), want)
+    if not isinstance(seen, Present):
+        raise ProviderError("not_found", "Nothing is there under the node's identity", detail=f"{address} in {plan.stack}")
+    inputs = {**parts.masked_inputs(node), **{key: item for key, item in seen.values.items() if key in node.inputs}}
+    outputs = {key: item for key, item in seen.values.items() if key in kind.outputs}
+    return ResourceState(
+        address=address, kind=node.kind, generation=generation, id=seen.id, name=name, inputs=inputs, outputs=outputs,
+        needs=node.needs, container=node.container, protect=node.options.protect, source=node.source, version=kind.version,
+        adopted=True,
+    )  # fmt: skip

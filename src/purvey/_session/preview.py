@@ -1,0 +1,51 @@
+"""A plan without a run: no lease, no writes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from purvey._apply.stage import observed, prepare
+from purvey._session import records as edits
+from purvey._session.workshop import make_parts, open_store
+from purvey._state.state import State
+
+if TYPE_CHECKING:
+    from purvey._apply.request import Request
+    from purvey._base.clock import Clock
+    from purvey._base.event import Observer
+    from purvey._graph import Graph
+    from purvey._plan.plan import Plan
+    from purvey._session.settings import Settings
+
+
+def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, observer: Observer) -> tuple[Plan, Graph]:
+    """What an apply would do, with everything that preflight found as a warning, and the graph behind it.
+
+    Args:
+        settings: The project's settings.
+        stack: ``name/environment``.
+        request: What is asked; it has a script.
+        clock: Time and chance.
+        observer: Sees the phases.
+    """
+    assert request.script is not None  # Only scripts are previewed.
+    store = open_store(settings, clock, create=False)
+    state = store.load(stack) if store is not None else State()
+    parts = make_parts(
+        stack=stack, run="", state=state, store=store, settings=settings, root=request.script.root, clock=clock,
+        observer=observer,
+    )  # fmt: skip
+
+    async def work() -> tuple[Plan, Graph]:
+        ready = await prepare(parts, request, await observed(parts, request), edits.outputs_of(store))
+        findings = tuple(f"{item.address}: {item.problem}" + (f" {item.fix}" if item.fix else "") for item in ready.findings)
+        doubts = tuple(
+            f"{item.begun.address}: its {item.begun.verb} was interrupted; an apply or a resume settles it first."
+            for item in state.in_doubt.values()
+        )
+        return msgspec.structs.replace(ready.plan, warnings=(*ready.plan.warnings, *findings, *doubts)), ready.graph
+
+    return asyncio.run(work())

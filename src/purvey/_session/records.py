@@ -1,0 +1,114 @@
+"""Questions to the record and edits of it that need no provider."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from purvey._apply.knowledge import OtherStacks
+from purvey._base.value import Masked, Value
+from purvey._graph import EMPTY, Selection
+from purvey._plan.decide import Decider
+from purvey._plan.plan import Plan
+from purvey._plan.planner import make_plan
+from purvey._plan.undo import effects, undo_plan
+from purvey._script.load import load_archived
+from purvey._state.record import Opened, ResourceState, thawed
+from purvey._state.state import State
+from purvey._state.store import Store
+from purvey.errors import InternalError, RefusedError, ScriptError, StateError
+from purvey.providers import registry
+
+
+def outputs_of(store: Store | None) -> OtherStacks:
+    """A look-up of the outputs of other stacks in a store."""
+
+    def look(stack: str, /) -> Mapping[str, Value]:
+        state = store.load(stack) if store is not None and stack in store.stacks() else None
+        if state is None or not state.outputs:
+            raise ScriptError(
+                "script.no_such_stack",
+                "Another stack has no outputs",
+                detail=f"{stack} was not applied yet, or returned nothing.",
+                hint="Apply it first.",
+            )
+        return thawed(state.outputs)
+
+    return look
+
+
+def find(state: State, address: str) -> ResourceState:
+    """The object at an address.
+
+    Raises:
+        StateError: ``state.no_such_object``, with the closest match.
+    """
+    found = state.latest(address)
+    if found is not None:
+        return found
+    close = difflib.get_close_matches(address, list(state.current()), n=1)
+    hint = f"Did you mean {close[0]}?" if close else "`purvey state list` shows every address."
+    raise StateError("state.no_such_object", "No such object is recorded", detail=f"There is no {address}.", hint=hint)
+
+
+def load_kinds(store: Store, stack: str) -> None:
+    """Make the kinds known that the objects of a stack have; those a script defines come from its archived copy."""
+    missing = set()
+    for resource in store.load(stack).resources.values():
+        try:
+            registry.get(resource.kind)
+        except ScriptError:
+            missing.add(resource.kind)
+    if not missing:
+        return
+    for row in store.runs(stack, 20):
+        archive = store.archived(row.id)
+        opened = next((record for record in store.records(row.id) if isinstance(record, Opened)), None)
+        if archive and opened is not None:
+            load_archived(Path(opened.script), opened.function, archive)
+            return
+
+
+def refuse_read_by_others(store: Store, stack: str) -> None:
+    """Stop the destruction of a stack whose outputs another one reads.
+
+    Raises:
+        RefusedError: ``refused.has_readers``.
+    """
+    readers = [other for other in store.stacks() if other != stack and stack in store.load(other).reads]
+    if readers:
+        raise RefusedError(
+            "refused.has_readers",
+            "Other stacks read this stack's outputs",
+            findings=tuple(f"{reader} reads {stack}" for reader in readers),
+            hint="Destroy the readers first, or remove stack_output(...) from them and apply.",
+        )
+
+
+def removal_plan(state: State, stack: str, selection: Selection) -> Plan:
+    """The plan of an empty graph."""
+
+    def no_secret(_: object) -> Masked:
+        raise InternalError("A removal has no wish, and so no secret.")
+
+    decider = Decider(state, {}, registry, no_secret, selection=selection)
+    return make_plan(EMPTY, decider, stack=stack, verb="destroy")
+
+
+def undo_plan_of(store: Store, stack: str, run: str) -> Plan:
+    """The plan that takes a run back; the stack's last one where none is named.
+
+    Raises:
+        StateError: ``state.no_such_run``.
+    """
+    rows = [row for row in store.runs(stack, 20) if not run or row.id.startswith(run)]
+    if not rows:
+        raise StateError("state.no_such_run", "There is no such run", hint="`purvey runs` lists them.")
+    records = store.records(rows[0].id)
+    return undo_plan(stack, rows[0].id, effects(records), store.load(stack), registry)
+
+
+def without_secrets(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Values for JSON: what is masked becomes None."""
+    return {name: None if isinstance(value, Masked) else value for name, value in values.items()}

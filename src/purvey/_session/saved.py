@@ -1,0 +1,112 @@
+"""Saved plans: written sealed and signed, read back, and performed exactly, or less."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from purvey._apply.request import Approve, Request
+from purvey._apply.stage import observed, prepare
+from purvey._base.limits import PLAN_EXPIRY_S
+from purvey._base.value import digest
+from purvey._graph import Selection
+from purvey._plan.plan import Plan
+from purvey._plan.plan_file import MAGIC, SavedPlan, from_bytes, grown, not_a_plan, to_bytes
+from purvey._script.load import load_script
+from purvey._script.parameters import Given
+from purvey._session import records as edits
+from purvey._session.drive import Drive
+from purvey._state.record import LookedUp
+from purvey.errors import RefusedError
+
+if TYPE_CHECKING:
+    from purvey._script.load import Script
+    from purvey._state.history import RunHistory
+
+
+def save(drive: Drive, request: Request, path: Path) -> Plan:
+    """Plan, and write the plan with all that must still hold to `path` (mode 0600)."""
+    store = drive.store()
+    state = store.load(drive.stack)
+    parts = drive.parts(store, "", state)
+
+    async def work() -> SavedPlan:
+        ready = await prepare(parts, request, await observed(parts, request), edits.outputs_of(store))
+        script = request.script
+        assert script is not None  # Only scripts are planned to a file.
+        return SavedPlan(
+            plan=ready.plan, made=drive.clock.now(), estate=store.estate, script=str(script.path), function=script.stack.name,
+            archive=_archive_digest(script), selection=(request.selection.targets, request.selection.excludes),
+            parameters={name: {"value": item.value, "origin": item.origin} for name, item in request.given.items()},
+            lookups={record.name: record.value for record in ready.records if isinstance(record, LookedUp)},
+        )  # fmt: skip
+
+    saved = asyncio.run(work())
+    sealed = parts.sealer.seal_bytes(to_bytes(saved), b"plan")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(MAGIC + sealed)
+    return saved.plan
+
+
+def read(drive: Drive, path: Path) -> SavedPlan:
+    """The plan in a file, if it is whole, ours and fresh.
+
+    Raises:
+        ScriptError: ``script.plan_file``.
+    """
+    content = path.read_bytes()
+    if not content.startswith(MAGIC):
+        raise not_a_plan(f"{path.name} does not begin with {MAGIC.decode().strip()!r}.")
+    store = drive.store()
+    sealer = drive.parts(store, "", store.load("")).sealer
+    saved = from_bytes(sealer.open_bytes(content[len(MAGIC) :], b"plan"))
+    age = drive.clock.now() - saved.made
+    if saved.estate != store.estate:
+        raise not_a_plan(f"{path.name} was made for another estate.")
+    if age > PLAN_EXPIRY_S:
+        raise not_a_plan(f"{path.name} is {age / 3600:.0f} hours old; reviews expire after {PLAN_EXPIRY_S / 3600:.0f}.")
+    return saved
+
+
+def perform(drive: Drive, path: Path, approve: Approve, nonce: str, parallel: int | None, *, wait: bool) -> RunHistory:
+    """Perform a saved plan: plan again, and refuse if that would do more than was reviewed.
+
+    Raises:
+        RefusedError: ``refused.plan_outdated``.
+        ScriptError: ``script.plan_file`` if the script is not the one that was planned.
+    """
+    saved = read(drive, path)
+    drive.stack = saved.plan.stack
+    script = load_script(Path(saved.script), saved.function)
+    drive.root = script.root
+    if _archive_digest(script) != saved.archive:
+        raise not_a_plan(f"{script.path.name} was edited after the plan was made.")
+    env = saved.plan.stack.rpartition("/")[2]
+    request = Request(
+        script=script, given={name: Given(item["value"], item["origin"]) for name, item in saved.parameters.items()}, env=env,
+        nonce=nonce, selection=Selection(*saved.selection), on_failure=drive.settings.environment(env).on_failure,
+        parallel=parallel or drive.settings.parallel_in(env), deletes_max=drive.settings.environment(env).max_deletes,
+        lookups=saved.lookups,
+    )  # fmt: skip
+
+    def within(plan: Plan) -> str | None:
+        if plan.stage > 1:
+            return approve(plan)
+        more = grown(saved.plan, plan)
+        if more:
+            raise RefusedError(
+                "refused.plan_outdated",
+                "The world would need more than the plan says",
+                findings=tuple(more),
+                hint="Make and review a new plan.",
+            )
+        return f"plan file {path.name}"
+
+    return drive.apply(request, within, wait=wait, display=saved.script)
+
+
+def _archive_digest(script: Script) -> str:
+    return digest({name: content.hex() for name, content in script.files().items()})

@@ -1,0 +1,131 @@
+"""A project's settings: ``purvey.toml``, found upwards from the script.
+
+    store = ".purvey"             # where state is kept, relative to this file
+    parallel = 16                 # operations in flight
+
+    [env.prod]
+    on_failure = "keep"           # undo (default), keep or continue
+    max_deletes = 0               # refuse plans that delete or replace more
+
+Beside a script ``shop.py``, ``shop.prod.toml`` holds its parameters for the environment ``prod``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from purvey._base.limits import PARALLEL_DEFAULT, PARALLEL_MAX
+from purvey._graph import OnFailure
+from purvey._script.parameters import Given
+from purvey.errors import ScriptError
+
+FILE = "purvey.toml"
+
+
+class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one environment says: see the module's docstring."""
+
+    on_failure: OnFailure = "undo"
+    max_deletes: int | None = None
+    parallel: int | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    store: str = ".purvey"
+    parallel: int = PARALLEL_DEFAULT
+    env: dict[str, EnvironmentSettings] = {}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A project's settings.
+
+    Attributes:
+        root: The project's folder: where ``purvey.toml`` is, else the script's.
+        store: The folder of the store.
+        parallel: Operations in flight, 1 to 1,000.
+        environments: By name.
+    """
+
+    root: Path
+    store: Path
+    parallel: int = PARALLEL_DEFAULT
+    environments: Mapping[str, EnvironmentSettings] = {}
+
+    def environment(self, name: str) -> EnvironmentSettings:
+        """What the environment says; the defaults where it says nothing."""
+        return self.environments.get(name, EnvironmentSettings())
+
+    def parallel_in(self, env: str) -> int:
+        """Operations in flight in an environment."""
+        return self.environment(env).parallel or self.parallel
+
+
+def load_settings(start: Path) -> Settings:
+    """The settings for a script or folder.
+
+    Args:
+        start: A file or folder; its folder and those above are searched for ``purvey.toml``.
+
+    Raises:
+        ScriptError: ``script.settings`` if the file is not what it must be.
+    """
+    folder = start.resolve() if start.is_dir() else start.resolve().parent
+    for candidate in (folder, *folder.parents):
+        path = candidate / FILE
+        if path.is_file():
+            found = _read(path)
+            return Settings(
+                root=candidate, store=candidate / found.store, parallel=found.parallel, environments=found.env
+            )  # fmt: skip
+    return Settings(root=folder, store=folder / ".purvey")
+
+
+def _read(path: Path) -> _File:
+    try:
+        found = msgspec.convert(tomllib.loads(path.read_text()), _File)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise ScriptError(
+            "script.settings", "The project's settings cannot be read", detail=f"{path.name}: {error}", source=str(path)
+        ) from None
+    if not 1 <= found.parallel <= PARALLEL_MAX:
+        raise ScriptError(
+            "script.settings",
+            "The project's settings cannot be read",
+            detail=f"parallel = {found.parallel}: must be 1 to {PARALLEL_MAX}",
+            source=str(path),
+        )
+    return found
+
+
+def given_values(script: Path, env: str, command_line: Mapping[str, Any]) -> dict[str, Given]:
+    """What the outside gives for a script's parameters; the command line wins over the environment, that over the file.
+
+    Args:
+        script: The script.
+        env: The environment.
+        command_line: By parameter name.
+
+    Raises:
+        ScriptError: ``script.settings`` for a file that is not TOML.
+    """
+    found: dict[str, Given] = {}
+    path = script.with_name(f"{script.stem}.{env}.toml")
+    if path.is_file():
+        try:
+            data = tomllib.loads(path.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ScriptError(
+                "script.settings", "An environment's file cannot be read", detail=f"{path.name}: {error}", source=str(path)
+            ) from None
+        found |= {name: Given(value, path.name) for name, value in data.items()}
+    for name, text in os.environ.items():
+        if name.startswith("PURVEY_PARAM_"):
+            found[name.removeprefix("PURVEY_PARAM_").lower()] = Given(text, name)
+    found |= {name.replace("-", "_"): Given(value, f"--{name.replace('_', '-')}") for name, value in command_line.items()}
+    return found

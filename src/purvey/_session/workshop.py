@@ -1,0 +1,73 @@
+"""Puts the parts of a run together: store, key, secrets, kinds, the local machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from purvey._apply.parts import Parts
+from purvey._base.address import require_name
+from purvey._secrets.backends import Reader
+from purvey._secrets.key import KeyRing
+from purvey._secrets.sealing import Sealer
+from purvey._session.settings import Settings
+from purvey._state.sqlite.open import find_sqlite, open_sqlite
+from purvey.providers import registry
+
+if TYPE_CHECKING:
+    from purvey._base.clock import Clock
+    from purvey._base.event import Observer
+    from purvey._state.state import State
+    from purvey._state.store import Store
+
+ROOT_DATA = Path("/var/lib/purvey")
+"""Where objects keep their files when purvey is root: the unprivileged users of its services must reach them."""
+
+
+def open_store(settings: Settings, clock: Clock, *, create: bool) -> Store | None:
+    """The project's store; None if there is none yet and none shall be made."""
+    path = settings.store / "state.db"
+    keys = KeyRing(os.environ, clock=clock)
+    return open_sqlite(path, keys=keys, clock=clock) if create else find_sqlite(path, keys=keys, clock=clock)
+
+
+def stack_key(name: str, env: str) -> str:
+    """``name/environment``, checked.
+
+    Raises:
+        ScriptError: ``script.bad_name``.
+    """
+    return f"{require_name(name, 'The stack')}/{require_name(env, 'The environment')}"
+
+
+def data_folder(settings: Settings, estate: str, stack: str) -> Path:
+    """Where the objects of a stack keep their own files on this machine."""
+    base = ROOT_DATA / estate if os.geteuid() == 0 else settings.store / "objects"
+    return base / stack
+
+
+def make_parts(
+    *, stack: str, run: str, state: State, store: Store | None, settings: Settings, root: Path, clock: Clock,
+    observer: Observer,
+) -> Parts:  # fmt: skip
+    """The tools of one run.
+
+    Args:
+        stack: ``name/environment``.
+        run: The run's id; empty for a plan.
+        state: What is recorded.
+        store: The store; None if there is none yet.
+        settings: The project's settings.
+        root: The folder in which secret files are looked for.
+        clock: Time and chance.
+        observer: Sees every event.
+    """
+    from purvey._hosts.local import LocalConnector  # noqa: PLC0415 - asyncio is loaded only where something runs.
+
+    estate = store.estate if store is not None else ""
+    sealer = Sealer(store.key if store is not None else clock.entropy(32))
+    return Parts(
+        stack=stack, run=run, state=state, kinds=registry, host=LocalConnector(), reader=Reader(root), sealer=sealer,
+        clock=clock, observer=observer, folder=data_folder(settings, estate, stack), estate=estate,
+    )  # fmt: skip
