@@ -1,0 +1,118 @@
+"""A command to run on a machine, and its outcome, as data: shown, masked and compared before and after it runs.
+
+Secrets travel in `Command.secret_env` and `Command.stdin` only, and neither has a text form; an argument never holds one,
+because every user of a machine can read the arguments of every process. This module is light: it loads no event loop.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any, Final
+
+import msgspec
+
+from purvey._base.limits import CALL_DEADLINE_S, EVIDENCE_BYTES_MAX
+from purvey.errors import HostError
+
+EVIDENCE_LINES: Final = 20
+"""Lines of a failed command's own words that an error repeats: enough for a message, few enough for a screen."""
+
+PATH_MARK: Final = "{path}"
+"""What stands in the arguments of a validating command for the file to validate."""
+
+TIMED_OUT: Final = -1000
+"""The return code of a command that was ended because its time was over; no signal has this number."""
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What to run, without a shell.
+
+    Args:
+        argv: The program and its arguments; at least one. Never a secret.
+        env: Variables on top of those that the connector gives every command.
+        cwd: The working directory; empty for the connector's own choice.
+        user: The name to run as; None for the user whom the connector works as. Another one needs root.
+        stdin: What the command reads; may be secret.
+        timeout_s: Seconds after which the command and its process group are ended.
+        secret_env: More variables, whose values are secret.
+    """
+
+    argv: tuple[str, ...]
+    env: dict[str, str] = {}
+    cwd: str = ""
+    user: str | None = None
+    stdin: bytes = b""
+    timeout_s: float = CALL_DEADLINE_S
+    secret_env: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        """The command as one would type it, secrets masked."""
+        names = [f"{name}=(secret)" for name in self.secret_env]
+        plain = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
+        return " ".join([*plain, *names, shlex.join(self.argv)])
+
+    def __repr__(self) -> str:
+        """As `__str__`, and where, and as whom."""
+        who = f", user={self.user!r}" if self.user else ""
+        where = f", cwd={self.cwd!r}" if self.cwd else ""
+        read = ", stdin=(masked)" if self.stdin else ""
+        return f"Command({str(self)!r}{where}{who}{read})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `__repr__`, for the terminal's printer."""
+        return [("", repr(self))]
+
+    def about(self, path: str) -> Command:
+        """This command with ``{path}`` in its arguments replaced by `path`."""
+        return msgspec.structs.replace(self, argv=tuple(part.replace(PATH_MARK, path) for part in self.argv))
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """What a command left: its return code (negative: the signal that ended it) and what it printed."""
+
+    returncode: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    def text(self) -> str:
+        """Standard output as text, without the line end at its end; bytes that are not UTF-8 are replaced."""
+        return self.stdout.decode(errors="replace").rstrip("\n")
+
+
+def check(command: Command, completed: Completed) -> Completed:
+    """`completed`, if the command succeeded.
+
+    Raises:
+        HostError: if it did not; with the command, its secrets masked, and the last lines of what it said.
+    """
+    if completed.returncode == 0:
+        return completed
+    said = evidence(command, completed)
+    raise HostError(
+        "timeout" if completed.returncode == TIMED_OUT else "failed",
+        "A command took too long" if completed.returncode == TIMED_OUT else "A command failed",
+        detail=f"The command {_ending(command, completed.returncode)}:\n  {command}\n" + (said or "It said nothing."),
+    )
+
+
+def evidence(command: Command, completed: Completed) -> str:
+    """The last lines of what the command said on standard error, else on standard output, its secrets masked."""
+    text = (completed.stderr.strip() or completed.stdout.strip()).decode(errors="replace")
+    for value in sorted(_secrets(command), key=len, reverse=True):
+        text = text.replace(value, "(secret)")
+    return "\n".join(text[-EVIDENCE_BYTES_MAX:].splitlines()[-EVIDENCE_LINES:])
+
+
+def _secrets(command: Command) -> set[str]:
+    """The values that no message may repeat; what was read is secret line by line, as programs quote lines."""
+    read = command.stdin.decode(errors="replace")
+    lines = {line.strip() for line in read.splitlines()}
+    return {value for value in {*command.secret_env.values(), read, *lines} if value}
+
+
+def _ending(command: Command, returncode: int) -> str:
+    if returncode == TIMED_OUT:
+        return f"was ended after {command.timeout_s:g} s"
+    if returncode < 0:
+        return f"was ended by signal {-returncode}"
+    return f"ended with code {returncode}"

@@ -1,0 +1,117 @@
+"""The port to a machine: what every connector can do there, be it this machine or one behind SSH.
+
+The set is small, and each operation can be batched: none depends on an open file or on the answer to another. Every change
+of a file is atomic for those who read it and durable when it returns. All changes may be repeated, as recovery does.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from purvey._hosts.command import Command, Completed
+
+
+class FileStat(msgspec.Struct, frozen=True):
+    """What is at a path; a link is not followed.
+
+    Args:
+        kind: What it is.
+        mode: Permission bits with set-user-ID, set-group-ID and sticky, for example 0o644.
+        owner: Name of the owner; the number as text if it has no name.
+        group: Name of the group; the number as text if it has no name.
+        size: Bytes.
+        mtime_ns: Last change of the content, in nanoseconds since the epoch.
+        target: Where a link points; empty otherwise.
+    """
+
+    kind: Literal["file", "directory", "link", "other"]
+    mode: int
+    owner: str
+    group: str
+    size: int
+    mtime_ns: int
+    target: str = ""
+
+
+class User(msgspec.Struct, frozen=True):
+    """A user of the machine."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+class Connector(Protocol):
+    """One machine. Paths are absolute; every method raises `HostError`, whose codes are those of a provider."""
+
+    async def identity(self) -> str:
+        """What names this machine and no other; the same after it was restarted or renamed."""
+
+    async def is_root(self) -> bool:
+        """Whether we may become other users."""
+
+    async def user(self, name: str) -> User | None:
+        """The user of that name; None if there is none."""
+
+    async def run(self, command: Command) -> Completed:
+        """What the command left. A code other than zero is a result, not an error (see `check`).
+
+        The command does not outlive us: if we are killed, it is. What it leaves in the background stays, but is not
+        waited for, and cannot write to the command's outputs any more.
+
+        Raises:
+            HostError: if it could not be run: no such program, folder or user, or no permission.
+        """
+
+    async def stat(self, path: str) -> FileStat | None:
+        """What is at `path`; None if there is certainly nothing."""
+
+    async def read(self, path: str) -> bytes:
+        """The content of a file."""
+
+    async def digest(self, path: str) -> str:
+        """SHA-256 of the content of a file, in hexadecimal digits."""
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        mode: int,
+        owner: str | None = None,
+        group: str | None = None,
+        validate: Command | None = None,
+    ) -> None:
+        """Put a file there, at once and whole, in place of a file or link; the old one stays if anything fails.
+
+        Args:
+            path: The file; its folder exists.
+            data: The content; readable by nobody else before it has its owner and mode.
+            mode: Permission bits.
+            owner: Name of the owner; None for us.
+            group: Name of the group; None for the one that the folder gives.
+            validate: A command that must accept the new file, ``{path}`` in its arguments, before it replaces the old.
+
+        Raises:
+            HostError: ``invalid`` with the command's own words, if it does not accept the file.
+        """
+
+    async def make_directory(self, path: str, *, mode: int, owner: str | None = None, group: str | None = None) -> None:
+        """Make a directory in an existing one; one that is there gets these attributes."""
+
+    async def link(self, path: str, target: str) -> None:
+        """Put a symbolic link to `target` there, at once, in place of a file or link."""
+
+    async def remove(self, path: str) -> None:
+        """Remove a file, a link or an empty directory; nothing if there is nothing."""
+
+    async def set_attributes(
+        self, path: str, *, mode: int | None = None, owner: str | None = None, group: str | None = None
+    ) -> None:
+        """Change what is given; a link changes itself, and has no mode."""
+
+    async def port_free(self, port: int, *, host: str = "127.0.0.1") -> bool:
+        """Whether a TCP server could listen on that port (1 to 65535) of that address of the machine."""

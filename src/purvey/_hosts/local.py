@@ -1,0 +1,165 @@
+"""The machine that purvey runs on: files by the system's own calls, commands by processes that do not outlive us."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import hmac
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from purvey._hosts import local_files, local_stage, local_users
+from purvey._hosts.command import Command, Completed, evidence
+from purvey._hosts.connector import FileStat, User
+from purvey._hosts.local_run import run
+from purvey.errors import HostError
+
+THREADS: Final = 4
+"""Files written at once: enough to keep a disk busy with fsync, few enough not to starve the event loop of cores."""
+
+MACHINE_ID_FILES: Final = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+
+T = TypeVar("T")
+
+
+class LocalConnector:
+    """This machine; see `purvey._hosts.connector.Connector` for what each method does."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="purvey-files")
+
+    async def identity(self) -> str:
+        """See `Connector.identity`; the machine's own id, hashed, because machine-id(5) asks not to publish it."""
+        return hmac.new(_machine_id(), b"purvey host", hashlib.sha256).hexdigest()[:32]
+
+    async def is_root(self) -> bool:
+        """See `Connector.is_root`."""
+        return os.geteuid() == 0
+
+    async def user(self, name: str) -> User | None:
+        """See `Connector.user`."""
+        return local_users.user(name)
+
+    async def stat(self, path: str) -> FileStat | None:
+        """See `Connector.stat`."""
+        return local_files.stat(path)
+
+    async def read(self, path: str) -> bytes:
+        """See `Connector.read`."""
+        return await self._in_thread(partial(local_files.read, path))
+
+    async def digest(self, path: str) -> str:
+        """See `Connector.digest`."""
+        return await self._in_thread(partial(local_files.digest, path))
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        mode: int,
+        owner: str | None = None,
+        group: str | None = None,
+        validate: Command | None = None,
+    ) -> None:
+        """See `Connector.write`."""
+        build = partial(local_stage.stage, path, data, mode=mode, owner=owner, group=group)
+        if validate is None:
+            await self._in_thread(lambda: local_stage.commit(build()))
+            return
+        staged = await self._in_thread(build, undo=local_stage.discard)
+        try:
+            await self._validate(validate.about(str(staged.temporary)), path)
+        except BaseException:
+            local_stage.discard(staged)
+            raise
+        await self._in_thread(partial(local_stage.commit, staged))
+
+    async def make_directory(self, path: str, *, mode: int, owner: str | None = None, group: str | None = None) -> None:
+        """See `Connector.make_directory`."""
+        await self._in_thread(partial(local_files.make_directory, path, mode=mode, owner=owner, group=group))
+
+    async def link(self, path: str, target: str) -> None:
+        """See `Connector.link`."""
+        await self._in_thread(partial(local_stage.link, path, target))
+
+    async def remove(self, path: str) -> None:
+        """See `Connector.remove`."""
+        await self._in_thread(partial(local_files.remove, path))
+
+    async def set_attributes(
+        self, path: str, *, mode: int | None = None, owner: str | None = None, group: str | None = None
+    ) -> None:
+        """See `Connector.set_attributes`."""
+        local_files.set_attributes(path, mode=mode, owner=owner, group=group)
+
+    async def port_free(self, port: int, *, host: str = "127.0.0.1") -> bool:
+        """See `Connector.port_free`."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Connections that wind down hold no port.
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return False
+                raise _unusable(error, host, port) from error
+        return True
+
+    async def run(self, command: Command) -> Completed:
+        """See `Connector.run`."""
+        return await run(command)
+
+    async def _validate(self, command: Command, path: str) -> None:
+        completed = await self.run(command)
+        if completed.returncode != 0:
+            said = evidence(command, completed) or f"It said nothing and ended with code {completed.returncode}."
+            raise HostError(
+                "invalid",
+                "A new file was not accepted, so the old one stays",
+                detail=f"{path} was checked by:\n  {command}\n{said}",
+                hint="Correct the content; the message above is the validating command's own.",
+            )
+
+    async def _in_thread(self, work: Callable[[], T], *, undo: Callable[[T], None] | None = None) -> T:
+        """The result of `work`; when cancelled, wait for its end all the same, for a thread cannot be stopped."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            if undo is not None and future.exception() is None:
+                undo(future.result())
+            raise
+
+
+def _machine_id() -> bytes:
+    """What the system was given when it was installed; the host's name where there is none, as in small containers."""
+    for path in MACHINE_ID_FILES:
+        with contextlib.suppress(OSError):
+            if number := Path(path).read_bytes().strip():
+                return number
+    return socket.gethostname().encode()
+
+
+def _unusable(error: OSError, host: str, port: int) -> HostError:
+    if error.errno == errno.EACCES:
+        return HostError(
+            "denied",
+            "A port is reserved for root",
+            detail=f"We may not listen on port {port} of {host}.",
+            hint="Use a port from 1024 on, or run purvey as root.",
+        )
+    return HostError(
+        "invalid",
+        "There is no such address on this machine",
+        detail=f"Nothing can listen on {host}: {os.strerror(error.errno or 0)}.",
+        hint="See the addresses there are:\n  ip address",
+    )

@@ -1,0 +1,1 @@
+"""The kinds that purvey brings, one package per provider."""

@@ -1,0 +1,7 @@
+"""The public test kit: what somebody who writes a kind needs to prove it."""
+
+from __future__ import annotations
+
+from purvey.testing.call import PlainCall, view
+
+__all__ = ["PlainCall", "view"]
