@@ -1,0 +1,2 @@
+DROP VIEW offers;
+DROP TABLE sale;

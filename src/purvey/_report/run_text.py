@@ -1,0 +1,200 @@
+"""A run as people read it: how it ended, what it did and took back, why, and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from purvey._base.clock import timestamp
+from purvey._base.value import Value
+from purvey._report.style import Page, Span, Style, bad, bold, dim
+from purvey._report.values import shown
+from purvey._report.words import counted, duration, happened
+from purvey._state.history import ChangeHistory, RunHistory
+
+_ENDINGS: Final[Mapping[str, tuple[str, Style]]] = {
+    "succeeded": ("Succeeded", "good"),
+    "undone": ("Undone: the run failed, and what it had changed was taken back", "change"),
+    "kept": ("Kept: the run failed, and was left as it is", "bad"),
+    "parked": ("Parked: something is still pending; nothing is lost", "change"),
+    "interrupted": ("Interrupted: nothing new was started, and nothing is lost", "change"),
+    "superseded": ("Superseded: a later run took over what this one left", "dim"),
+    "partial": ("Partial: the run failed, and so did taking it back or removing what was old", "bad"),
+    "": ("Open: still running, or its process ended without a word", "change"),
+}
+"""How each result is told."""
+
+ASKED: Final = "undone by request"
+"""The cause of a run that somebody took back."""
+
+_WIDTH_MAX: Final = 48
+
+
+def ended_page(run: RunHistory, outputs: Mapping[str, Value]) -> Page:
+    """The end of a run: result, sum, outputs or cause, and the next command.
+
+    Args:
+        run: The run.
+        outputs: The stack's outputs, secrets masked.
+    """
+    page = Page()
+    _ending(page, run)
+    page.add(dim(f"  run {run.id}"))
+    if outputs:
+        page.blank()
+        outputs_lines(page, outputs)
+    _cause(page, run)
+    _left(page, run)
+    _next(page, run, seen=False)
+    return page
+
+
+def show_page(run: RunHistory) -> Page:
+    """The whole story of a run."""
+    page = Page()
+    page.add(bold(f"Run {run.id}: {run.verb} {run.stack}/{run.env}"))
+    page.add(f"  started {_moment(run.started)}{_who(run)}")
+    if run.ended is not None:
+        page.add(f"  ended   {_moment(run.ended)}, after {duration(run.ended - run.started)}{_stages(run)}")
+    page.blank()
+    _ending(page, run)
+    forward = [change for change in run.changes if change.action != "undo"]
+    _table(page, "What happened", forward)
+    _table(page, "What was undone", [change for change in run.changes if change.action == "undo"])
+    _cause(page, run)
+    _left(page, run)
+    _next(page, run, seen=True)
+    return page
+
+
+def runs_page(runs: Sequence[RunHistory]) -> Page:
+    """Runs as a table, in the order given."""
+    page = Page()
+    if not runs:
+        page.add("No run yet. The first one begins with")
+        page.blank()
+        page.add("    purvey apply SCRIPT")
+        return page
+    rows = [_row(run) for run in runs]
+    titles = ("RUN", "STACK", "VERB", "RESULT", "STARTED", "TOOK", "BY")
+    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
+    page.add(dim("  ".join(map(str.ljust, titles, widths))))
+    for run, row in zip(runs, rows, strict=True):
+        cells = list(map(str.ljust, row, widths))
+        page.add("  ".join(cells[:3]), "  ", Span(cells[3], _ENDINGS[run.result][1]), "  ", "  ".join(cells[4:]))
+    return page
+
+
+def outputs_lines(page: Page, outputs: Mapping[str, Value]) -> None:
+    """Add outputs, one on a line, secrets masked."""
+    page.add(bold("Outputs"))
+    width = max(map(len, outputs))
+    for name, value in outputs.items():
+        page.add(f"  {name.ljust(width)} = ", value if isinstance(value, str) else shown(value))
+
+
+def sum_of(changes: Sequence[ChangeHistory]) -> str:
+    """How much of what happened: ``5 created, 1 updated, 3 checks passed``."""
+    return counted(Counter(happened(change) for change in changes if change.result != "unchanged"))
+
+
+def _ending(page: Page, run: RunHistory) -> None:
+    text, style = _ENDINGS[run.result]
+    if run.result == "undone" and was_asked_to_undo(run):
+        text = "Undone: what the run had changed was taken back, as you asked"
+    took = f" in {duration(run.ended - run.started)}" if run.ended is not None and run.result == "succeeded" else ""
+    what = sum_of(run.changes) or "nothing had to change"
+    page.add(Span(f"{text}{took}", style), f": {what}." if run.result == "succeeded" else ".")
+    if run.result != "succeeded" and run.changes:
+        page.add(f"  {what}")
+
+
+def _table(page: Page, title: str, changes: Sequence[ChangeHistory]) -> None:
+    if not changes:
+        return
+    page.blank()
+    page.add(bold(title))
+    words = [happened(change) for change in changes]
+    widest = max(map(len, words))
+    width = min(max(len(change.address) for change in changes), _WIDTH_MAX)
+    for change, word in zip(changes, words, strict=True):
+        attempts = f"  {change.attempts} attempts" if change.attempts > 1 else ""
+        style: Style = "bad" if change.result in ("failed", "in doubt") else ""
+        took = duration(change.seconds).rjust(7)
+        page.add("  ", Span(word.ljust(widest), style), f"  {change.address.ljust(width)}  ", dim(f"{took}{attempts}"))
+        if change.result == "failed" and change.detail:
+            page.block(change.detail, "      ", "dim")
+
+
+def _cause(page: Page, run: RunHistory) -> None:
+    if not run.cause or run.result == "succeeded" or (run.result == "undone" and was_asked_to_undo(run)):
+        return
+    page.blank()
+    page.add(bold("Cause  "), bad(run.cause), f"  {run.cause_address}" if run.cause_address else "")
+    page.block(run.cause_detail, "    ")
+
+
+def _left(page: Page, run: RunHistory) -> None:
+    """The ledger of a partial run: what is left, by the last word on each address."""
+    if run.result != "partial":
+        return
+    last = {change.address: change for change in run.changes}
+    left = [change for change in last.values() if change.result in ("failed", "in doubt")]
+    if left:
+        page.blank()
+        page.add(bold("What is left"))
+        for change in left:
+            page.add(f"  {change.address}  ", dim(f"its {change.undoes or change.action} could not be {_wanted(change)}"))
+
+
+def _wanted(change: ChangeHistory) -> str:
+    return "taken back" if change.action == "undo" else "completed"
+
+
+def _next(page: Page, run: RunHistory, *, seen: bool) -> None:
+    commands = [(f"purvey {verb} {run.id}", why) for verb, why in _next_verbs(run)]
+    if run.result == "partial" and run.verb == "destroy":
+        commands.insert(0, (f"purvey destroy --stack {run.stack} -e {run.env}", "try the rest again"))
+    if run.result in ("undone", "kept", "parked", "interrupted", "partial") and not seen:
+        commands.append((f"purvey show {run.id}", "the whole story"))
+    if not commands:
+        return
+    page.blank()
+    page.add(bold("Next"))
+    width = max(len(command) for command, _ in commands)
+    for command, why in commands:
+        page.add(f"    {command.ljust(width)}   ", dim(why))
+
+
+def _next_verbs(run: RunHistory) -> list[tuple[str, str]]:
+    if run.result in ("kept", "interrupted", ""):
+        return [("resume", "go on"), ("undo", "take back what it did")]
+    if run.result == "parked":
+        return [("resume", "look again and go on"), ("undo", "take back what it did")]
+    undoing = any(change.action == "undo" for change in run.changes)
+    return [("undo", "try again to take it back")] if run.result == "partial" and undoing else []
+
+
+def _row(run: RunHistory) -> tuple[str, ...]:
+    took = duration(run.ended - run.started) if run.ended is not None else ""
+    place = f"{run.stack}/{run.env}"
+    return (run.id, place, run.verb, run.result or "open", _moment(run.started), took, run.user)
+
+
+def _moment(seconds: float) -> str:
+    return timestamp(seconds)[:19].replace("T", " ") + "Z"
+
+
+def _who(run: RunHistory) -> str:
+    by = f" by {run.user}" if run.user else ""
+    return f"{by} on {run.machine}" if run.machine else by
+
+
+def _stages(run: RunHistory) -> str:
+    return f", in {run.stages} stages" if run.stages > 1 else ""
+
+
+def was_asked_to_undo(run: RunHistory) -> bool:
+    """Whether the run was taken back because somebody asked for that, and not because it failed."""
+    return run.cause == ASKED

@@ -1,0 +1,54 @@
+"""The words for what happens and happened to objects, for times and for counts, so that every view uses the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from purvey._state.history import ChangeHistory
+
+_PAST: Final = {
+    "create": "created", "update": "updated", "delete": "deleted", "check": "passed", "adopt": "adopted",
+    "forget": "forgotten", "undo": "undone",
+}  # fmt: skip
+
+_UNDONE: Final = {"create": "removed again", "update": "restored", "delete": "made again", "adopt": "forgotten again"}
+
+
+def past(verb: str) -> str:
+    """What a verb's object is once it is done: ``created``; a check is ``passed``."""
+    return _PAST.get(verb, verb)
+
+
+def happened(change: ChangeHistory) -> str:
+    """What became of an operation: ``created``, ``restored``, ``check failed``, ``create in doubt``."""
+    if change.result in ("failed", "in doubt"):
+        return f"{change.action} {change.result}"
+    if change.result == "unchanged":
+        return "unchanged"
+    return _UNDONE.get(change.undoes, "undone") if change.action == "undo" else past(change.action)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: ``0.1 s``, ``42.0 s``, ``3 min 05 s``, ``2 h 04 min``."""
+    if seconds < 60:  # noqa: PLR2004 - a minute.
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def clock_face(seconds: float) -> str:
+    """A running time: ``0:07``, ``12:34``, ``1:02:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts as a list: ``5 created, 1 updated``; checks are named as such."""
+    return ", ".join(f"{count} {_noun(word, count)}" for word, count in counts.items())
+
+
+def _noun(word: str, count: int) -> str:
+    return f"check{'' if count == 1 else 's'} passed" if word == "passed" else word

@@ -1,0 +1,83 @@
+"""``purvey apply``: a script, or exactly a reviewed plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from purvey._report.text import plan_page
+from purvey._session import RunHistory, Selection, Session
+from purvey.cli import complete, options
+from purvey.cli.ask import Asker
+from purvey.cli.changing import change
+from purvey.cli.screen import Screen
+from purvey.cli.script_command import ScriptCommand
+from purvey.cli.words import Words, read_words
+
+PLAN_BEGINS = b"purvey plan "
+"""The first bytes of a plan file; see `docs/formats/plan.md`."""
+
+
+@click.command(
+    cls=ScriptCommand,
+    examples=(
+        ("purvey apply shop.py -e prod", "plan, ask, apply, check"),
+        ("purvey apply shop.py -e prod --workers 4 --yes", "with a parameter of the script, without asking"),
+        ("purvey apply shop.purvey", "exactly the plan in this file, or less"),
+        ("purvey apply shop.py --on-failure keep", "leave a failed run as it is, to look at it"),
+    ),
+)
+@click.argument(
+    "words", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT|PLAN [--PARAMETER VALUE]...", shell_complete=complete.scripts
+)
+@options.SCRIPT
+@options.YES
+@options.SELECTION
+@options.ON_FAILURE
+@options.PARALLEL
+@options.REFRESH
+@options.CHECK_ALL
+@options.WAIT
+@options.JSON
+def command(*, words: tuple[str, ...], explicit: tuple[str, ...], yes: bool, as_json: bool, **given: Any) -> int:
+    """Plan, ask, apply, check; undo if it fails.
+
+    The plan is shown, and performed once it is approved, as much at once as its order allows. The run has succeeded when the
+    checks have passed; deletions come last. When something fails, what the run had done is taken back. A killed run is resumed.
+    """
+    found = read_words(words, explicit)
+    options.no_more(found.rest)
+    path = options.script(found.first)
+    if _is_plan(path):
+        return _apply_plan(path, found, given, yes=yes, as_json=as_json)
+
+    def work(session: Session, asker: Asker) -> RunHistory:
+        return session.apply(
+            path, approve=asker, parameters=found.parameters, env=given["env"], function=given["function"],
+            selection=Selection(given["targets"], given["excludes"]), on_failure=given["on_failure"],
+            parallel=given["parallel"], refresh=given["refresh"], check_all=given["check_all"], wait=given["wait"],
+        )  # fmt: skip
+
+    return change(work, start=path, yes=yes, as_json=as_json, verb="apply")
+
+
+def _is_plan(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(PLAN_BEGINS)) == PLAN_BEGINS
+    except OSError:
+        return False
+
+
+def _apply_plan(path: Path, found: Words, given: dict[str, Any], *, yes: bool, as_json: bool) -> int:
+    """Perform a plan file; what it was made with is in it."""
+    if found.parameters or given["targets"] or given["excludes"]:
+        raise click.UsageError("A plan file has its parameters and its selection inside; make a new plan to change them.")
+    Screen.of(as_json=as_json).page(plan_page(Session(path).load_plan(path)))
+
+    def work(session: Session, asker: Asker) -> RunHistory:
+        return session.apply_plan(path, approve=asker, parallel=given["parallel"], wait=given["wait"])
+
+    return change(work, start=path, yes=yes, as_json=as_json, verb="apply")

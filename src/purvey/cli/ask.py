@@ -1,0 +1,93 @@
+"""Who says yes: a person at a terminal, or ``--yes``; without either the run waits, and the answer is a command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+
+from purvey._report.style import Page, bold
+from purvey._report.text import plan_page
+from purvey._session import Plan
+from purvey.cli.screen import Screen
+
+EXIT_REFUSED: Final = 4
+EXIT_AWAITS_APPROVAL: Final = 15
+
+DELETES_ASKED_TWICE: Final = 10
+"""A destroy of more objects than this asks for their number, because a habit types `y`."""
+
+
+class Asker:
+    """Shows each stage's plan and gets an answer.
+
+    Args:
+        screen: Where the plan is shown.
+        quiet: Takes a live picture away before a person is asked.
+        yes: Whether the answer is given beforehand.
+    """
+
+    def __init__(self, screen: Screen, quiet: Callable[[], None], *, yes: bool) -> None:
+        self._screen = screen
+        self._quiet = quiet
+        self._yes = yes
+        self.said_no = False
+        self.plan: Plan | None = None
+
+    def __call__(self, plan: Plan) -> str | None:
+        """Who approved the plan; None if nobody did."""
+        self._quiet()
+        self.plan = plan
+        self._screen.gap()
+        self._screen.page(plan_page(plan))
+        self._screen.gap()
+        if self._yes:
+            return "--yes"
+        if not (sys.stdin.isatty() and self._screen.is_terminal):
+            return None
+        if self._ask(plan):
+            return "asked at a terminal"
+        self.said_no = True
+        return None
+
+    def unanswered(self, run: str, verb: str) -> int:
+        """Tell that the run waits, and what to do; return the exit code."""
+        command = f"purvey resume {run} --yes" if run else f"purvey {verb} --yes"
+        page = Page()
+        if self.said_no:
+            page.add(bold("Not approved."), " Nothing of this plan was done.")
+        else:
+            page.add(bold("This plan awaits approval."), " There is no terminal to ask on, so nothing of it was done.")
+            page.add("To approve it, run")
+            page.add()
+            page.add(f"    {command}")
+        self._screen.page(page)
+        return EXIT_REFUSED if self.said_no else EXIT_AWAITS_APPROVAL
+
+    def _ask(self, plan: Plan) -> bool:
+        deletes = plan.counts().get("delete", 0)
+        with _interruptible():
+            try:
+                if plan.verb == "destroy" and deletes > DELETES_ASKED_TWICE:
+                    answer = click.prompt(
+                        f"This deletes {deletes} objects. Type {deletes} to go ahead", default="", show_default=False,
+                        err=self._screen.as_json,
+                    )  # fmt: skip
+                    return str(answer).strip() == str(deletes)
+                return click.confirm("Apply these changes?", default=False, err=self._screen.as_json)
+            except click.Abort:
+                return False
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question, while elsewhere in a run it only asks the run to stop."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

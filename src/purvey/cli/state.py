@@ -1,0 +1,151 @@
+"""``purvey state``: what is remembered, and the few edits of it that people need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from purvey._report.document import object_document, state_document
+from purvey._report.state_text import object_page, state_page
+from purvey._report.style import Page
+from purvey._session import Session, Target
+from purvey.cli import complete, options
+from purvey.cli.command import Command
+from purvey.cli.screen import Screen
+from purvey.cli.script_command import ScriptCommand
+from purvey.cli.targets import target_of
+from purvey.cli.words import is_script, read_words
+
+_ABOUT = options.together(options.STACK, options.ENV, options.FUNCTION)
+
+
+@click.group()
+def command() -> None:
+    """Read and edit what is remembered.
+
+    The record is the journal of all runs, added up. Edits of it are journaled as well, and never touch the world.
+    """
+
+
+@command.command(
+    "list",
+    cls=Command,
+    examples=(("purvey state list shop.py -e prod", ""), ("purvey state list --stack shop -e prod --json", "")),
+)
+@click.argument("target", default="", metavar="[RUN|SCRIPT]", shell_complete=complete.targets)
+@_ABOUT
+@options.JSON
+def list_command(*, target: str, stack: str, env: str, function: str, as_json: bool) -> int:
+    """List every object that a stack has, with its id."""
+    meant = target_of(target, stack=stack, env=env, function=function)
+    found = Session(meant.script).state_list(meant)
+    screen = Screen.of(as_json=as_json)
+    if as_json:
+        screen.document(state_document(found))
+    else:
+        screen.page(state_page(found))
+    return 0
+
+
+@command.command(cls=Command, examples=(("purvey state show shop.py files.File::motd -e prod", ""),))
+@click.argument("words", nargs=-1, metavar="[SCRIPT] ADDRESS", shell_complete=complete.addresses)
+@_ABOUT
+@options.JSON
+def show(*, words: tuple[str, ...], stack: str, env: str, function: str, as_json: bool) -> int:
+    """Show all that is remembered of one object, secrets masked."""
+    target, (address,) = _about(words, 1, stack, env, function)
+    found = Session(target.script).state_show(target, address)
+    screen = Screen.of(as_json=as_json)
+    if as_json:
+        screen.document(object_document(found))
+    else:
+        screen.page(object_page(found))
+    return 0
+
+
+@command.command(cls=Command, examples=(("purvey state mv shop.py files.File::motd files.File::greeting -e prod", ""),))
+@click.argument("words", nargs=-1, metavar="[SCRIPT] ADDRESS NEW_ADDRESS", shell_complete=complete.addresses)
+@_ABOUT
+def mv(*, words: tuple[str, ...], stack: str, env: str, function: str) -> int:
+    """Give an object another address, so that renaming its node in the script replaces nothing.
+
+    `Options(moved_from=...)` in the script does the same for everybody who applies it.
+    """
+    target, (old, new) = _about(words, 2, stack, env, function)
+    Session(target.script).state_move(target, old, new)
+    return _said(f"{old} is now {new}. Rename the node in the script as well, then plan: nothing should be to do.")
+
+
+@command.command(cls=Command, examples=(("purvey state rm shop.py files.File::motd -e prod", ""),))
+@click.argument("words", nargs=-1, metavar="[SCRIPT] ADDRESS", shell_complete=complete.addresses)
+@_ABOUT
+def rm(*, words: tuple[str, ...], stack: str, env: str, function: str) -> int:
+    """Forget an object and leave it in the world.
+
+    Remove its node from the script as well; otherwise the next apply wants to make it again.
+    """
+    target, (address,) = _about(words, 1, stack, env, function)
+    found = Session(target.script).state_remove(target, address)
+    return _said(f"{address} is forgotten. What it stood for is still there: {found.id}")
+
+
+@command.command(cls=Command, examples=(("purvey state settle shop.py step.migrate::schema --done", ""),))
+@click.argument("words", nargs=-1, metavar="[SCRIPT] ADDRESS", shell_complete=complete.addresses)
+@_ABOUT
+@click.option("--done/--not-done", "happened", default=None, help="Whether it happened.")
+def settle(*, words: tuple[str, ...], stack: str, env: str, function: str, happened: bool | None) -> int:
+    """Say how an interrupted operation ended that purvey cannot find out by itself."""
+    if happened is None:
+        raise click.UsageError("Look yourself, then say --done or --not-done.")
+    target, (address,) = _about(words, 1, stack, env, function)
+    Session(target.script).state_settle(target, address, happened=happened)
+    return _said(f"{address} is settled. Go on with `purvey resume`.")
+
+
+@command.command(
+    "import", cls=ScriptCommand, examples=(("purvey state import shop.py files.File::motd -e prod --workers 4", ""),)
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT ADDRESS [--PARAMETER VALUE]...")
+@options.SCRIPT
+@options.JSON
+def import_command(
+    *, words: tuple[str, ...], env: str, function: str, explicit: tuple[str, ...], as_json: bool
+) -> int:  # fmt: skip
+    """Record an object that exists already under a node that the script declares.
+
+    It is looked for under the identity that the node would give it. It is then treated as adopted: no undo deletes it.
+    """
+    found = read_words(words, explicit)
+    script = options.script(found.first)
+    if len(found.rest) != 1:
+        raise click.UsageError("Give the script and the address of one node in it.")
+    item = Session(script).state_import(script, found.rest[0], env=env, function=function, parameters=found.parameters)
+    screen = Screen.of(as_json=as_json)
+    if as_json:
+        screen.document(object_document(item))
+        return 0
+    return _said(f"{item.address} is now recorded: {item.id}. `purvey plan {script} -e {env}` shows what differs from it.")
+
+
+def _about(words: tuple[str, ...], count: int, stack: str, env: str, function: str) -> tuple[Target, tuple[str, ...]]:
+    """The target and so many addresses; without script and `--stack` the stack of the project's newest run."""
+    script = words[0] if words and is_script(words[0]) else ""
+    addresses = words[1:] if script else words
+    if len(addresses) != count:
+        raise click.UsageError(
+            f"Give {'an address' if count == 1 else f'{count} addresses'}, after the script if you name one."
+        )
+    if script or stack:
+        return target_of(script, stack=stack, env=env, function=function), addresses
+    newest = next(iter(Session(Path.cwd()).runs(limit=1)), None)
+    if newest is None:
+        raise click.UsageError("No run is recorded here; name the script or the stack.")
+    return Target(stack=newest.stack, env=newest.env), addresses
+
+
+def _said(text: str) -> int:
+    page = Page()
+    page.add(text)
+    Screen.of(as_json=False).page(page)
+    return 0

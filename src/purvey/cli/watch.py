@@ -1,0 +1,91 @@
+"""How a run is watched and stopped: a live picture on a terminal, plain lines elsewhere, and what Ctrl-C means."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, Protocol
+
+from purvey._base.clock import SystemClock
+from purvey._base.event import Event, Observer, RunStarted
+from purvey._report.lines import Lines
+from purvey.cli.main import EXIT_INTERRUPTED
+from purvey.cli.screen import Screen
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_LEAVE_AT: Final = 2
+_GIVE_UP_AT: Final = 3
+
+
+class _Picture(Observer, Protocol):
+    def pause(self) -> None:
+        """Take the picture away."""
+
+
+class Watch:
+    """An observer that shows a run, and remembers its id.
+
+    Args:
+        screen: Where the run is shown.
+
+    Attributes:
+        run: The id of the run, once it has one.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self.run = ""
+        self._live = _live(screen) if screen.is_terminal and not screen.as_json else None
+        self._inner: Observer = self._live or Lines(screen.stream)
+
+    def on(self, event: Event, /) -> None:
+        """Show an event."""
+        if isinstance(event, RunStarted):
+            self.run = event.run
+        self._inner.on(event)
+
+    def pause(self) -> None:
+        """Take a live picture away, if there is one."""
+        if self._live is not None:
+            self._live.pause()
+
+    @contextmanager
+    def stopped_by_signals(self, interrupt: Callable[[], int]) -> Iterator[None]:
+        """Meanwhile, Ctrl-C and SIGTERM ask the run to stop; a second one leaves at once.
+
+        Args:
+            interrupt: Notes one, and returns how many there were.
+        """
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            count = interrupt()
+            if count < _LEAVE_AT:
+                _say("Stopping: nothing new is started, what is in flight is finished. Once more leaves at once.")
+                return
+            if count >= _GIVE_UP_AT:
+                os._exit(EXIT_INTERRUPTED)
+            _say("Leaving. What was in flight is settled by `purvey resume`.")
+            raise KeyboardInterrupt
+
+        before = [signal.signal(number, handle) for number in _SIGNALS]
+        try:
+            yield
+        finally:
+            for number, handler in zip(_SIGNALS, before, strict=True):
+                signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """Write past every buffer: a signal may have come in the middle of a write."""
+    os.write(sys.stderr.fileno(), f"\n{text}\n".encode())
+
+
+def _live(screen: Screen) -> _Picture:
+    from rich.console import Console  # noqa: PLC0415 - only a terminal pays for rich.
+
+    from purvey._report.live import Live  # noqa: PLC0415
+
+    return Live(Console(file=screen.stream), SystemClock())

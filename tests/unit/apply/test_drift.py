@@ -1,0 +1,131 @@
+"""Drift: what differs in the world is named, and an apply repairs exactly that."""
+
+from __future__ import annotations
+
+from purvey.errors import PurveyError
+from tests.support.project import Project, actions
+
+
+def _key(project: Project, name: str) -> str:
+    return next(key for key, entry in project.world.objects.items() if entry.get("name") == name)
+
+
+def test_drift_names_each_difference_and_apply_repairs_it(project: Project) -> None:
+    """A changed field and a lost object are found; what is as recorded is not mentioned."""
+    project.declare('Thing("a", size=1)\nThing("b")\nThing("c")')
+    project.apply()
+    project.world.set(_key(project, "a"), size=9)
+    project.world.remove(_key(project, "b"))
+
+    drift = project.session().drift(project.script_path)
+
+    assert actions(drift) == {"a": "update", "b": "create"}
+    assert {item.address: item.cause for item in drift.changes}["test.Thing::b"] == "it is gone"
+    before = len(project.world.log)
+    project.apply()
+    assert sorted(project.world.log[before:]) == ["create b", "update a"]
+    assert project.session().drift(project.script_path).changes == ()
+    project.require_sound()
+
+
+def test_drift_and_plan_write_nothing(project: Project) -> None:
+    """Neither makes a store nor changes one."""
+    project.declare('Thing("a")')
+    project.plan()
+    assert not (project.folder / ".purvey").exists()
+
+
+def test_ignored_drift_is_somebody_elses(project: Project) -> None:
+    """A difference in an ignored input is neither drift nor repaired, and a change of the script still applies."""
+    project.declare('Thing("a", size=1, opts=Options(ignore=["size"]))')
+    project.apply()
+    project.world.set(_key(project, "a"), size=9)
+
+    assert project.session().drift(project.script_path).changes == ()
+    assert project.plan().is_empty
+    project.declare('Thing("a", size=2, opts=Options(ignore=["size"]))')
+    project.apply()
+    assert project.world.objects[_key(project, "a")]["size"] == 2
+
+
+def test_what_cannot_be_read_is_left_as_it_is(project: Project) -> None:
+    """Unreadable is never absent: nothing is created a second time, and the plan says so."""
+    project.declare('Thing("a")\nThing("b")')
+    project.apply()
+    project.world.fail("read", "a")
+
+    plan = project.plan()
+
+    assert actions(plan) == {"a": "unreadable"}
+    assert plan.is_empty
+    assert any("the world is dark" in warning for warning in plan.warnings)
+    project.apply()
+    assert project.world.log == ["create a", "create b"]
+
+
+def test_without_a_refresh_the_record_is_believed(project: Project) -> None:
+    """`refresh=False` reads nothing."""
+    project.declare('Thing("a", size=1)')
+    project.apply()
+    project.world.set(_key(project, "a"), size=9)
+
+    assert project.session().plan(project.script_path, refresh=False).is_empty
+    assert not project.plan().is_empty
+
+
+def test_a_replaced_object_that_vanished_meanwhile(project: Project) -> None:
+    """An object that is lost and declared with another immutable input is simply made."""
+    project.declare('Thing("a")')
+    project.apply()
+    project.world.remove(_key(project, "a"))
+    project.declare('Thing("a", color="blue")')
+
+    run = project.apply()
+
+    assert run.result == "succeeded"
+    assert project.world.log == ["create a", "create a"]
+    project.require_sound()
+
+
+def test_replace_when_follows_a_reference(project: Project) -> None:
+    """An object is replaced when the value it watches changes, and only then."""
+    script = 'a = Thing("a", text="{text}", size={size})\nThing("b", opts=Options(replace_when=[a.label, "{when}"]))'
+    project.declare(script.format(text="", size=1, when="x"))
+    project.apply()
+    assert project.plan().is_empty
+    project.declare(script.format(text="y", size=1, when="x"))
+    project.apply()
+    assert [entry for entry in project.world.log if entry.endswith(" b")] == ["create b"]
+
+    project.declare(script.format(text="y", size=2, when="x"))
+    project.apply()
+    assert [entry for entry in project.world.log if entry.endswith(" b")] == ["create b", "create b", "delete b"]
+    assert project.plan().is_empty
+    project.declare(script.format(text="y", size=2, when="z"))
+    assert actions(project.plan()) == {"b": "replace"}
+    project.require_sound()
+
+
+def test_a_planned_replacement_shrinks(project: Project) -> None:
+    """An immutable input that turns out as it was cancels the replacement and the deletion of the old object."""
+    project.declare('a = Thing("a")\nThing("b", color=a.label)')
+    project.apply()
+    before = _key(project, "b")
+    project.declare('a = Thing("a", text="other")\nThing("b", color=a.label)')
+    assert actions(project.plan()) == {"a": "update", "b": "replace"}
+
+    assert project.apply().result == "succeeded"
+    assert _key(project, "b") == before
+    assert project.world.log == ["create a", "create b", "update a"]
+    assert project.plan().is_empty
+    project.require_sound()
+
+
+def test_an_unknown_secret_backend_is_told(project: Project) -> None:
+    """A secret that cannot be read is a finding before the first write."""
+    project.declare('Safe("a", text=secret("env:NOT_SET_ANYWHERE"))\nThing("b")')
+    try:
+        project.apply()
+    except PurveyError as error:
+        assert "NOT_SET_ANYWHERE" in str(error)
+    assert project.world.objects == {}
