@@ -26,7 +26,7 @@ SIZES = (1_000, 10_000, 100_000)
 
 SIZE_MAX = {
     ("purvey", "independent"): 100_000,
-    ("purvey", "layered"): 10_000,
+    ("purvey", "layered"): 100_000,
     ("terraform", "independent"): 10_000,
     ("terraform", "layered"): 1_000,
     ("alchemy", "independent"): 10_000,

@@ -121,9 +121,14 @@ def _row(case: Case, step: str, figures: Sequence[Figures]) -> Row:
     cpu = [item.cpu for item in figures]
     spread = {"cpu_min": min(cpu), "cpu_max": max(cpu), "load1": os.getloadavg()[0]}
     return Row(
-        case.tool, case.shape, step, case.n, statistics.median(cpu), statistics.median(item.wall for item in figures),
-        statistics.median(item.rss_mb for item in figures), len(figures), _rounded(figures[-1].more | spread),
+        case.tool, case.shape, step, case.n, _median(cpu), _median([item.wall for item in figures]),
+        _median([item.rss_mb for item in figures]), len(figures), _rounded(figures[-1].more | spread),
     )  # fmt: skip
+
+
+def _median(values: Sequence[float]) -> float:
+    """To the millisecond, which is more than a run repeats."""
+    return round(statistics.median(values), 3)
 
 
 def _rounded(more: dict[str, Any]) -> dict[str, Any]:

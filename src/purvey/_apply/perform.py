@@ -6,7 +6,7 @@ call the provider, write `Succeeded` or `Failed`. Nothing that depends on the op
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from purvey._apply.values import sealed_copies
 from purvey._base.clock import ulid
 from purvey._base.event import OperationEnded, OperationStarted
 from purvey._base.limits import OPERATION_TIMEOUT_S
-from purvey._base.value import Secret, Value
+from purvey._base.value import Secret, Value, resolve
 from purvey._graph import Node
 from purvey._plan.decide import Decider, Observations
 from purvey._plan.plan import Operation, Plan
@@ -119,6 +119,12 @@ class Performer:
         for record in records:
             self.parts.state.apply(record)
 
+    async def restate(self) -> None:
+        """Let the records of objects that stay as they are say what their declarations say."""
+        latest = self.parts.state.latest
+        nodes = [(self.plan.nodes[address], latest(address)) for address in self.plan.restated]
+        await self.record(*(make.refreshed(self, node, prior) for node, prior in nodes if prior is not None))
+
     # Removing.
 
     async def _delete(self, operation: Operation, attempts: Attempts) -> str:
@@ -188,7 +194,8 @@ class Performer:
         object_id = done.id if done is not None else call.id
         base = begun.prior if begun.verb == "undo" and begun.prior is not None else begun.node
         outputs = self.outputs(kind, done) if done is not None else base.outputs
-        return msgspec.structs.replace(base, id=object_id, outputs=outputs, run=self.parts.run)
+        run = base.run if begun.verb == "undo" else self.parts.run  # What was taken back is the earlier run's again.
+        return msgspec.structs.replace(base, id=object_id, outputs=outputs, run=run)
 
     def outputs(self, kind: Kind, done: Done | None) -> dict[str, Value]:
         """The outputs as they may come to rest: secrets sealed."""
@@ -218,8 +225,14 @@ class Performer:
         return ResourceState(
             address=node.address, kind=node.kind, generation=generation, id="", name=name, inputs=inputs, digest=node.digest,
             needs=node.needs, container=node.container, protect=options.protect, retain=options.retain, source=node.source,
-            version=kind.version, run=self.parts.run, replace_when=options.replace_when, ignore=options.ignore,
+            version=kind.version, run=self.parts.run, ignore=options.ignore,
+            replace_when=resolve(options.replace_when, self.parts.masked_link, self.parts.mask),
+            follows=self._generations(node.needs) if kind.provider.follows else {},
         )  # fmt: skip
+
+    def _generations(self, needs: Iterable[str]) -> dict[str, int]:
+        records = [self.parts.state.latest(need) for need in needs]
+        return {record.address: record.generation for record in records if record is not None}
 
     def decider(self, observed: Observations) -> Decider:
         return Decider(self.parts.state, observed, self.parts.kinds, self.parts.mask, believe=True)

@@ -32,6 +32,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         refresh: Whether the world is read first; otherwise the record is believed.
         check_all: Whether checks run whose surroundings did not change; those only report.
         deletes_max: How many deletions a plan may have; None for no limit.
+        standing: Who approved every stage beforehand (``--yes``); a resume of the run needs no other approval.
         lookups: What look-ups found when a saved plan was made, to be replayed.
     """
 
@@ -46,6 +47,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     refresh: bool = True
     check_all: bool = False
     deletes_max: int | None = None
+    standing: str = ""
     lookups: Mapping[str, Any] = {}
 
 

@@ -79,6 +79,7 @@ class Run:
             ended = await self._after(performer)
             if ended is not None:
                 return ended
+            await performer.restate()
             if not ready.graph.pauses:
                 return await self._finish(performer, ready)
             await self._write(
@@ -130,8 +131,8 @@ class Run:
         covers = tuple(f"{change.action} {change.address}" for change in plan.changes if change.action != "check")
         before = {item for record in earlier if isinstance(record, Approved) for item in record.covers}
         if covers and not before.issuperset(covers) and not (self._stages and within_later(plan, self._stages[0])):
-            who = self._approve(plan)
-            if who is None:
+            who = self._approve(plan) or self.request.standing
+            if not who:
                 raise AwaitsApproval(plan)
             await self._write(Approved(at=self._now(), digest=plan_digest(plan), stage=plan.stage, by=who, covers=covers))
 

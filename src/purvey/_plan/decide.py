@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from purvey._base.compare import FieldChange
-from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, is_known, resolve, walk
+from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, is_known, resolve, thaw, walk
 from purvey._graph import ALL, Node, Selection
 from purvey._plan.plan import Action
 from purvey._state.record import ResourceState, thawed
@@ -86,8 +86,10 @@ class Decider:
         self.touched: set[str] = set()
         self.moved: dict[str, str] = {}
         self.skipped: list[str] = []
+        self.restated: dict[str, Node] = {}
         self.selection = selection
         self._saw_secret = False
+        self._newest: dict[str, str] = {}
         self._believe = believe
         self._everything = selection == ALL
 
@@ -101,13 +103,23 @@ class Decider:
             self._skip(address, record)
             return
         kind = self.kinds.get(node.kind)
-        upstream = not self.touched.isdisjoint(node.needs)
+        upstream = not self.touched.isdisjoint(node.needs) or self._is_behind(node, record)
         if record is not None and record.digest == node.digest and not upstream and not kind.secrets:
             seen = self.observed.get((address, record.generation))
             if seen is None or (type(seen) is Present and _matches(seen.values, record)):
                 self.settled[address] = record
+                if not _same_terms(node, record):
+                    self.restated[address] = node
                 return
         self._weigh(node, kind, record, upstream=upstream)
+
+    def _is_behind(self, node: Node, record: ResourceState | None) -> bool:
+        """Whether a later run than the node's own changed something below it: one that ended before it came to the node."""
+        newest = self._newest
+        below = max([newest[need] for need in node.needs if need in newest], default="")
+        own = record.run if record is not None else ""
+        newest[node.address] = max(own, below)
+        return record is not None and below > own
 
     def weigh(self, node: Node) -> Decision | None:
         """The decision about a node whose needs are complete, made from their real values; None if it can stay as it is.
@@ -139,6 +151,8 @@ class Decider:
         if decision is None:
             assert record is not None  # Only what is recorded can stay as it is.
             self.settled[address] = record
+            if record.digest != node.digest or not _same_terms(node, record):
+                self.restated[address] = node
             if upstream:
                 self.touched.add(address)
         else:
@@ -162,10 +176,11 @@ class Decider:
         reasons += [f"`{change.path}` cannot be changed in place" for change in changes if change.replaces]
         if reasons:
             return self._make(node, kind, inputs, "replace", record, changes, reasons=tuple(reasons))
-        if kind.provider.follows and self._upstream_is_new(node):
+        if kind.provider.follows and self._upstream_is_new(node, record):
             changes = (*changes, FieldChange("needs", None, None, "upstream"))
-        if changes:
-            return self._make(node, kind, inputs, "update", record, changes)
+        if changes or record.address != node.address:
+            cause = "" if changes else f"it was {record.address}"
+            return self._make(node, kind, inputs, "update", record, changes, cause=cause)
         return None
 
     def _check(self, node: Node, record: ResourceState | None, inputs: dict[str, Value], *, upstream: bool) -> Decision | None:
@@ -198,16 +213,21 @@ class Decider:
         if node.kind != record.kind:
             reasons.append(f"its kind was {record.kind}")
         wanted = resolve(node.options.replace_when, self.link, self.secret)
-        if wanted != record.replace_when:
+        if wanted != thaw(record.replace_when):
             reasons.append("`replace_when` changed")
         container = self.decisions.get(node.container)
         if container is not None and (container.action == "replace" or container.lost):
             reasons.append(f"it lives in {node.container}, which is replaced")
         return reasons
 
-    def _upstream_is_new(self, node: Node) -> bool:
-        upstream = (self.decisions.get(need) for need in node.needs)
-        return any(item is not None and (item.action == "replace" or item.lost) for item in upstream)
+    def _upstream_is_new(self, node: Node, record: ResourceState) -> bool:
+        for need in node.needs:
+            decision, now = self.decisions.get(need), self.state.latest(need)
+            if decision is not None and (decision.action == "replace" or decision.lost):
+                return True
+            if need in record.follows and now is not None and now.generation != record.follows[need]:
+                return True
+        return False
 
     def _diff(self, node: Node, kind: Kind, record: ResourceState, inputs: dict[str, Value], seen: Observed | None) -> Diff:
         recorded = Recorded(thawed(record.inputs), thawed(record.outputs))
@@ -330,6 +350,18 @@ def _refuse_secrets(node: Node, kind: Kind, inputs: Mapping[str, Value]) -> None
                 address=node.address,
                 source=node.source,
             )
+
+
+def _same_terms(node: Node, record: ResourceState) -> bool:
+    """Whether the record says of the object's surroundings what its declaration says now."""
+    options = node.options
+    return (
+        record.protect is options.protect
+        and record.retain is options.retain
+        and record.needs == node.needs
+        and record.container == node.container
+        and record.ignore == options.ignore
+    )
 
 
 def _matches(seen: Mapping[str, Value], record: ResourceState) -> bool:

@@ -83,7 +83,7 @@ def forward(
         record = decision.record
         if address in gaps and record is not None:
             gone = Operation(
-                id=operation_id("delete", address, record.generation), verb="delete", address=address,
+                id=operation_id("delete", record.address, record.generation), verb="delete", address=record.address,
                 generation=record.generation, needs=needs,
             )  # fmt: skip
             operations.append(gone)

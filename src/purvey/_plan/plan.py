@@ -99,6 +99,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         nodes: The declarations behind the operations, by address.
         unchanged: How many nodes stay as they are.
         skipped: Addresses passed over by `--target` or `--exclude`.
+        restated: Nodes whose object stays as it is and whose record follows the declaration: other options, other needs.
         pauses: Where the script waits for values of this stage.
         later: What an approval of this plan covers of the stages to come.
         outputs: The stack's outputs, as far as they are known.
@@ -114,6 +115,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     nodes: dict[str, Node] = {}
     unchanged: int = 0
     skipped: tuple[str, ...] = ()
+    restated: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
     later: Later | None = None
     outputs: dict[str, Value] = {}

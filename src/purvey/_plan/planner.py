@@ -51,9 +51,10 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
         changes=tuple(change for change in changes if change is not None),
         operations=tuple(operations),
         deletions=tuple(deletions),
-        nodes={address: graph.nodes[address] for address in touched},
+        nodes={address: graph.nodes[address] for address in (*touched, *decider.restated)},
         unchanged=len(decider.settled) - sum(address in decider.settled for address in decider.skipped),
         skipped=tuple(decider.skipped),
+        restated=tuple(decider.restated),
         pauses=graph.pauses,
         later=graph.later,
         outputs={name: resolve(value, decider.link, decider.secret) for name, value in graph.outputs.items()},
@@ -107,7 +108,7 @@ def _with_old(
     found = dict(gone)
     for address, decision in decider.decisions.items():
         record = decision.record
-        if record is None or address in gaps or record.address in decider.moved.values():
+        if record is None or address in gaps:
             continue
         if decision.action == "replace" or decision.lost:
             key = (record.address, record.generation)

@@ -22,7 +22,7 @@ import msgspec
 from purvey._base.clock import timestamp
 from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, thaw
 from purvey._graph import Graph
-from purvey._plan.plan import Change, Operation, Plan
+from purvey._plan.plan import Change, Plan
 from purvey._state.history import RunHistory
 from purvey._state.record import ResourceState, thawed
 from purvey.errors import Problems, PurveyError
@@ -31,6 +31,18 @@ FORMAT: Final = 1
 """Version of all documents; each one that is an object of its own carries it as ``format``, except outputs."""
 
 MASKED: Final[Mapping[str, str]] = {"$": "$masked"}
+
+CHANGE: Final = (
+    "address", "kind", "action", "cause", "reasons", "undo", "final", "gap", "holds_data", "protected", "moved_from",
+    "source", "generation",
+)  # fmt: skip
+OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "prior", "undoes", "gates")
+EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "detail", "undoes")
+OBJECT: Final = (
+    "address", "kind", "generation", "id", "name", "needs", "container", "protect", "retain", "adopted", "skipped",
+    "source", "run",
+)  # fmt: skip
+"""What each document has of the value behind it. Named one by one: a field that the engine needs is no promise to programs."""
 
 Document = dict[str, Any]
 
@@ -70,8 +82,8 @@ def plan_document(plan: Plan) -> Document:
         "empty": plan.is_empty,
         "counts": plan.counts() | {"unchanged": plan.unchanged},
         "changes": [_change(change) for change in plan.changes],
-        "operations": [_operation(operation) for operation in plan.operations],
-        "deletions": [_operation(operation) for operation in plan.deletions],
+        "operations": [_fields(operation, OPERATION) for operation in plan.operations],
+        "deletions": [_fields(operation, OPERATION) for operation in plan.deletions],
         "pauses": [
             {"source": pause.source, "link": str(pause.link), "scope": pause.scope} for pause in plan.pauses
         ],
@@ -93,16 +105,12 @@ def _change(change: Change) -> Document:
         }
         for field in change.fields
     ]
-    return _all_fields(change) | {"fields": fields}
+    return _fields(change, CHANGE) | {"fields": fields}
 
 
-def _operation(operation: Operation) -> Document:
-    return _all_fields(operation)
-
-
-def _all_fields(struct: msgspec.Struct) -> Document:
-    """Every field by name, defaults included: a program need not know them. Tuples become lists."""
-    found = {name: getattr(struct, name) for name in struct.__struct_fields__}
+def _fields(struct: msgspec.Struct, names: Sequence[str]) -> Document:
+    """These fields by name, defaults included, so that a program need not know them; tuples become lists."""
+    found = {name: getattr(struct, name) for name in names}
     return {name: list(item) if isinstance(item, tuple) else item for name, item in found.items()}
 
 
@@ -117,7 +125,7 @@ def run_document(run: RunHistory) -> Document:
         "result": run.result or None,
         "started": timestamp(run.started),
         "ended": timestamp(run.ended) if run.ended is not None else None,
-        "changes": [_all_fields(change) for change in run.changes],
+        "changes": [_fields(change, EFFECT) for change in run.changes],
         "cause": _cause(run),
         "user": run.user,
         "machine": run.machine,
@@ -155,8 +163,7 @@ def state_document(objects: Sequence[ResourceState]) -> list[Document]:
 def object_document(item: ResourceState) -> Document:
     """One object's record."""
     values = {name: value_document(thawed(getattr(item, name))) for name in ("inputs", "outputs")}
-    replace_when = value_document(thaw(item.replace_when))
-    return {"format": FORMAT} | _all_fields(item) | values | {"replace_when": replace_when}
+    return {"format": FORMAT} | _fields(item, OBJECT) | values
 
 
 def graph_document(graph: Graph, actions: Mapping[str, str]) -> Document:

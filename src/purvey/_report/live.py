@@ -44,11 +44,12 @@ class Live:
         self._clock = clock
         self._progress = Progress()
         self._ended: list[Text] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # A signal may come while this thread holds it, and has something to say.
         self._spinner = Spinner("dots", style="cyan")
         self._screen: Screen | None = None
         self._quiet = threading.Event()
         self._drawer: threading.Thread | None = None
+        self._paused_at: float | None = None
 
     def on(self, event: Event, /) -> None:
         """Take an event into account; the picture appears with the first phase and goes with the run's end."""
@@ -60,6 +61,11 @@ class Live:
         elif isinstance(event, PhaseStarted):
             self.go_on()
 
+    def say(self, text: str) -> None:
+        """Show a sentence above the picture."""
+        with self._lock:
+            self._ended.append(Text(clean(text), style="yellow"))
+
     def pause(self) -> None:
         """Take the picture away, so that a person can be asked; idempotent."""
         if self._screen is None:
@@ -70,11 +76,14 @@ class Live:
         self._flush()
         self._screen.stop()
         self._screen = None
+        self._paused_at = self._clock.now()
 
     def go_on(self) -> None:
         """Show the picture; idempotent."""
         if self._screen is not None:
             return
+        if self._paused_at is not None:  # The time in which a person thinks is not the run's.
+            self._progress.started += self._clock.now() - self._paused_at
         self._quiet.clear()
         self._screen = Screen(
             console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
@@ -90,7 +99,7 @@ class Live:
             if text:
                 self._ended.append(Text(clean(text), style=_STYLES.get(event.result, "")))
         elif isinstance(event, Message):
-            self._ended.append(Text(clean(line_of(event)), style="yellow"))
+            self.say(line_of(event))
 
     def _keep_drawing(self) -> None:
         while not self._quiet.wait(REFRESH_S):

@@ -128,7 +128,7 @@ def _table(page: Page, title: str, changes: Sequence[ChangeHistory]) -> None:
 
 
 def _cause(page: Page, run: RunHistory) -> None:
-    if not run.cause or run.result == "succeeded" or (run.result == "undone" and was_asked_to_undo(run)):
+    if not run.cause or run.result in ("succeeded", "interrupted") or (run.result == "undone" and was_asked_to_undo(run)):
         return
     page.blank()
     page.add(bold("Cause  "), bad(run.cause), f"  {run.cause_address}" if run.cause_address else "")
@@ -140,16 +140,23 @@ def _left(page: Page, run: RunHistory) -> None:
     if run.result != "partial":
         return
     last = {change.address: change for change in run.changes}
-    left = [change for change in last.values() if change.result in ("failed", "in doubt")]
+    left = [change for change in last.values() if _is_left(change)]
     if left:
         page.blank()
         page.add(bold("What is left"))
+        width = max(len(change.address) for change in left)
         for change in left:
-            page.add(f"  {change.address}  ", dim(f"its {change.undoes or change.action} could not be {_wanted(change)}"))
+            page.add(f"  {change.address.ljust(width)}  ", dim(f"its {change.undoes or change.action} {_wanted(change)}"))
+
+
+def _is_left(change: ChangeHistory) -> bool:
+    return change.result == "in doubt" or (change.result == "failed" and change.action in ("undo", "delete"))
 
 
 def _wanted(change: ChangeHistory) -> str:
-    return "taken back" if change.action == "undo" else "completed"
+    if change.result == "in doubt":
+        return "was begun, and its end is not known"
+    return "could not be taken back" if change.action == "undo" else "failed"
 
 
 def _next(page: Page, run: RunHistory, *, seen: bool) -> None:

@@ -29,15 +29,15 @@ _SIGNS: Final[Mapping[str, Span]] = {
     "create": Span("  + create ", "good"),
     "adopt": Span("  = adopt  ", "change"),
     "forget": Span("  . forget ", "dim"),
-    "unreadable": Span("  ? cannot read", "bad"),
+    "unreadable": Span("  ? unread ", "bad"),
     "none": Span("  ! keep   ", "bad"),
     "check": Span("  > check  ", "dim"),
 }
 """How each action looks; their order is the order of the sections."""
 
 _OBVIOUS: Final = {
-    "create": {"", "delete it"},
-    "update": {"", "put the former values back"},
+    "create": {"", "delete it", "run its undo"},
+    "update": {"", "put the former values back", "run its undo"},
     "replace": {"", "keep the old one, delete the new one"},
     "adopt": {"", "forget it"},
 }
@@ -128,10 +128,10 @@ def _change(page: Page, change: Change, width: int) -> None:
     place = change.cause.removeprefix("changed at ")
     if short:
         story = f"{short}  ({place})" if place else short
-    elif change.action == "delete" and change.source:
-        story = f"{change.cause} (was at {change.source})"
+    elif change.action in ("delete", "forget") and change.source:
+        story = f"{change.cause}, was at {change.source}".removeprefix("it is ")
     else:
-        story = change.cause
+        story = f"cannot be read: {change.cause}" if change.action == "unreadable" else change.cause
     page.add(_SIGNS[change.action], "  ", bold(change.address.ljust(width)), "  ", dim(story) if not short else story)
     for line in [] if short else (line for field in fields for line in field_lines(field)):
         page.add(_INDENT, *line)

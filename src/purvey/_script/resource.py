@@ -150,6 +150,13 @@ def _node_options(options: Options | None, source: str) -> NodeOptions:
     )  # fmt: skip
 
 
+def _needs(inputs: Mapping[str, Value], options: NodeOptions) -> tuple[str, ...]:
+    """The addresses a node depends on, through what it is given and what its options watch."""
+    if options.replace_when is None:
+        return edges_of(inputs, options.after)
+    return edges_of({**inputs, "$replace_when": options.replace_when}, options.after)
+
+
 @dataclass_transform(kw_only_default=True, field_specifiers=(Input, Output))
 class Declaration:
     """Tells type checkers that the fields below it make the constructor; those of the marked class itself would not count."""
@@ -207,7 +214,7 @@ class Resource(Declaration):
             frozen = _frozen_inputs(type(self), address, prepared, source)
             options = _node_options(opts, source)
             return Node(
-                address, kind.name, frozen, edges_of(frozen, options.after), options, source,
+                address, kind.name, frozen, _needs(frozen, options), options, source,
                 digest([kind.name, frozen, options_matter(options)]), _container(kind, frozen),
             )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import platform
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,7 +69,7 @@ class Drive:
         async def work(run: Run) -> Closed:
             return await run.apply()
 
-        return self.held(store, ulid(self.clock), opened, request, approve, work, wait=wait, archive=archive)
+        return self.held(store, ulid(self.clock), (opened,), request, approve, work, wait=wait, archive=archive)
 
     def resume(self, store: Store, run: str, approve: Approve, nonce: str, parallel: int | None, *, wait: bool) -> RunHistory:
         """Go on with an unfinished run."""
@@ -88,7 +88,7 @@ class Drive:
             return await run.undo(undoing.cause, undoing.address, undoing.detail)
 
         again = msgspec.structs.replace(first, at=self.clock.now())
-        return self.held(store, row.id, again, request, approve, work, wait=wait)
+        return self.held(store, row.id, (again,), request, approve, work, wait=wait)
 
     def undo(self, store: Store, run: str, approve: Approve, parallel: int | None, *, wait: bool) -> RunHistory:
         """Take back a run that has ended."""
@@ -106,19 +106,17 @@ class Drive:
 
         async def work(run: Run) -> Closed:
             pending = await run.settle()
-            if pending is not None:
-                return pending
-            await run.mark_undoing("undone by request")
-            return await run.undo("undone by request")
+            return pending if pending is not None else await run.undo("undone by request")
 
-        again = msgspec.structs.replace(first, at=self.clock.now())
-        return self.held(store, row.id, again, request, approve, work, wait=wait)
+        now = self.clock.now()
+        marks = (msgspec.structs.replace(first, at=now), Undoing(at=now, cause="undone by request"))
+        return self.held(store, row.id, marks, request, approve, work, wait=wait)
 
     def held(
-        self, store: Store, run_id: str, opened: Opened, request: Request, approve: Approve,
+        self, store: Store, run_id: str, opened: Sequence[Record], request: Request, approve: Approve,
         work: Callable[[Run], Awaitable[Closed]], *, wait: bool = False, archive: Mapping[str, bytes] | None = None,
     ) -> RunHistory:  # fmt: skip
-        """Hold the lease, write the first record, work, and tell the story."""
+        """Hold the lease, write the first records, work, and tell the story."""
         with store.hold(self.stack, run_id, wait=wait) as lease:
             if archive:
                 store.archive(run_id, dict(archive))
@@ -126,7 +124,7 @@ class Drive:
             _require_sound(state)
             journal = store.open_journal(self.stack, run_id, lease.fence)
             self._supersede(store, run_id, lease.fence)
-            journal.write_now(opened)
+            journal.write_now(*opened)
             parts = self.parts(store, run_id, state)
             self._tell(RunStarted(at=self.clock.now(), run=run_id, stack=self.stack, verb=request.verb))
             run = Run(
@@ -209,6 +207,7 @@ class Drive:
         return Request(
             verb=first.verb, script=script, given=given, env=self._env(), nonce=nonce, on_failure=first.on_failure,  # type: ignore[arg-type]
             selection=Selection(first.targets, first.excludes), deletes_max=own.max_deletes,
+            standing=first.standing,
             parallel=parallel or self.settings.parallel_in(self._env()),
         )  # fmt: skip
 
@@ -219,7 +218,7 @@ class Drive:
             function=script.stack.name if script else "",
             parameters={name: {"value": item.value, "origin": item.origin} for name, item in request.given.items()},
             on_failure=request.on_failure, purvey=VERSION, targets=request.selection.targets,
-            excludes=request.selection.excludes, user=_user(), machine=platform.node(),
+            excludes=request.selection.excludes, user=_user(), machine=platform.node(), standing=request.standing,
         )  # fmt: skip
 
     def _env(self) -> str:

@@ -184,6 +184,7 @@ class Session:
         self, script: Path, *, approve: Approve, env: str = "dev", function: str = "",
         parameters: Mapping[str, Any] | None = None, selection: Selection = ALL, on_failure: OnFailure | None = None,
         parallel: int | None = None, refresh: bool = True, check_all: bool = False, wait: bool = False,
+        standing: str = "",
     ) -> RunHistory:  # fmt: skip
         """Plan, ask, apply, check, and undo if it fails.
 
@@ -199,6 +200,7 @@ class Session:
             refresh: Whether the world is read first.
             check_all: Whether all checks run, also those whose surroundings did not change.
             wait: Whether to queue for a busy stack instead of stopping.
+            standing: Who approves every stage beforehand, so that a resume of the run need not ask.
 
         Raises:
             ScriptError: for what is wrong in the script.
@@ -210,13 +212,20 @@ class Session:
         loaded = load_script(script, function)
         request = self._request(
             settings, env, loaded, given_values(script, env, parameters or {}), selection=selection, on_failure=on_failure,
-            parallel=parallel, refresh=refresh, check_all=check_all,
+            parallel=parallel, refresh=refresh, check_all=check_all, standing=standing,
         )  # fmt: skip
         drive = self._drive(settings, stack_key(loaded.stack.name, env), loaded.root)
         return drive.apply(request, approve, wait=wait, display=str(script))
 
     def destroy(
-        self, target: Target, *, approve: Approve, selection: Selection = ALL, parallel: int | None = None, wait: bool = False
+        self,
+        target: Target,
+        *,
+        approve: Approve,
+        selection: Selection = ALL,
+        parallel: int | None = None,
+        wait: bool = False,
+        standing: str = "",
     ) -> RunHistory:
         """Remove everything that a stack has in the world; what is protected refuses.
 
@@ -227,7 +236,9 @@ class Session:
         edits.load_kinds(store, stack)
         edits.refuse_read_by_others(store, stack)
         env = stack.rpartition("/")[2]
-        request = self._request(settings, env, None, {}, selection=selection, parallel=parallel, verb="destroy")
+        request = self._request(
+            settings, env, None, {}, selection=selection, parallel=parallel, verb="destroy", standing=standing
+        )
         return self._drive(settings, stack, root).apply(request, approve, wait=wait, display="")
 
     def destroy_plan(self, target: Target, *, selection: Selection = ALL) -> Plan:
@@ -354,13 +365,13 @@ class Session:
     def _request(
         self, settings: Settings, env: str, script: Script | None, given: Mapping[str, Any], *, selection: Selection = ALL,
         on_failure: OnFailure | None = None, parallel: int | None = None, refresh: bool = True, check_all: bool = False,
-        verb: str = "apply",
+        verb: str = "apply", standing: str = "",
     ) -> Request:  # fmt: skip
         own = settings.environment(env)
         return Request(
             verb=verb, script=script, given=given, env=env, nonce=self._nonce(), selection=selection,
             on_failure=on_failure or own.on_failure, parallel=parallel or settings.parallel_in(env), refresh=refresh,
-            check_all=check_all, deletes_max=own.max_deletes,
+            check_all=check_all, deletes_max=own.max_deletes, standing=standing,
         )  # fmt: skip
 
     def _drive(self, settings: Settings, stack: str, root: Path) -> Drive:

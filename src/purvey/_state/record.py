@@ -43,6 +43,7 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         replace_when: The value whose change replaces it.
         ignore: Inputs whose drift is somebody else's business.
         skipped: Whether a later run was told to pass over it, so that the record may be behind the script.
+        follows: For a kind that runs again when what it needs is replaced: the generation of each when it last ran.
     """
 
     address: str
@@ -64,6 +65,7 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     replace_when: Any = None
     ignore: tuple[str, ...] = ()
     skipped: bool = False
+    follows: dict[str, int] = {}
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="record"):
@@ -73,7 +75,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
 
 
 class Opened(Base, frozen=True, tag="opened"):
-    """A run began: what makes it repeatable."""
+    """A run began: what makes it repeatable; `standing` is an approval that was given beforehand, such as ``--yes``."""
 
     verb: str
     script: str = ""
@@ -87,6 +89,7 @@ class Opened(Base, frozen=True, tag="opened"):
     undoes: str = ""
     user: str = ""
     machine: str = ""
+    standing: str = ""
 
 
 class LookedUp(Base, frozen=True, tag="looked_up"):

@@ -10,7 +10,7 @@ import click
 from purvey._report.text import plan_page
 from purvey._session import RunHistory, Selection, Session
 from purvey.cli import complete, options
-from purvey.cli.ask import Asker
+from purvey.cli.ask import STANDING, Asker
 from purvey.cli.changing import change
 from purvey.cli.screen import Screen
 from purvey.cli.script_command import ScriptCommand
@@ -58,6 +58,7 @@ def command(*, words: tuple[str, ...], explicit: tuple[str, ...], yes: bool, as_
             path, approve=asker, parameters=found.parameters, env=given["env"], function=given["function"],
             selection=Selection(given["targets"], given["excludes"]), on_failure=given["on_failure"],
             parallel=given["parallel"], refresh=given["refresh"], check_all=given["check_all"], wait=given["wait"],
+            standing=STANDING if yes else "",
         )  # fmt: skip
 
     return change(work, start=path, yes=yes, as_json=as_json, verb="apply")

@@ -12,11 +12,14 @@ import click
 
 from purvey._report.style import Page, bold
 from purvey._report.text import plan_page
-from purvey._session import Plan
+from purvey._session import AwaitsApproval, Plan
 from purvey.cli.screen import Screen
 
 EXIT_REFUSED: Final = 4
 EXIT_AWAITS_APPROVAL: Final = 15
+
+STANDING: Final = "--yes"
+"""Who approved, where the answer was given beforehand."""
 
 DELETES_ASKED_TWICE: Final = 10
 """A destroy of more objects than this asks for their number, because a habit types `y`."""
@@ -39,20 +42,24 @@ class Asker:
         self.plan: Plan | None = None
 
     def __call__(self, plan: Plan) -> str | None:
-        """Who approved the plan; None if nobody did."""
+        """Who approved the plan; None if there is nobody to ask.
+
+        Raises:
+            AwaitsApproval: if a person said no, which no approval given beforehand overrules.
+        """
         self._quiet()
         self.plan = plan
         self._screen.gap()
         self._screen.page(plan_page(plan))
         self._screen.gap()
         if self._yes:
-            return "--yes"
+            return STANDING
         if not (sys.stdin.isatty() and self._screen.is_terminal):
             return None
         if self._ask(plan):
             return "asked at a terminal"
         self.said_no = True
-        return None
+        raise AwaitsApproval(plan)
 
     def unanswered(self, run: str, verb: str) -> int:
         """Tell that the run waits, and what to do; return the exit code."""
@@ -73,10 +80,8 @@ class Asker:
         with _interruptible():
             try:
                 if plan.verb == "destroy" and deletes > DELETES_ASKED_TWICE:
-                    answer = click.prompt(
-                        f"This deletes {deletes} objects. Type {deletes} to go ahead", default="", show_default=False,
-                        err=self._screen.as_json,
-                    )  # fmt: skip
+                    question = f"This deletes {deletes} objects. Type {deletes} to go ahead"
+                    answer = click.prompt(question, default="", show_default=False, err=self._screen.as_json)
                     return str(answer).strip() == str(deletes)
                 return click.confirm("Apply these changes?", default=False, err=self._screen.as_json)
             except click.Abort:

@@ -8,7 +8,7 @@ import click
 
 from purvey._session import RunHistory, Selection, Session
 from purvey.cli import complete, options
-from purvey.cli.ask import Asker
+from purvey.cli.ask import STANDING, Asker
 from purvey.cli.changing import change
 from purvey.cli.command import Command
 from purvey.cli.targets import target_of
@@ -42,7 +42,7 @@ def command(*, target: str, stack: str, env: str, function: str, yes: bool, as_j
     def work(session: Session, asker: Asker) -> RunHistory:
         return session.destroy(
             meant, approve=asker, selection=Selection(given["targets"], given["excludes"]), parallel=given["parallel"],
-            wait=given["wait"],
+            wait=given["wait"], standing=STANDING if yes else "",
         )  # fmt: skip
 
     return change(work, start=meant.script, yes=yes, as_json=as_json, verb="destroy")

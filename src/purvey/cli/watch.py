@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from purvey._base.clock import SystemClock
 from purvey._base.event import Event, Observer, RunStarted
@@ -17,11 +17,13 @@ from purvey.cli.main import EXIT_INTERRUPTED
 from purvey.cli.screen import Screen
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_LEAVE_AT: Final = 2
-_GIVE_UP_AT: Final = 3
+_SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
 class _Picture(Observer, Protocol):
+    def say(self, text: str) -> None:
+        """Show a sentence."""
+
     def pause(self) -> None:
         """Take the picture away."""
 
@@ -61,14 +63,9 @@ class Watch:
         """
 
         def handle(_number: int, _frame: FrameType | None) -> None:
-            count = interrupt()
-            if count < _LEAVE_AT:
-                _say("Stopping: nothing new is started, what is in flight is finished. Once more leaves at once.")
-                return
-            if count >= _GIVE_UP_AT:
-                os._exit(EXIT_INTERRUPTED)
-            _say("Leaving. What was in flight is settled by `purvey resume`.")
-            raise KeyboardInterrupt
+            if interrupt() > 1:
+                self._leave()
+            self._say("Stopping: nothing new is started, what is in flight is finished. Once more leaves at once.")
 
         before = [signal.signal(number, handle) for number in _SIGNALS]
         try:
@@ -77,10 +74,19 @@ class Watch:
             for number, handler in zip(_SIGNALS, before, strict=True):
                 signal.signal(number, handler)
 
+    def _say(self, text: str) -> None:
+        if self._live is not None:
+            self._live.say(text)
+        else:  # Past every buffer, because the signal may have come in the middle of a write.
+            os.write(sys.stderr.fileno(), f"{text}\n".encode())
 
-def _say(text: str) -> None:
-    """Write past every buffer: a signal may have come in the middle of a write."""
-    os.write(sys.stderr.fileno(), f"\n{text}\n".encode())
+    def _leave(self) -> NoReturn:
+        """End the process without another step; the journal holds what was in flight, and no thread is waited for."""
+        if self._live is not None:
+            os.write(sys.stdout.fileno(), _SHOW_CURSOR + b"\n")
+        advice = f"purvey resume {self.run}" if self.run else "purvey runs"
+        os.write(sys.stderr.fileno(), f"\nLeft at once. What was in flight is settled by\n\n    {advice}\n".encode())
+        os._exit(EXIT_INTERRUPTED)
 
 
 def _live(screen: Screen) -> _Picture:

@@ -199,6 +199,7 @@ async def test_many_operations_are_each_in_order(store: SqliteStore) -> None:
         journal = store.open_journal(kit.STACK, "RUN1", lease.fence)
 
         async def operate(number: int) -> None:
+            """One object is made."""
             begin, end = kit.created(f"n{number}")
             await journal.write(begin)
             assert begin.operation in store.load(kit.STACK).in_doubt or number % 20

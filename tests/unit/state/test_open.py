@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from purvey._state.sqlite import find_sqlite, open_sqlite, schema
+from purvey._state.sqlite import connect, find_sqlite, open_sqlite, schema
 from purvey.errors import StateError
 from tests.unit.state import kit
 
@@ -164,6 +164,20 @@ def test_a_damaged_page_is_named_in_use(path: Path) -> None:
         store.load(kit.STACK)
 
     assert caught.value.code == "state.damaged"
+
+
+def test_a_locked_store_is_not_called_full(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that keeps the file locked is the cause that is named, and the way to find it."""
+    monkeypatch.setattr(connect, "BUSY_S", 0.05)
+    with kit.store_at(path) as store, kit.raw(path) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StateError) as caught:
+            store.acquire(kit.STACK, "RUN1")
+        other.execute("ROLLBACK")
+
+        assert caught.value.code == "state.locked"
+        assert f"fuser -v {path}" in caught.value.hint
+        assert store.acquire(kit.STACK, "RUN1").fence == 1
 
 
 def test_an_old_store_is_brought_forward(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,15 @@ def test_verifying_sees_what_is_missing(store: SqliteStore, path: Path, edit: st
     assert any(name in sentence for sentence in store.verify())
 
 
+def test_a_broken_file_is_not_looked_into(store: SqliteStore, path: Path) -> None:
+    """Where the tables contradict each other, that is told and nothing is concluded from them."""
+    with kit.raw(path) as connection:
+        connection.execute("INSERT INTO record (run, body, mac) VALUES (99, x'00', x'00')")
+        (row,) = connection.execute("SELECT max(sequence) FROM record").fetchone()
+
+    assert store.verify() == [f"row {row} of record points to nothing"]
+
+
 def test_an_equal_object_of_another_stack_is_not_taken(store: SqliteStore, path: Path) -> None:
     """A snapshot row that is copied into another stack does not verify there."""
     kit.write(store, kit.opened(), run="RUN2", stack="shop/prod")

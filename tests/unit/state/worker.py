@@ -64,6 +64,7 @@ def flood(path: str, flight: str) -> None:
     numbers = itertools.count()
 
     async def operate() -> None:
+        """Make one object after the other."""
         for number in numbers:
             begin, end = kit.created(f"n{number}")
             await journal.write(begin)
@@ -71,6 +72,7 @@ def flood(path: str, flight: str) -> None:
             _tell(begin.operation)
 
     async def work() -> None:
+        """Make many at once."""
         await journal.write(kit.opened())
         await asyncio.gather(*(operate() for _ in range(int(flight))))
 

@@ -17,6 +17,10 @@ from purvey.errors import StateError
 BUSY_S: Final = 10.0
 """Seconds to wait for another process's transaction; each takes milliseconds, so longer means that something is stuck."""
 
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""SQLite's primary result codes, by what a person has to do."""
+
 _CACHE_KIB: Final = 16_384
 """Pages kept in memory: enough for the inner pages of an estate of 100,000 objects."""
 
@@ -78,7 +82,7 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_failed(path: Path, error: sqlite3.Error) -> StateError:
     """The error for records that could not be made durable."""
-    if _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if _primary_code(error) in (*_DAMAGED, *_LOCKED):
         return explained(path, error)
     return StateError(
         "state.write_failed",
@@ -92,9 +96,9 @@ def write_failed(path: Path, error: sqlite3.Error) -> StateError:
 def explained(path: Path, error: sqlite3.Error) -> StateError:
     """The error for a file that cannot be read."""
     code = _primary_code(error)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in _DAMAGED:
         return damaged(path, str(error))
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if code in _LOCKED:
         return StateError(
             "state.locked",
             "Another program keeps the store locked",

@@ -72,7 +72,9 @@ def find_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqliteStore | None:
 
 
 def _opened(connection: sqlite3.Connection, path: Path, keys: Keys, clock: Clock) -> SqliteStore:
-    if _is_new(connection, path):
+    with transaction(connection, "DEFERRED"):  # One moment's truth, as another process may be making the store.
+        new = _is_new(connection, path)
+    if new:
         _make(connection, path, keys, clock)
     _require_known_version(connection, path)
     estate, known_key = _identity(connection, path)

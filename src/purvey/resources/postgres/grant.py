@@ -7,7 +7,8 @@ else the role was given is somebody else's business.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from purvey._script.recorder import current
 from purvey._script.reference import Tokenised
@@ -19,12 +20,15 @@ from purvey.resources.postgres._privileges import READ_DEFAULTS, Objects, parse_
 from purvey.resources.postgres.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
     from psycopg import sql
 
     from purvey.resources.postgres._connection import Connection
+
+_LOCK: Final = 0x7075727665790002
+"""The key of the advisory lock under which privileges change: "purvey" and 2; migrations have 1."""
 
 
 class GrantProvider(Provider["Grant"]):
@@ -55,18 +59,14 @@ class GrantProvider(Provider["Grant"]):
 
     async def create(self, call: Call, want: Grant) -> Done:
         """GRANT."""
-        async with connected(call, want.database.admin_dsn, summary="The privileges could not be granted") as connection:
-            await call.identified(_id(want))
-            async with connection.transaction():
-                await _change(connection, want, "GRANT", want.privileges)
+        await call.identified(_id(want))
+        async with _changing(call, want, "The privileges could not be granted") as connection:
+            await _change(connection, want, "GRANT", want.privileges)
         return Done(_id(want), {"missing": []})
 
     async def update(self, call: Call, have: Grant, want: Grant) -> Done:
         """REVOKE what is not wanted any more, GRANT the rest."""
-        async with (
-            connected(call, want.database.admin_dsn, summary="The privileges could not be changed") as connection,
-            connection.transaction(),
-        ):
+        async with _changing(call, want, "The privileges could not be changed") as connection:
             surplus = sorted(set(have.privileges) - set(want.privileges))
             await _change(connection, have, "REVOKE", surplus)
             if have.default_privileges and not want.default_privileges:
@@ -76,10 +76,8 @@ class GrantProvider(Provider["Grant"]):
 
     async def delete(self, call: Call, have: Grant) -> None:
         """REVOKE; what is gone by itself, with its role or its table, is success."""
-        async with connected(call, have.database.admin_dsn, summary="The privileges could not be revoked") as connection:
-            if not await _role_exists(connection, have.role):
-                return
-            async with connection.transaction():
+        async with _changing(call, have, "The privileges could not be revoked") as connection:
+            if await _role_exists(connection, have.role):
                 await _change(connection, have, "REVOKE", have.privileges, gone_is_fine=True)
 
     def claims(self, want: Grant) -> Sequence[str]:
@@ -144,6 +142,18 @@ def _objects(grant: Grant) -> Objects:
     if objects is None:
         raise ProviderError("invalid", "A grant names objects that it cannot have", detail=f"`objects` is {grant.objects!r}.")
     return objects
+
+
+@asynccontextmanager
+async def _changing(call: Call, grant: Grant, summary: str) -> AsyncIterator[Connection]:
+    """A transaction that changes privileges, one at a time in this database.
+
+    An access list is one value in one row: the server refuses two that change it at once (``tuple concurrently updated``), or
+    finds a deadlock where they lock many tables. Each takes milliseconds, so they queue.
+    """
+    async with connected(call, grant.database.admin_dsn, summary=summary) as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        yield connection
 
 
 async def _role_exists(connection: Connection, role: str) -> bool:

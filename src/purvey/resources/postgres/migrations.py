@@ -153,10 +153,20 @@ def _outputs(applied: list[str]) -> dict[str, Value]:
 
 @asynccontextmanager
 async def _alone(call: Call, migrations: Migrations) -> AsyncIterator[Connection | None]:
-    """A connection that holds the lock of all migrations in this database until it closes; None if somebody else has it."""
+    """A connection that holds the lock of all migrations in this database; None if somebody else has it.
+
+    The server gives up the lock of a closed connection by itself, but a moment later; so it is given back while we can.
+    """
     async with connected(call, migrations.database.admin_dsn, summary="The migrations could not be applied") as connection:
         row = await one(connection, "SELECT pg_try_advisory_lock(%s)", _ledger.LOCK)
-        yield connection if row == (True,) else None
+        if row != (True,):
+            yield None
+            return
+        try:
+            yield connection
+        finally:
+            if not connection.closed:
+                await connection.execute("SELECT pg_advisory_unlock(%s)", (_ledger.LOCK,))
 
 
 async def _apply(call: Call, want: Migrations, connection: Connection) -> Done:

@@ -91,8 +91,8 @@ class ServerProvider(Provider["Server"]):
         try:
             async with connected(call, outputs["admin_dsn"]) as connection:
                 row = await one(connection, "SELECT current_setting('server_version')")
-        except ProviderError as error:
-            return Pending(cluster.root, _AGAIN_S, error.detail.splitlines()[-1] if error.detail else error.summary)
+        except ProviderError:
+            return Pending(cluster.root, _AGAIN_S, "no login is answered yet")
         self._former.pop(call.token, None)
         return Done(cluster.root, {**outputs, "server_version": row[0] if row else "", "running": True})
 

@@ -1,0 +1,129 @@
+"""Kills a run at one point after another, goes on in a fresh process, and compares with a run that was left alone.
+
+A *story* is a script, the verbs that lead up to the run under test, and that run's verb. Its points are every journal write
+and every effect, before and after; see `tests.support.points`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from purvey._base.clock import SystemClock
+from purvey._secrets.key import KeyRing
+from purvey._state.check import violations
+from purvey._state.sqlite import open_sqlite
+from tests.support import points, world
+from tests.support.project import PRELUDE
+
+ROOT = Path(__file__).resolve().parents[2]
+POINTS_MAX = 400
+
+
+class Act(NamedTuple):
+    """One verb with the script's parameters."""
+
+    verb: str
+    parameters: dict[str, Any] = {}  # noqa: RUF012 - a default of a tuple's field is shared, and nobody changes it.
+
+
+class Story(NamedTuple):
+    """What is played: `before` undisturbed, then `act` disturbed."""
+
+    script: str
+    act: Act
+    before: tuple[Act, ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
+    result: str = "succeeded"
+
+
+class Ending(NamedTuple):
+    """How the world and the record are in the end."""
+
+    result: str
+    objects: list[dict[str, Any]]
+    effects: Counter[str]
+    records: list[tuple[str, str]]
+
+
+class Stage:
+    """A folder in which a story is played.
+
+    Args:
+        folder: An empty folder.
+        story: The story.
+    """
+
+    def __init__(self, folder: Path, story: Story) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.story = story
+        self.world = world.World(folder / "world.json")
+        (folder / "main.py").write_text(PRELUDE + textwrap.dedent(story.script), encoding="utf-8")
+        for act in story.before:
+            assert self.play(act) == "succeeded"
+        for verb, name in story.faults:
+            self.world.fail(verb, name)
+
+    def play(self, act: Act, point: int = 0) -> str | None:
+        """How the run ended; None when it was killed at `point`."""
+        environment = {
+            **os.environ, world.VARIABLE: str(self.world.path), "XDG_DATA_HOME": str(self.folder / "data"),
+            "PYTHONPATH": str(ROOT), points.VARIABLE: str(point or ""), "PYTHONDONTWRITEBYTECODE": "1",
+        }  # fmt: skip
+        child = subprocess.run(
+            [sys.executable, "-m", "tests.support.child", act.verb, str(self.folder), json.dumps(act.parameters)],
+            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        if child.returncode == -signal.SIGKILL:
+            return None
+        assert child.returncode == 0, child.stderr
+        return child.stdout
+
+    def go_on(self) -> str:
+        """Resume until it ends; a run that died before its first record is begun anew."""
+        result = self.play(Act("resume"))
+        if result in ("state.nothing_to_resume", "state.no_store"):
+            result = self.play(self.story.act)
+        assert result is not None
+        return result
+
+    def ending(self, result: str) -> Ending:
+        """What is there now; the record must be sound."""
+        keys = KeyRing({"XDG_DATA_HOME": str(self.folder / "data")}, clock=SystemClock())
+        store = open_sqlite(self.folder / ".purvey" / "state.db", keys=keys, clock=SystemClock())
+        try:
+            state = store.load("main/dev")
+            assert violations(state) == []
+            assert store.verify() == []
+            assert state.in_doubt == {}
+            ids = {entry.id for entry in state.resources.values()}
+            made = {key for key, entry in self.world.objects.items() if "kind" in entry}
+            assert ids >= made, "An object in the world is not recorded."
+            records = sorted((entry.address, entry.kind) for entry in state.resources.values())
+        finally:
+            store.close()
+        return Ending(result, self.world.visible(), Counter(self.world.log), records)
+
+
+def undisturbed(folder: Path, story: Story) -> Ending:
+    """How the story ends when nobody dies."""
+    stage = Stage(folder, story)
+    result = stage.play(story.act)
+    assert result == story.result
+    return stage.ending(result)
+
+
+def killed_at(folder: Path, story: Story, point: int) -> Ending | None:
+    """How the story ends when it is killed at `point` and resumed; None when it ends before that point."""
+    stage = Stage(folder, story)
+    if stage.play(story.act, point) is not None:
+        return None
+    return stage.ending(stage.go_on())

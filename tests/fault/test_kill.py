@@ -1,0 +1,114 @@
+"""Killed at any instant, nothing is lost, leaked or doubled: every story, killed at its points, ends as if left alone."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.fault.crash import POINTS_MAX, Act, Ending, Story, killed_at, undisturbed
+
+LAYERS = """
+@stack
+def main(size: int = 1, color: str = "red", more: bool = False):
+    shelf = Shelf("shelf")
+    a = Thing("a", size=size, color=color)
+    b = Server("b", text=a.label)
+    c = Tagged("c", size=size)
+    Book("book", shelf=shelf, text=b.key)
+    Probe("ok", of=b)
+    if more:
+        Thing("bad", text=f"{b.label} {c.label}", opts=Options(after=[c]))
+"""
+
+GAP = """
+@stack
+def main(color: str = "red", fail: bool = False):
+    lock = Lock("lock", color=color)
+    Thing("user", text=lock.key)
+    Thing("bad", opts=Options(after=[lock])) if fail else None
+"""
+
+STAGED = """
+@stack
+def main():
+    pool = Server("pool")
+    for n in range(value(pool.revision) + 1):
+        Thing(f"node-{n}", text=pool.label)
+"""
+
+STEPS = """
+@step
+def migrate(dsn: str, to: int) -> int:
+    found = here().objects.get("schema", {}).get("at", 0)
+    here().set("schema", at=to)
+    here().note(f"migrate {to}")
+    return found
+
+@migrate.undo
+def _(found: int, /, dsn: str, to: int) -> None:
+    here().set("schema", at=found)
+
+@migrate.check
+def _(dsn: str, to: int) -> bool:
+    return here().objects.get("schema", {}).get("at") == to
+
+@step(repeatable=True)
+def warm(dsn: str) -> str:
+    return f"warm {dsn}"
+
+@stack
+def main(to: int = 1, fail: bool = False):
+    db = Server("db")
+    schema = migrate("schema", dsn=db.key, to=to)
+    warm.options(after=[schema])("cache", dsn=db.key)
+    Thing("bad", opts=Options(after=[schema])) if fail else None
+"""
+
+FIRST = (Act("apply"),)
+STORIES = {
+    "apply": Story(LAYERS, Act("apply")),
+    "update": Story(LAYERS, Act("apply", {"size": 2}), FIRST),
+    "replace": Story(LAYERS, Act("apply", {"color": "blue"}), FIRST),
+    "undo-on-failure": Story(LAYERS, Act("apply", {"size": 2, "more": True}), FIRST, (("create", "bad"),), "undone"),
+    "undo-of-creates": Story(LAYERS, Act("apply", {"more": True}), (), (("create", "bad"),), "undone"),
+    "undo-by-request": Story(LAYERS, Act("undo"), (Act("apply"), Act("apply", {"size": 3})), (), "undone"),
+    "destroy": Story(LAYERS, Act("destroy"), FIRST),
+    "gap": Story(GAP, Act("apply", {"color": "blue"}), FIRST),
+    "gap-undone": Story(GAP, Act("apply", {"color": "blue", "fail": True}), FIRST, (("create", "bad"),), "undone"),
+    "staged": Story(STAGED, Act("apply")),
+    "steps": Story(STEPS, Act("apply")),
+    "steps-undone": Story(STEPS, Act("apply", {"to": 2, "fail": True}), FIRST, (("create", "bad"),), "undone"),
+}
+
+
+@pytest.fixture(scope="module")
+def endings() -> dict[str, Ending]:
+    """The undisturbed endings that were played already."""
+    return {}
+
+
+@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.trials(sample=1, full=1)
+def test_a_killed_run_ends_as_if_left_alone(name: str, tmp_path: Path, seed: int) -> None:
+    """The world equals that of an undisturbed run, no effect happened twice, and the record is sound."""
+    story = STORIES[name]
+    expected = undisturbed(tmp_path / "undisturbed", story)
+    chosen = range(1, POINTS_MAX)
+    if not os.environ.get("PURVEY_TEST_FULL"):
+        chosen = sorted(random.Random(seed).sample(range(1, 40), 4))  # type: ignore[assignment]
+
+    for point in chosen:
+        ending = killed_at(tmp_path / f"killed-at-{point}", story, point)
+        if ending is None:
+            break
+        _require_same(ending, expected, f"{name}, killed at point {point}")
+
+
+def _require_same(ending: Ending, expected: Ending, where: str) -> None:
+    assert ending.objects == expected.objects, where
+    assert ending.records == expected.records, where
+    doubled = {effect: count for effect, count in ending.effects.items() if count > expected.effects[effect]}
+    assert not doubled, f"{where}: more often than undisturbed: {doubled}"

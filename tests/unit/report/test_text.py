@@ -1,0 +1,195 @@
+"""How plans, values and runs are put into words."""
+
+from __future__ import annotations
+
+import pytest
+
+from purvey._base.compare import FieldChange
+from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Unknown
+from purvey._plan.plan import Change, Plan
+from purvey._report.errors_text import PROBLEMS_MAX, error_page, excerpt_from
+from purvey._report.fields import DIFF_LINES_MAX, field_lines, inline
+from purvey._report.run_text import ended_page, show_page
+from purvey._report.style import Page, bad, coloured, plain
+from purvey._report.text import SHOWN_MAX, plan_page, plan_sum
+from purvey._report.values import LENGTH_MAX, shown
+from purvey._report.words import clock_face, counted, duration
+from purvey.errors import Problems, ScriptError
+from tests.unit.report import samples
+
+
+def text_of(plan: Plan) -> str:
+    """The plan as plain text."""
+    return plain(plan_page(plan))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "null"),
+        (True, "true"),
+        ("a\nb", '"a\\nb"'),
+        ([1, "two"], '[1, "two"]'),
+        ({"port": 80}, '{"port": 80}'),
+        (Unknown("x"), "known after apply"),
+        (Masked("1" * 32), "(secret)"),
+        (Secret("plain"), "(secret)"),
+        (SecretRef("env:PASSWORD"), "(secret)"),
+        ({"password": Masked("1" * 32)}, '{"password": (secret)}'),
+        (NodeLink("files.File::motd"), "files.File::motd"),
+        (Link("web", "ports", (0,)), "web.ports[0]"),
+        (Late("concat", ("http://", Link("web", "address"))), "http://{web.address}"),
+    ],
+)
+def test_values_are_shown_short_and_never_secret(value: object, expected: str) -> None:
+    """Each value has one short text; a secret has none of its own."""
+    assert shown(value) == expected
+
+
+def test_a_long_value_is_cut() -> None:
+    """No value makes a line unreadable."""
+    assert len(shown("x" * 1_000)) == LENGTH_MAX
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (125, "2 min 05 s"), (7_440, "2 h 04 min")]
+)
+def test_durations_read_as_people_say_them(seconds: float, expected: str) -> None:
+    """A duration has the unit that fits it."""
+    assert duration(seconds) == expected
+
+
+def test_a_clock_shows_hours_only_when_there_are_some() -> None:
+    """A running time is minutes and seconds, with hours when it takes them."""
+    assert [clock_face(7.9), clock_face(3_723)] == ["0:07", "1:02:03"]
+
+
+def test_counts_name_checks() -> None:
+    """A number of passed checks is not mistaken for a number of objects."""
+    assert counted({"created": 2, "passed": 1}) == "2 created, 1 check passed"
+
+
+def test_control_characters_of_the_world_never_reach_a_terminal() -> None:
+    """A server's message cannot move the cursor or change colours."""
+    page = Page()
+    page.add(bad("\x1b[2J\x07gone\ttab\x9b"))
+
+    assert plain(page) == "?[2J?gone    tab?\n"
+    assert coloured(page) == "\x1b[1;31m?[2J?gone    tab?\x1b[0m\n"
+
+
+def test_risks_come_first_whatever_their_order() -> None:
+    """What loses data or cannot be taken back stands above everything else."""
+    lines = text_of(samples.PLAN).splitlines()
+    place = {change.address: next(i for i, line in enumerate(lines) if change.address in line) for change in samples.CHANGES}
+
+    risky = {"postgres.Server::db", "step.notify::customers"}
+    assert max(place[address] for address in risky) < min(place[address] for address in place if address not in risky)
+
+
+def test_an_update_of_one_short_field_is_one_line() -> None:
+    """The common change is seen at a glance."""
+    assert inline(FieldChange("port", 80, 8080)) == "`port` 80 -> 8080"
+    assert inline(FieldChange("content", "a\n", "b\n")) == ""
+
+
+def test_a_text_s_difference_is_bounded() -> None:
+    """A rewritten file does not fill the screen: so many lines, and the number of the others."""
+    change = FieldChange("content", "a\n" * 50, "b\n" * 50)
+    lines = ["".join(part if isinstance(part, str) else part.text for part in line) for line in field_lines(change)]
+
+    assert len(lines) == DIFF_LINES_MAX + 2
+    assert lines[-1].endswith("88 more lines")
+
+
+def test_a_changed_secret_says_only_that() -> None:
+    """Of a secret that changes the plan shows that it does."""
+    assert inline(FieldChange("password", samples.OLD, samples.NEW)) == "`password` (secret, changed)"
+    assert inline(FieldChange("password", None, samples.NEW)) == "`password` (secret)"
+
+
+def test_a_plan_of_thousands_is_counted() -> None:
+    """Creates without risk are listed up to a bound, and the others counted by kind."""
+    changes = tuple(
+        Change(address=f"files.File::f{n}", kind="files.File", action="create", cause="declared at a.py:1")
+        for n in range(1_000)
+    )
+    text = text_of(Plan(stack="a/dev", changes=changes))
+
+    assert text.count("+ create") == SHOWN_MAX
+    assert "and 800 more to create: 800 files.File" in text
+    assert text.endswith("Plan: 1000 to create; 0 unchanged.\n")
+
+
+def test_the_sum_of_an_empty_plan_says_so() -> None:
+    """Nothing to do is said in words, in the singular too."""
+    assert plan_sum(samples.EMPTY) == "Nothing to do: 20 objects are as declared."
+    assert plan_sum(Plan(stack="a/dev", unchanged=1)) == "Nothing to do: 1 object is as declared."
+
+
+def test_an_undo_says_what_it_cannot_take_back() -> None:
+    """What stays after an undo is shown as a risk and counted."""
+    change = Change(address="step.mail::all", kind="step.mail", action="none", cause="undoes its create", final=True)
+    text = text_of(Plan(stack="a/dev", verb="undo", changes=(change,)))
+
+    assert "! keep" in text
+    assert "1 cannot be taken back" in text
+
+
+@pytest.mark.parametrize(
+    ("result", "commands"),
+    [
+        ("succeeded", []),
+        ("undone", ["show"]),
+        ("kept", ["resume", "undo", "show"]),
+        ("parked", ["resume", "undo", "show"]),
+        ("interrupted", ["resume", "undo", "show"]),
+        ("partial", ["show"]),
+    ],
+)
+def test_the_end_of_a_run_names_the_next_commands(result: str, commands: list[str]) -> None:
+    """Whoever reads how a run ended can copy what to do next."""
+    text = plain(ended_page(samples.run(result, samples.CREATED, cause="it failed"), {}))
+    found = [line.split()[1] for line in text.splitlines() if line.startswith("    purvey ")]
+
+    assert found == commands
+
+
+def test_a_destroy_that_failed_halfway_can_be_repeated() -> None:
+    """A destroy that could not remove everything names the command that tries the rest again."""
+    text = plain(ended_page(samples.run("partial", verb="destroy", cause="in use"), {}))
+
+    assert "purvey destroy --stack shop -e dev" in text
+
+
+def test_an_undo_by_request_is_no_failure() -> None:
+    """A run that somebody took back is not told as one that failed."""
+    text = plain(show_page(samples.run("undone", samples.CREATED, samples.REMOVED, cause="undone by request")))
+
+    assert "as you asked" in text
+    assert "failed" not in text
+
+
+def test_an_error_shows_the_line_of_the_script() -> None:
+    """The line that is wrong is shown, and marked from its first to its last character."""
+    error = ScriptError("script.x", "It is wrong", source="shop.py:3")
+    text = plain(error_page(error, lambda _: "    call(1)"))
+
+    assert "  3 |     call(1)\n" in text
+    assert "    |     ^^^^^^^\n" in text
+
+
+def test_lines_are_read_from_beside_the_script(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A source is found relative to the script's folder; what cannot be read is left out."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "shop.py").write_text("one\ntwo\n", encoding="utf-8")
+    read = excerpt_from(folder)
+
+    assert [read("shop.py:2"), read("shop.py:9"), read("none.py:1"), read("shop.py")] == ["two", "", "", ""]
+
+
+def test_many_problems_fit_on_a_screen() -> None:
+    """The first problems are told in full, the others are counted."""
+    problems = Problems([ScriptError("script.x", f"Problem {number}") for number in range(PROBLEMS_MAX + 3)])
+
+    assert "and 3 more problems" in plain(error_page(problems, lambda _: ""))
