@@ -16,7 +16,8 @@ GAP = 22
 STYLE = """
   svg { font: 12px system-ui, sans-serif; --ink: #1b1f24; --faint: #d0d7de; --back: #ffffff; background: var(--back) }
   text { fill: var(--ink) } .faint { stroke: var(--faint); stroke-width: 1 } .small { font-size: 10px }
-  .title { font-weight: 600 } .line { fill: none; stroke-width: 2 } .layered { stroke-dasharray: 5 4 }
+  .title { font-weight: 600 } .line { fill: none; stroke-width: 2 } .line.layered { stroke-dasharray: 5 4 }
+  .dot { stroke-width: 1.5 } svg .dot.layered { fill: var(--back) }
   .purvey { stroke: #0a7d4f } .terraform { stroke: #7b42bc } .alchemy { stroke: #d9730d }
   .dot.purvey { fill: #0a7d4f } .dot.terraform { fill: #7b42bc } .dot.alchemy { fill: #d9730d }
   @media (prefers-color-scheme: dark) {
@@ -81,7 +82,7 @@ def _panel(scale: _Scale, index: int, step: str, rows: Sequence[Row]) -> Iterato
     for size in scale.sizes:
         x = scale.x(index, size)
         yield f'<path class="faint" d="M{x:.1f} {TOP}V{TOP + HEIGHT}"/>'
-        yield f'<text x="{x:.1f}" y="{TOP + HEIGHT + 16}" text-anchor="middle" class="small">{10**size:,}</text>'
+        yield f'<text x="{x:.1f}" y="{TOP + HEIGHT + 16}" text-anchor="middle" class="small">{_short(10**size)}</text>'
     for tool, shape in SERIES:
         found = [row for row in rows if (row.tool, row.shape, row.step) == (tool, shape or "independent", step)]
         yield from _series(scale, index, sorted(found, key=lambda row: row.n), f"{tool} {shape}".strip())
@@ -97,8 +98,12 @@ def _series(scale: _Scale, index: int, rows: Sequence[Row], name: str) -> Iterat
         yield f'<circle class="dot {name}" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{told}</title></circle>'
 
 
+def _short(size: int) -> str:
+    return f"{size // 1000}k" if size >= 1000 else str(size)
+
+
 def _legend(width: int) -> Iterator[str]:
     for number, (tool, shape) in enumerate(SERIES):
-        x = width - 150 * (len(SERIES) - number)
+        x = width - 165 * (len(SERIES) - number)
         name = f"{tool} {shape}".strip()
         yield f'<path class="line {name}" d="M{x} 14h24"/><text x="{x + 30}" y="18">{escape(name.replace(" ", ", "))}</text>'

@@ -94,11 +94,13 @@ def _flat(rows: Rows, step: str) -> Goal:
     """A node costs the same in a small estate and in a large one; what an empty stack costs is taken off."""
     name = f"cost of a node, {step}: flat from {FLAT_FROM:,} to {LARGEST:,} within {FLAT_MAX} times"
     empty = rows.find("purvey", "empty", step, 0)
-    sizes = [row for row in rows.ours("independent", step) if row.n >= FLAT_FROM]
-    if empty is None or len(sizes) < 2:
+    if empty is None:
         return Goal(name, "not measured")
+    sizes = [row for row in rows.ours("independent", step) if row.n >= FLAT_FROM]
     costs = {row.n: (row.cpu - empty.cpu) / row.n * 1e6 for row in sizes}
     found = ", ".join(f"{cost:.0f} us at {n:,}" for n, cost in costs.items())
+    if not {FLAT_FROM, LARGEST} <= set(costs):
+        return Goal(name, "not measured", found)
     least = min(costs.values())
     return Goal(name, "missed" if least <= 0 else _verdict(max(costs.values()), FLAT_MAX * least), found)
 

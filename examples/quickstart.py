@@ -5,7 +5,7 @@ purvey apply examples/quickstart.py
 
 from __future__ import annotations
 
-from purvey import stack
+from purvey import Options, stack
 from purvey.resources import files, http, process
 
 
@@ -19,5 +19,5 @@ def hello(env: str, name: str = "world", port: int = 18080) -> dict[str, str]:
         command=["python", "-m", "http.server", "--bind", "127.0.0.1", "--directory", folder.path, str(port)],
         port=port,
     )
-    http.Check("web", url=f"http://{web.address}/index.html", contains=f"Hello, {name}", within_s=15)
+    http.Check("web", url=f"http://{web.address}/", contains=f"Hello, {name}", opts=Options(after=[page]))
     return {"url": f"http://{web.address}/", "page": page.path}

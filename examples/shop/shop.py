@@ -29,7 +29,7 @@ def put_on_sale(dsn: str, percent: int) -> int:
 
 
 @put_on_sale.undo
-def _(before: int, /, dsn: str, percent: int) -> None:
+def _(before: int, /, dsn: str, percent: int) -> None:  # noqa: ARG001 - an undo gets all that the step got.
     """Put the former percentage back in force."""
     with psycopg.connect(dsn) as connection:
         connection.execute("UPDATE sale SET percent = %s", (before,))

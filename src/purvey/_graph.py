@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from purvey._base.address import kind_of
-from purvey._base.value import Link, NodeLink, Value, walk
+from purvey._base.value import PLAIN, Link, NodeLink, Value, walk
 from purvey.errors import ScriptError
 
 OnFailure = Literal["undo", "keep", "continue"]
@@ -111,7 +111,13 @@ def _matches(address: str, pattern: str) -> bool:
 
 def edges_of(inputs: Mapping[str, Value], after: Iterable[str]) -> tuple[str, ...]:
     """The addresses that a node's values refer to, and those it was told to wait for; each once, in order."""
-    found = {item.address: None for item in walk(list(inputs.values())) if isinstance(item, Link | NodeLink)}
+    found: dict[str, None] = {}
+    for value in inputs.values():
+        kind = type(value)
+        if kind is Link or kind is NodeLink:
+            found[value.address] = None
+        elif kind not in PLAIN:
+            found.update((item.address, None) for item in walk(value) if isinstance(item, Link | NodeLink))
     found.update(dict.fromkeys(after))
     return tuple(found)
 

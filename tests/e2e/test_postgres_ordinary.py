@@ -33,7 +33,7 @@ async def main():
     try:
         _, role = await made(view(postgres.Role, "app", name="app", server=server, password=Secret("word")))
         _, data = await made(view(postgres.Database, "shop", name="shop", server=server, owner="app"))
-        files = [{"revision": "0001_a", "checksum": "x", "up": "CREATE TABLE a (n int)", "down": None}]
+        files = {"0001_a": {"checksum": "x", "up": "CREATE TABLE a (n int)", "down": None}}
         _, schema = await made(view(postgres.Migrations, "schema", database=data, folder="m", files=files))
         _, check = await made(view(postgres.Check, "check", database=data, sql="SELECT count(*) FROM a", expect=0))
         assert os.stat(server.data).st_uid == os.getuid() != 0

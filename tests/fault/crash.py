@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from purvey._base.clock import SystemClock
 from purvey._secrets.key import KeyRing
 from purvey._state.check import violations
-from purvey._state.sqlite import open_sqlite
+from purvey._state.sqlite import SqliteStore, find_sqlite
 from tests.support import points, world
 from tests.support.project import PRELUDE
 
@@ -71,12 +71,13 @@ class Stage:
             assert self.play(act) == "succeeded"
         for verb, name in story.faults:
             self.world.fail(verb, name)
+        self.runs = self._runs()
 
     def play(self, act: Act, point: int = 0) -> str | None:
         """How the run ended; None when it was killed at `point`."""
         environment = {
             **os.environ, world.VARIABLE: str(self.world.path), "XDG_DATA_HOME": str(self.folder / "data"),
-            "PYTHONPATH": str(ROOT), points.VARIABLE: str(point or ""), "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": f"{ROOT}/src:{ROOT}", points.VARIABLE: str(point or ""), "PYTHONDONTWRITEBYTECODE": "1",
         }  # fmt: skip
         child = subprocess.run(
             [sys.executable, "-m", "tests.support.child", act.verb, str(self.folder), json.dumps(act.parameters)],
@@ -88,17 +89,31 @@ class Stage:
         return child.stdout
 
     def go_on(self) -> str:
-        """Resume until it ends; a run that died before its first record is begun anew."""
+        """Resume; a run that died before its first record is begun anew, and one that died after its last is over."""
         result = self.play(Act("resume"))
         if result in ("state.nothing_to_resume", "state.no_store"):
-            result = self.play(self.story.act)
+            now = self._runs()
+            result = now[0][1] if now != self.runs else self.play(self.story.act)
         assert result is not None
         return result
 
+    def _runs(self) -> list[tuple[str, str]]:
+        """Id and result of each run, newest first."""
+        store = self._store()
+        try:
+            return [(row.id, row.result) for row in store.runs(None, 100)] if store is not None else []
+        finally:
+            if store is not None:
+                store.close()
+
+    def _store(self) -> SqliteStore | None:
+        keys = KeyRing({"XDG_DATA_HOME": str(self.folder / "data")}, clock=SystemClock())
+        return find_sqlite(self.folder / ".purvey" / "state.db", keys=keys, clock=SystemClock())
+
     def ending(self, result: str) -> Ending:
         """What is there now; the record must be sound."""
-        keys = KeyRing({"XDG_DATA_HOME": str(self.folder / "data")}, clock=SystemClock())
-        store = open_sqlite(self.folder / ".purvey" / "state.db", keys=keys, clock=SystemClock())
+        store = self._store()
+        assert store is not None
         try:
             state = store.load("main/dev")
             assert violations(state) == []

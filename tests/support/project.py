@@ -98,8 +98,7 @@ class Project:
 
     def destroy(self, *, selection: Selection | None = None) -> RunHistory:
         """Remove everything."""
-        more = {"selection": selection} if selection is not None else {}
-        return self.session().destroy(self.target(), approve=self.approve, **more)
+        return self.session().destroy(self.target(), approve=self.approve, selection=selection or Selection())
 
     def resume(self, run: str = "") -> RunHistory:
         """Go on in a new session."""
@@ -111,7 +110,7 @@ class Project:
 
     def store(self) -> Store:
         """The project's store."""
-        return self.session()._store_of(self.target())  # noqa: SLF001 - a test looks behind the verbs.
+        return self.session()._store_of(self.target())
 
     def state(self, stack: str = "main/dev") -> State:
         """What is recorded."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tidy import house
 
-PACKAGES = {"click", "msgspec", "purvey"}
+PACKAGES = {"click", "msgspec", "purvey", "typing_extensions"}  # msgspec imports the last where it is installed.
 """What may be loaded at start besides the standard library."""
 
 HEAVY = {

@@ -21,7 +21,7 @@ class EngineCall:
     """See `purvey.providers.Call` for what each means to a provider."""
 
     __slots__ = (
-        "_identify", "_progress", "address", "clock", "folder", "host", "id", "name", "run", "token", "undoes",
+        "_folder", "_identify", "_progress", "address", "clock", "host", "id", "name", "run", "token", "undoes",
     )  # fmt: skip
 
     def __init__(
@@ -29,7 +29,7 @@ class EngineCall:
         *,
         address: str,
         clock: Clock,
-        folder: str,
+        folder: Callable[[], str],
         host: Connector,
         name: str,
         run: str,
@@ -41,7 +41,7 @@ class EngineCall:
     ) -> None:
         self.address = address
         self.clock = clock
-        self.folder = folder
+        self._folder = folder
         self.host = host
         self.id = object_id
         self.token = token
@@ -50,6 +50,11 @@ class EngineCall:
         self.run = run
         self._identify = identify
         self._progress = progress
+
+    @property
+    def folder(self) -> str:
+        """Where the object keeps its own files; made up when it is asked for, because most kinds never do."""
+        return self._folder()
 
     async def identified(self, object_id: str) -> None:
         """Record durably that the object exists under `object_id`."""

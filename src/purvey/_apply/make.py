@@ -10,6 +10,7 @@ import msgspec
 from purvey._apply.call import EngineCall, physical_name
 from purvey._apply.observe import read
 from purvey._plan.guard import growth
+from purvey._state.moving import moved
 from purvey._state.record import Noted, ResourceState
 from purvey.errors import ProviderError
 from purvey.providers import Kind, Present
@@ -64,12 +65,9 @@ async def _moved(performer: Performer, node: Node) -> ResourceState:
     parts = performer.parts
     old = parts.state.latest(node.options.moved_from)
     assert old is not None  # The planner updates only what is recorded.
-    new = msgspec.structs.replace(old, address=node.address, generation=parts.next_generation(node.address), digest="")
-    await performer.record(
-        Noted(
-            at=parts.clock.now(), what="moved", address=node.address, generation=new.generation, state=new, was=old.address
-        )
-    )  # fmt: skip
+    await performer.record(*moved(parts.state, old, node.address, parts.clock.now()))
+    new = parts.state.latest(node.address)
+    assert new is not None  # It was just recorded.
     return new
 
 

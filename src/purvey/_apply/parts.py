@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,7 @@ class Parts:
     def call(self, address: str, name: str, **more: Any) -> EngineCall:
         """The gate for one operation on the node at `address`."""
         return EngineCall(
-            address=full(self.stack, address), clock=self.clock, folder=self.object_folder(address), host=self.host,
+            address=full(self.stack, address), clock=self.clock, folder=partial(self.object_folder, address), host=self.host,
             name=name, run=self.run, **more,
         )  # fmt: skip
 

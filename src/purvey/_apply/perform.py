@@ -227,7 +227,7 @@ class Performer:
             needs=node.needs, container=node.container, protect=options.protect, retain=options.retain, source=node.source,
             version=kind.version, run=self.parts.run, ignore=options.ignore,
             replace_when=resolve(options.replace_when, self.parts.masked_link, self.parts.mask),
-            follows=self._generations(node.needs) if kind.provider.follows else {},
+            follows=self._generations(node.needs if kind.provider.follows else (node.container,)),
         )  # fmt: skip
 
     def _generations(self, needs: Iterable[str]) -> dict[str, int]:

@@ -181,10 +181,6 @@ class Run:
         own = node.options.on_failure if node is not None else None
         return own or self.request.on_failure
 
-    async def mark_undoing(self, cause: str) -> None:
-        """Write down that the run is being taken back, so that a resume goes on with that."""
-        await self._write(Undoing(at=self._now(), cause=cause))
-
     async def undo(self, cause: str, address: str = "", detail: str = "", plan: Plan | None = None) -> Closed:
         """Take back what the run did and has not taken back yet."""
         self._phase("undo", "")

@@ -17,6 +17,9 @@ from typing import Protocol
 _CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
 
 
+_ENTROPY_BYTES = 4096
+
+
 class Clock(Protocol):
     """What the engine needs of time and chance."""
 
@@ -39,6 +42,10 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock and randomness."""
 
+    def __init__(self) -> None:
+        self._entropy = b""
+        self._pid = 0
+
     def now(self) -> float:
         """See `Clock.now`."""
         return time.time()
@@ -58,8 +65,11 @@ class SystemClock:
         return random.random()  # noqa: S311 - jitter, not a secret.
 
     def entropy(self, length: int) -> bytes:
-        """See `Clock.entropy`."""
-        return os.urandom(length)
+        """See `Clock.entropy`; drawn from the system a page at a time, and never shared with a forked child."""
+        if len(self._entropy) < length or self._pid != os.getpid():
+            self._entropy, self._pid = os.urandom(max(length, _ENTROPY_BYTES)), os.getpid()
+        drawn, self._entropy = self._entropy[:length], self._entropy[length:]
+        return drawn
 
 
 def ulid(clock: Clock) -> str:

@@ -155,7 +155,8 @@ LATE_FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
 """What a `Late` can compute. Pure, so that a plan and an apply agree."""
 
 _SPECIAL: Final = (Link, NodeLink, SecretRef, Late, Masked, Unknown, Secret)
-_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+"""Types that hold nothing else."""
 
 
 def walk(value: Value) -> list[Link | NodeLink | SecretRef | Unknown | Masked]:
@@ -165,7 +166,7 @@ def walk(value: Value) -> list[Link | NodeLink | SecretRef | Unknown | Masked]:
     while todo:
         item = todo.pop()
         kind = type(item)
-        if kind in _SCALARS or kind is Secret:
+        if kind in PLAIN or kind is Secret:
             continue
         if kind is dict:
             todo.extend(reversed(item.values()))
@@ -190,7 +191,7 @@ def resolve(value: Value, link: Callable[[Link], Value], secret: Callable[[Secre
         Plain data with `NodeLink`s, `Unknown`s and secrets inside; a Late with an unknown argument is `Unknown` as a whole.
     """
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in PLAIN:
         return value
     if kind is dict:
         return {key: resolve(item, link, secret) for key, item in value.items()}
@@ -209,7 +210,7 @@ def resolve(value: Value, link: Callable[[Link], Value], secret: Callable[[Secre
 
 def _compute(late: Late, arguments: list[Value]) -> Value:
     """Apply a Late's function; unknown beats secret beats plain."""
-    if all(type(item) in _SCALARS for item in arguments):
+    if all(type(item) in PLAIN for item in arguments):
         return LATE_FUNCTIONS[late.function](*arguments)
     references = walk(arguments)
     for reference in references:

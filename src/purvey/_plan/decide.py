@@ -16,6 +16,7 @@ from purvey._base.compare import FieldChange
 from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, is_known, resolve, thaw, walk
 from purvey._graph import ALL, Node, Selection
 from purvey._plan.plan import Action
+from purvey._state.moving import readdressed
 from purvey._state.record import ResourceState, thawed
 from purvey._state.state import State
 from purvey.errors import ScriptError
@@ -216,21 +217,26 @@ class Decider:
         if wanted != thaw(record.replace_when):
             reasons.append("`replace_when` changed")
         container = self.decisions.get(node.container)
-        if container is not None and (container.action == "replace" or container.lost):
+        replaced = container is not None and (container.action == "replace" or container.lost)
+        if replaced or self._is_another(node.container, record):
             reasons.append(f"it lives in {node.container}, which is replaced")
         return reasons
 
     def _upstream_is_new(self, node: Node, record: ResourceState) -> bool:
-        for need in node.needs:
-            decision, now = self.decisions.get(need), self.state.latest(need)
-            if decision is not None and (decision.action == "replace" or decision.lost):
-                return True
-            if need in record.follows and now is not None and now.generation != record.follows[need]:
-                return True
-        return False
+        upstream = (self.decisions.get(need) for need in node.needs)
+        replaced = any(item is not None and (item.action == "replace" or item.lost) for item in upstream)
+        return replaced or any(self._is_another(need, record) for need in node.needs)
+
+    def _is_another(self, need: str, record: ResourceState) -> bool:
+        """Whether an earlier run, or this one, replaced what `record` was made upon."""
+        now = self.state.latest(need)
+        return now is not None and now.generation != record.follows.get(need, now.generation)
 
     def _diff(self, node: Node, kind: Kind, record: ResourceState, inputs: dict[str, Value], seen: Observed | None) -> Diff:
-        recorded = Recorded(thawed(record.inputs), thawed(record.outputs))
+        before = thawed(record.inputs)
+        if self.moved:
+            before = readdressed(before, {was: now for now, was in self.moved.items()})
+        recorded = Recorded(before, thawed(record.outputs))
         values = seen.values if isinstance(seen, Present) else {}
         dropped = {name: kind.default(name) for name in record.inputs if name not in inputs and name in kind.inputs}
         changes = kind.provider.diff(kind, {**dropped, **inputs}, recorded, values).changes
@@ -262,7 +268,8 @@ class Decider:
         cause: str = "",
         lost: bool = False,
     ) -> Decision:
-        outputs = self._outputs(node, kind, inputs, action, record)
+        moves = action == "update" and not fields
+        outputs = self._outputs(node, kind, inputs, "none" if moves else action, record)
         return Decision(
             node=node, action=action, inputs=inputs, outputs=outputs, record=record, fields=fields, reasons=reasons,
             cause=cause or _cause(node, fields, action), lost=lost,
@@ -273,9 +280,9 @@ class Decider:
     ) -> dict[str, Value]:
         """The outputs beforehand: predicted, or stable and kept, or unknown."""
         outputs: dict[str, Value] = {name: Unknown(f"{node.address}.{name}") for name in kind.outputs}
-        if record is not None and action in ("update", "unreadable"):
+        if record is not None and action in ("update", "unreadable", "none"):
             recorded = thawed(record.outputs)
-            keep = kind.outputs if action == "unreadable" else kind.stable
+            keep = kind.stable if action == "update" else kind.outputs
             outputs.update({name: recorded[name] for name in keep if name in recorded})
         outputs.update(self.ask(kind.provider.predict, node.address, inputs, kind, {}))
         return outputs

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from purvey._plan.plan import Action, Change, Operation, Plan
+from purvey._plan.plan import Action, Change, Operation, Plan, Verb
 from purvey._state.record import Begun, Noted, Record, ResourceState, Succeeded, thawed
 from purvey._state.state import State
 from purvey.errors import RefusedError
@@ -45,8 +45,17 @@ def effects(records: Iterable[Record]) -> list[Effect]:
             )  # fmt: skip
             found[adopted.operation] = Effect(adopted, record.state)
         elif isinstance(record, Noted) and record.what == "forgotten":
-            found.pop(f"adopted {record.address}", None)
+            for operation in [item for item, effect in found.items() if _is_at(effect, record)]:
+                del found[operation]
     return list(found.values())
+
+
+def _verb(effect: Effect, dropped: set[str]) -> Verb:
+    return "forget" if effect.begun.verb == "adopt" or effect.begun.operation in dropped else "undo"
+
+
+def _is_at(effect: Effect, record: Noted) -> bool:
+    return (effect.begun.address, effect.begun.generation) == (record.address, record.generation)
 
 
 def undo_plan(stack: str, run: str, done: Sequence[Effect], state: State, kinds: Registry) -> Plan:
@@ -63,17 +72,32 @@ def undo_plan(stack: str, run: str, done: Sequence[Effect], state: State, kinds:
         RefusedError: ``refused.touched_since`` if a later run changed one of the objects.
     """
     _refuse_touched(run, done, state)
-    possible = [effect for effect in done if not _final(effect, kinds)]
+    dropped = _dropped_with_container(done, kinds)
+    possible = [effect for effect in done if effect.begun.operation in dropped or not _final(effect, kinds)]
     waits = _waits(possible)
     operations = tuple(
         Operation(
-            id=_id(effect), verb="undo" if effect.begun.verb != "adopt" else "forget", address=effect.begun.address,
-            generation=effect.begun.generation, needs=waits[effect.begun.operation], undoes=effect.begun.operation,
+            id=_id(effect), verb=_verb(effect, dropped), address=effect.begun.address, generation=effect.begun.generation,
+            needs=waits[effect.begun.operation], undoes=effect.begun.operation,
         )
         for effect in reversed(possible)
     )  # fmt: skip
-    changes = tuple(_change(effect, final=_final(effect, kinds)) for effect in reversed(done))
+    changes = tuple(
+        _change(effect, final=_final(effect, kinds) and effect.begun.operation not in dropped) for effect in reversed(done)
+    )
     return Plan(stack=stack, verb="undo", changes=changes, operations=operations)
+
+
+def _dropped_with_container(done: Sequence[Effect], kinds: Registry) -> set[str]:
+    """The operations that made something inside a container which the same run made: it goes when the container goes."""
+    made = {effect.begun.address for effect in done if effect.begun.verb == "create"}
+    return {
+        effect.begun.operation
+        for effect in done
+        if effect.begun.verb == "create"
+        and effect.begun.node.container in made
+        and not kinds.get(effect.begun.node.kind).delete_first
+    }
 
 
 def _refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:

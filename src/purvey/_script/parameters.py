@@ -86,7 +86,8 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
 
 def given_text(parameter: Parameter, values: Mapping[str, Given]) -> Given | None:
     """What was given for a parameter, under its name with ``_`` or ``-``."""
-    return values.get(parameter.name) or values.get(parameter.name.replace("_", "-"))
+    name = parameter.name
+    return values.get(name) or values.get(name.replace("_", "-")) or values.get(name.replace("-", "_"))
 
 
 def convert(parameter: Parameter, given: Given) -> Any:
@@ -97,7 +98,7 @@ def convert(parameter: Parameter, given: Given) -> Any:
     """
     raw = given.value
     if isinstance(raw, str) and not _wants_text(parameter.type):
-        raw = _data_from(raw)
+        raw = _data_from(raw, parameter.type)
     try:
         value = msgspec.convert(raw, parameter.type, strict=not isinstance(given.value, str))
     except (msgspec.ValidationError, TypeError) as error:
@@ -112,14 +113,15 @@ def _wants_text(hint: Any) -> bool:
     return hint is str or (get_origin(hint) is Literal) or (isinstance(hint, type) and issubclass(hint, Enum))
 
 
-def _data_from(text: str) -> Any:
+def _data_from(text: str, hint: Any) -> Any:
     """Lists and dictionaries are written as JSON; ``a,b`` is a list too."""
     if text[:1] in "[{":
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError:
             return text
-    return text
+    listed = any(get_origin(part) in (list, tuple, set) for part in (hint, *get_args(hint)))
+    return [part.strip() for part in text.split(",")] if listed else text
 
 
 def _beyond(parameter: Parameter, value: Any) -> str:
@@ -197,6 +199,7 @@ def unknown(names: Collection[str], given: Mapping[str, Given]) -> list[ScriptEr
     import difflib  # noqa: PLC0415 - only on an error's way.
 
     found: list[ScriptError] = []
+    names = {name.replace("-", "_") for name in names}
     for name, item in given.items():
         if name.replace("-", "_") in names or item.origin.startswith("PURVEY_PARAM_"):
             continue

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 from purvey._base.address import join, require_name
@@ -85,17 +86,24 @@ class Recorder:
         self.pauses: list[Pause] = []
         self.raised: Paused | None = None
         self.later: Later | None = None
-        self.tokens: list[Value] = []
+        self.tokens: dict[str, Value] = {}
+        self.texts: dict[Link, str] = {}
         self.revealed: dict[str, Link] = {}
         self.asked: set[str] = set()
         self._root_prefix = f"{root}/"
 
     def source(self) -> str:
-        """``file:line`` of the innermost line that is not purvey's own."""
-        frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack() reads every file and is a thousand times slower.
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        """``file:line`` of the innermost line of the script's own; where none is, of the innermost that is not purvey's."""
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.stack() reads every file, a thousand times slower.
+        outside: FrameType | None = None
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if not file.startswith(_PACKAGE):
+                if file.startswith(self._root_prefix):
+                    return f"{file.removeprefix(self._root_prefix)}:{frame.f_lineno}"
+                outside = outside or frame
             frame = frame.f_back
-        return f"{frame.f_code.co_filename.removeprefix(self._root_prefix)}:{frame.f_lineno}"
+        return f"{outside.f_code.co_filename}:{outside.f_lineno}" if outside is not None else ""
 
     def declare(self, kind: str, name: str, build: Callable[[str, str], Node]) -> str:
         """Add a node.

@@ -10,12 +10,11 @@ finds a token that was cut, changed or encoded; the check catches a changed inde
 from __future__ import annotations
 
 import base64
-import re
 import zlib
 from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any, NoReturn, SupportsIndex
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -24,15 +23,18 @@ from purvey._script.recorder import Recorder, current
 from purvey.errors import ScriptError
 
 
-def _check(nonce: str, index: int) -> str:
-    return f"{zlib.crc32(f'{nonce}:{index}'.encode()):08x}"
-
-
 def token(recorder: Recorder, value: Value) -> str:
-    """The text form of `value` for this pass."""
-    recorder.tokens.append(value)
-    index = len(recorder.tokens) - 1
-    return f"{{{{{recorder.nonce}:{index}:{_check(recorder.nonce, index)}:{recorder.nonce}}}}}"
+    """The text form of `value` for this pass; the same output has one token however often it is formatted."""
+    known = recorder.texts.get(value) if type(value) is Link else None
+    if known is not None:
+        return known
+    index, nonce = len(recorder.tokens), recorder.nonce
+    body = f"{index}:{zlib.crc32(f'{nonce}:{index}'.encode()):08x}"
+    recorder.tokens[body] = value
+    text = f"{{{{{nonce}:{body}:{nonce}}}}}"
+    if type(value) is Link:
+        recorder.texts[value] = text
+    return text
 
 
 class Tokenised:
@@ -166,11 +168,16 @@ class Ref(Tokenised):
     def __call__(self, *args: object, **kwargs: object) -> NoReturn:
         self._refuse("was called")
 
-    def __mul__(self, other: SupportsIndex) -> NoReturn:
+    def __mul__(self, *others: object) -> NoReturn:
         self._refuse("was computed with")
 
-    __rmul__ = __sub__ = __rsub__ = __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = __mul__
-    __pow__ = __neg__ = __abs__ = __round__ = __and__ = __or__ = __xor__ = __matmul__ = __mul__
+    __rmul__ = __sub__ = __rsub__ = __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __mul__
+    __pow__ = __rpow__ = __divmod__ = __rdivmod__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __mul__
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __matmul__ = __rmatmul__ = __mul__
+    __neg__ = __pos__ = __invert__ = __abs__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = __mul__
+
+    def __reversed__(self) -> NoReturn:
+        self._refuse("was iterated over")
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
@@ -179,16 +186,17 @@ class Ref(Tokenised):
 
 
 @lru_cache(maxsize=4)
-def _pattern(nonce: str) -> re.Pattern[str]:
-    return re.compile(r"\{\{" + nonce + r":(\d+):([0-9a-f]{8}):" + nonce + r"\}\}")
-
-
-@lru_cache(maxsize=4)
 def _disguises(nonce: str) -> tuple[str, ...]:
-    """How the nonce looks inside text that was encoded: hexadecimal, and base64 at each of its three alignments."""
+    """What is left of the nonce in text that was cut or encoded: an end, hexadecimal, base64 at each of three alignments."""
     raw = nonce.encode()
     middles = [base64.b64encode(b"x" * shift + raw).decode()[4 if shift else 0 : -4] for shift in range(3)]
-    return (raw.hex(), *middles)
+    return (nonce[:8], nonce[-8:], raw.hex(), *middles)
+
+
+def _has_remains(nonce: str, text: str) -> bool:
+    """Whether `text`, which holds no whole token, holds what is left of one."""
+    lower = text.lower()
+    return any(form in text or form in lower for form in _disguises(nonce))
 
 
 def freeze(value: Any, source: str, what: str) -> Value:
@@ -253,22 +261,19 @@ def _freeze_text(recorder: Recorder, text: str, source: str, what: str) -> Value
     if nonce not in text:
         if text in recorder.revealed:  # A secret that `value` revealed stays one wherever it reappears whole.
             return recorder.revealed[text]
-        if nonce in text.lower() or any(form in text or form in text.lower() for form in _disguises(nonce)):
+        if _has_remains(nonce, text):
             raise damaged(source, what)
         return text
-    parts: list[Value] = []
-    end = 0
-    for match in _pattern(nonce).finditer(text):
-        index = int(match[1])
-        if match[2] != _check(nonce, index) or index >= len(recorder.tokens):
+    head, *pieces = text.split(f"{{{{{nonce}:")
+    parts: list[Value] = [head] if head else []
+    for piece in pieces:
+        body, mark, rest = piece.partition(f":{nonce}}}}}")
+        if not mark or body not in recorder.tokens or nonce in rest:
             raise damaged(source, what)
-        if match.start() > end:
-            parts.append(text[end : match.start()])
-        parts.append(recorder.tokens[index])
-        end = match.end()
-    if end < len(text):
-        parts.append(text[end:])
-    if any(isinstance(part, str) and nonce in part for part in parts):
+        parts.append(recorder.tokens[body])
+        if rest:
+            parts.append(rest)
+    if nonce in head:
         raise damaged(source, what)
     return parts[0] if len(parts) == 1 and isinstance(parts[0], Link | SecretRef) else Late("concat", tuple(parts))
 

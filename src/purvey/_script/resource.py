@@ -19,14 +19,12 @@ from typing import Any, ClassVar, Literal, Union, dataclass_transform, get_args,
 
 import msgspec
 
-from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, digest, walk
+from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, digest, walk
 from purvey._graph import DEFAULT_OPTIONS, Node, NodeOptions, OnFailure, edges_of
 from purvey._script.recorder import current, options_matter
 from purvey._script.reference import Ref, freeze, refuse_tokens
 from purvey.errors import ScriptError
 from purvey.providers import Field, Kind, NotKnownError, Provider, registry
-
-_MISSING: Any = object()
 
 
 class FieldSpec:
@@ -64,7 +62,7 @@ class FieldSpec:
 
 def Input(  # noqa: N802 - it stands where a type checker expects a field specifier, and reads as a declaration.
     *,
-    default: Any = _MISSING,
+    default: Any = ...,
     immutable: bool = False,
     secret: bool = False,
     container: bool = False,
@@ -81,7 +79,7 @@ def Input(  # noqa: N802 - it stands where a type checker expects a field specif
         kw_only: For type checkers.
         doc: One sentence for the reference: meaning, unit, range.
     """
-    required = default is _MISSING
+    required = default is ...
     field = Field(
         "", Any, required=required, default=None if required else default, immutable=immutable, secret=secret, doc=doc,
         container=container,
@@ -141,12 +139,13 @@ def _node_options(options: Options | None, source: str) -> NodeOptions:
     if options is None:
         return DEFAULT_OPTIONS
     after = tuple(item if isinstance(item, str) else item._address for item in options.after)  # noqa: SLF001
-    for text in (*after, options.moved_from, *options.ignore):
+    tags = dict(options.tags or {})
+    for text in (*after, options.moved_from, *options.ignore, *tags, *tags.values()):
         refuse_tokens(text, "An option")
     return NodeOptions(
         after, options.protect, options.retain, options.adopt, tuple(options.ignore), options.timeout_s,
         freeze(options.replace_when, source, "opts.replace_when"), options.moved_from, options.on_failure,
-        dict(options.tags or {}),
+        tags,
     )  # fmt: skip
 
 
@@ -293,7 +292,7 @@ def _frozen_inputs(cls: type[Resource], address: str, inputs: Mapping[str, Any],
     frozen: dict[str, Value] = {}
     for name, value in inputs.items():
         item = freeze(value, source, name)
-        if type(item) not in _PLAIN or not isinstance(item, checks[name][0]):
+        if type(item) not in checks[name][0]:
             _check_input(kind, name, value, item, checks[name][1], address, source)
         frozen[name] = item
     return frozen
@@ -304,6 +303,8 @@ _PLAIN = frozenset({str, int, bool, float})
 
 def _check_input(kind: Kind, name: str, value: Any, item: Value, hint: Any, address: str, source: str) -> None:
     """Refuse a value that its input cannot hold; what is not known yet is checked when it is."""
+    if type(item) is Late and all(type(part) in (str, Link) for part in item.arguments):
+        return  # Text with outputs in it, the usual case; whether text fits is seen when it is known.
     references = walk(item)
     if any(type(reference) is SecretRef for reference in references) and name not in kind.secrets:
         raise ScriptError(

@@ -159,10 +159,24 @@ def lookup(name: str, read: Callable[..., T], /, *args: Any) -> T:
         args: Its arguments; outputs are refused, for they may not be known.
     """
     recorder = current()
-    for item in args:
-        if isinstance(item, Tokenised) or (isinstance(item, str) and recorder.nonce in item):
-            refuse_tokens(str(item), f"lookup({name!r})")
+    refuse_tokens(name, "A look-up's name")
+    _require_fixed(args, f"lookup({name!r})")
     return cast("T", recorder.knowledge.lookup(name, lambda: msgspec.to_builtins(read(*args))))
+
+
+def _require_fixed(item: object, where: str) -> None:
+    """Refuse `item` if a reference is in it.
+
+    Raises:
+        ScriptError: ``script.token_refused``.
+    """
+    if isinstance(item, str | Tokenised):
+        refuse_tokens(str(item), where)
+    elif isinstance(item, Mapping):
+        _require_fixed([*item, *item.values()], where)
+    elif isinstance(item, list | tuple | set | frozenset):
+        for part in item:
+            _require_fixed(part, where)
 
 
 def later(*, at_most: int, kinds: Sequence[type] = ()) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from purvey._apply.request import Approve, AwaitsApproval
 from purvey._graph import Graph, Selection
 from purvey._plan.plan import Plan
-from purvey._session.session import Session, StackSignature
+from purvey._session.session import Session
 from purvey._session.settings import Settings
+from purvey._session.signature import StackSignature
 from purvey._session.target import Target
 from purvey._state.history import RunHistory
 from purvey._state.record import ResourceState

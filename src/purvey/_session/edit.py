@@ -13,6 +13,7 @@ from purvey._base.address import split
 from purvey._plan.plan import Plan
 from purvey._session import records as edits
 from purvey._session.drive import Drive
+from purvey._state.moving import moved
 from purvey._state.record import Failed, Noted, Record, ResourceState, Succeeded
 from purvey._state.state import State
 from purvey._state.store import Store
@@ -29,17 +30,7 @@ def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
             raise StateError("state.address_taken", "There is an object at the new address", detail=f"{to} is recorded.")
         if split(to)[1] != found.kind:
             raise ScriptError("script.other_kind", "The new address is of another kind", detail=f"{address} is a {found.kind}.")
-        moved = msgspec.structs.replace(found, address=to, generation=state.generations.get(to, 0) + 1)
-        records: list[Record] = [Noted(at=now, what="moved", address=to, generation=moved.generation, state=moved, was=address)]
-        for other in state.current().values():
-            if address in other.needs or other.container == address:
-                needs = tuple(to if need == address else need for need in other.needs)
-                container = to if other.container == address else other.container
-                follows = msgspec.structs.replace(other, needs=needs, container=container, digest="")
-                records.append(
-                    Noted(at=now, what="refreshed", address=other.address, generation=other.generation, state=follows)
-                )
-        return records
+        return [*moved(state, found, to, now)]
 
     return edits.find(drive.note(store, work), to)
 

@@ -39,13 +39,17 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
         observer=observer,
     )  # fmt: skip
 
-    async def work() -> tuple[Plan, Graph]:
+    found: list[tuple[Plan, Graph]] = []
+
+    async def work() -> None:  # It returns nothing, because asyncio.run formats what a task returns, however large.
         ready = await prepare(parts, request, await observed(parts, request), edits.outputs_of(store))
         findings = tuple(f"{item.address}: {item.problem}" + (f" {item.fix}" if item.fix else "") for item in ready.findings)
         doubts = tuple(
             f"{item.begun.address}: its {item.begun.verb} was interrupted; an apply or a resume settles it first."
             for item in state.in_doubt.values()
         )
-        return msgspec.structs.replace(ready.plan, warnings=(*ready.plan.warnings, *findings, *doubts)), ready.graph
+        warnings = (*ready.plan.warnings, *findings, *doubts)
+        found.append((msgspec.structs.replace(ready.plan, warnings=warnings), ready.graph))
 
-    return asyncio.run(work())
+    asyncio.run(work())
+    return found[0]

@@ -23,12 +23,12 @@ from purvey._base.value import Value, reveal
 from purvey._graph import ALL, Graph, OnFailure, Selection
 from purvey._plan.plan import Plan
 from purvey._script.load import Script, load_script
-from purvey._script.parameters import Parameter
 from purvey._session import edit, saved
 from purvey._session import records as edits
 from purvey._session.drive import Drive
 from purvey._session.preview import preview
 from purvey._session.settings import Settings, given_values, load_settings
+from purvey._session.signature import StackSignature
 from purvey._session.target import Target
 from purvey._session.workshop import make_parts, open_store, stack_key
 from purvey._state.history import RunHistory, history
@@ -36,20 +36,6 @@ from purvey._state.record import ResourceState, thawed
 from purvey._state.state import State
 from purvey._state.store import Store
 from purvey.errors import ScriptError, StateError
-
-
-class StackSignature(msgspec.Struct, frozen=True):
-    """A stack's interface.
-
-    Attributes:
-        name: Its name.
-        doc: Its docstring.
-        parameters: Its parameters, in order.
-    """
-
-    name: str
-    doc: str
-    parameters: tuple[Parameter, ...]
 
 
 class Session:

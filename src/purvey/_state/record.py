@@ -43,7 +43,8 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         replace_when: The value whose change replaces it.
         ignore: Inputs whose drift is somebody else's business.
         skipped: Whether a later run was told to pass over it, so that the record may be behind the script.
-        follows: For a kind that runs again when what it needs is replaced: the generation of each when it last ran.
+        follows: The generation of the container it lives in; for a kind that runs again when what it needs is replaced, of each
+            of those.
     """
 
     address: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
-
-import click
 
 from purvey._report.style import Page, bold
 from purvey._report.text import plan_page
@@ -23,6 +22,10 @@ STANDING: Final = "--yes"
 
 DELETES_ASKED_TWICE: Final = 10
 """A destroy of more objects than this asks for their number, because a habit types `y`."""
+
+
+TURN_S: Final = 0.2
+"""Seconds after which a Ctrl-C is noticed at the latest."""
 
 
 class Asker:
@@ -77,15 +80,25 @@ class Asker:
 
     def _ask(self, plan: Plan) -> bool:
         deletes = plan.counts().get("delete", 0)
+        if plan.verb == "destroy" and deletes > DELETES_ASKED_TWICE:
+            return self._answer(f"This deletes {deletes} objects. Type {deletes} to go ahead: ") == str(deletes)
+        return self._answer("Apply these changes? [y/N]: ").lower() in ("y", "yes")
+
+    def _answer(self, question: str) -> str:
+        """What the person types; empty for Ctrl-C and for the end of input.
+
+        The line is waited for in short turns: a Ctrl-C that comes just before a blocking read would not be seen by it.
+        """
         with _interruptible():
             try:
-                if plan.verb == "destroy" and deletes > DELETES_ASKED_TWICE:
-                    question = f"This deletes {deletes} objects. Type {deletes} to go ahead"
-                    answer = click.prompt(question, default="", show_default=False, err=self._screen.as_json)
-                    return str(answer).strip() == str(deletes)
-                return click.confirm("Apply these changes?", default=False, err=self._screen.as_json)
-            except click.Abort:
-                return False
+                self._screen.stream.write(question)
+                self._screen.stream.flush()
+                while not select.select([sys.stdin], [], [], TURN_S)[0]:
+                    pass
+                return sys.stdin.readline().strip()
+            except KeyboardInterrupt:
+                self._screen.gap()
+                return ""
 
 
 @contextmanager

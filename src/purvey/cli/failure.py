@@ -68,6 +68,7 @@ class UnexpectedError(PurveyError):
             hint="Nothing that was done is lost: what a run did is in its journal. With PURVEY_DEBUG=1 the same command "
             "shows the whole traceback, which helps whoever mends it.",
         )
+        self.__cause__ = error
 
 
 def _place(error: Exception) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from purvey import __version__
+from purvey._base.version import VERSION
 from purvey.cli.command import write_examples
 from purvey.errors import PurveyError
 
@@ -150,7 +150,7 @@ def _leave(code: int) -> NoReturn:
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "--version", prog_name="purvey", message="%(prog)s %(version)s")
+@click.version_option(VERSION, "--version", prog_name="purvey", message="%(prog)s %(version)s")
 @click.option("-C", "folder", type=click.Path(exists=True, file_okay=False), help="Work as if started in this folder.")
 def main(folder: str | None) -> None:
     """Run provisioning scripts written in Python: plan them, apply them, check what they made, and undo them."""

@@ -57,7 +57,7 @@ class ScriptCommand(Command):
 
     def _is_parameter(self, ctx: click.Context, word: str) -> bool:
         script = ctx.meta.get(__name__)
-        if script is None:
+        if script is None or not script.is_file():
             return False
         name = word.removeprefix("--").replace("-", "_")
         found = {parameter.name for parameter in Session(script).signature(script).parameters}

@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from purvey import __version__
+from purvey._base.version import VERSION
 from purvey.cli.command import Command
 
 FORMATS: Final[Mapping[str, int]] = {"json": 1, "plan": 1, "journal": 1, "sqlite": 1}
@@ -29,11 +29,11 @@ def command(*, as_json: bool) -> int:
     """
     system = os.uname()
     python = ".".join(map(str, sys.version_info[:3]))
-    found = {"version": __version__, "python": python, "platform": f"{system.sysname} {system.machine}"}
+    found = {"version": VERSION, "python": python, "platform": f"{system.sysname} {system.machine}"}
     if as_json:
         click.echo(json.dumps(found | {"formats": dict(FORMATS)}, indent=2))
         return 0
-    click.echo(f"purvey {__version__}")
+    click.echo(f"purvey {VERSION}")
     click.echo(f"Python {python} on {found['platform']}")
     click.echo("formats: " + ", ".join(f"{name} {number}" for name, number in FORMATS.items()))
     return 0

@@ -72,6 +72,10 @@ class Bench:
         """Every running process that has the mark in its environment."""
         return [pid for pid in running() if f"MARK={self.mark}".encode() in environment(pid)]
 
+    async def runs_exactly(self, *pids: int) -> None:
+        """Return when the marked processes are these; the kernel shows an environment a moment after the program began."""
+        await eventually(lambda: self.services() == sorted(pids))
+
     def keepers(self) -> list[int]:
         """Every running keeper of this bench, starting ones too."""
         folder = str(self.state_dir).encode()

@@ -37,7 +37,8 @@ async def test_a_started_service_runs_on_its_own(bench: Bench) -> None:
     """`start` returns when the command runs: recorded, in its own session, below a keeper that is nobody's child."""
     state = await bench.start("sh", "-c", "pwd; umask; exec sleep 60", cwd="/tmp")
 
-    assert (state.status, bench.services(), bench.keepers()) == ("running", [state.pid], [state.keeper_pid])
+    await bench.runs_exactly(state.pid)
+    assert (state.status, bench.keepers()) == ("running", [state.keeper_pid])
     assert os.getsid(state.pid) == os.getpgid(state.pid) == state.pid
     assert os.getsid(state.keeper_pid) not in (os.getsid(0), state.pid)
     await eventually(lambda: bench.log() == "/tmp\n0022\n")
@@ -74,7 +75,7 @@ async def test_starting_twice_is_starting_once(bench: Bench) -> None:
     states.append(await bench.start(*FOREVER))
 
     assert len(set(map(repr, states))) == 1
-    assert states[0].pid in bench.services()
+    await eventually(lambda: states[0].pid in bench.services())
     assert len(bench.keepers()) == 1
 
 
@@ -314,7 +315,7 @@ async def test_the_environment_is_in_no_argument_and_no_file(bench: Bench) -> No
     spec = bench.spec(*FOREVER, env={"PASSWORD": secret})
     state = await start(spec, clock=SystemClock())
 
-    assert f"PASSWORD={secret}".encode() in environment(state.pid)
+    await eventually(lambda: f"PASSWORD={secret}".encode() in environment(state.pid))
     assert not [pid for pid in running() if secret.encode() in b"\0".join(arguments(pid))]
     assert {path.name for path in bench.files()} >= {"web.json", "web.lock", "web.log"}
     assert not [path for path in bench.files() if secret.encode() in path.read_bytes()]

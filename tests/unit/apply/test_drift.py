@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from purvey.errors import PurveyError
+import pytest
+
+from purvey.errors import RefusedError
 from tests.support.project import Project, actions
 
 
@@ -124,8 +126,7 @@ def test_a_planned_replacement_shrinks(project: Project) -> None:
 def test_an_unknown_secret_backend_is_told(project: Project) -> None:
     """A secret that cannot be read is a finding before the first write."""
     project.declare('Safe("a", text=secret("env:NOT_SET_ANYWHERE"))\nThing("b")')
-    try:
+    with pytest.raises(RefusedError, match="NOT_SET_ANYWHERE"):
         project.apply()
-    except PurveyError as error:
-        assert "NOT_SET_ANYWHERE" in str(error)
+
     assert project.world.objects == {}

@@ -261,7 +261,7 @@ def test_destroy_without_the_script(project: Project) -> None:
     project.script_path.unlink()
     from purvey.providers import registry  # noqa: PLC0415 - the kind is known only now.
 
-    registry._kinds.pop("own.Thing")  # noqa: SLF001 - as in a new process.
+    registry._kinds.pop("own.Thing")
 
     assert project.destroy().result == "succeeded"
     assert project.world.objects == {}

@@ -32,12 +32,12 @@ class SetClock(SystemClock):
 
 def kind_of(node: Resource | type[Resource]) -> Kind:
     """The kind of a view."""
-    return node._kind  # noqa: SLF001 - tests of kinds look at them as the engine does.
+    return node._kind
 
 
 def values(node: Resource) -> dict[str, Any]:
     """What a view holds."""
-    return dict(node._values or {})  # noqa: SLF001 - as above.
+    return dict(node._values or {})
 
 
 def provider(node: Resource) -> Provider[Any]:

@@ -14,6 +14,7 @@ from purvey._script.words import secret
 from purvey.errors import ScriptError
 from purvey.providers import NotKnownError
 from purvey.resources import postgres
+from purvey.resources.postgres._migration_files import in_order
 from purvey.testing import view
 from tests.unit.resources.life import only, provider, recorder
 
@@ -165,11 +166,11 @@ def test_the_files_become_part_of_the_plan(script: Recorder, tmp_path: Path) -> 
     migrate(tmp_path, **{"0010_c": "SELECT 10", "0009_b": "SELECT 9", "0009_b__down": "SELECT -9"})
 
     inputs = inputs_of(script, "postgres.Migrations")
-    assert [(file["revision"], file["up"], file["down"]) for file in inputs["files"]] == [
+    assert [(file.revision, file.up, file.down) for file in in_order(inputs["files"])] == [
         ("0009_b", "SELECT 9", "SELECT -9"),
         ("0010_c", "SELECT 10", None),
     ]
-    assert all(len(file["checksum"]) == 64 for file in inputs["files"])
+    assert all(len(file.checksum) == 64 for file in in_order(inputs["files"]))
     assert inputs["folder"] == "migrations"
 
 
@@ -198,4 +199,4 @@ def test_a_folder_must_be_there_and_known(script: Recorder, tmp_path: Path) -> N
     with pytest.raises(ScriptError, match="plain path"):
         postgres.Migrations("b", database=data, folder=data.dsn)
     with pytest.raises(ScriptError, match="not given"):
-        postgres.Migrations("c", database=data, folder=".", files=[])
+        postgres.Migrations("c", database=data, folder=".", files={})

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from purvey._base.limits import EVIDENCE_BYTES_MAX
 from purvey.errors import Code, ProviderError
+from purvey.providers import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -105,6 +106,13 @@ def translated(error: psycopg.Error, summary: str, *, sent: bool = True) -> Prov
     code = code_of(error)
     lost = sent and code == "unavailable"
     return ProviderError(code, summary, detail=told_by(error), may_exist=lost)
+
+
+def unreadable(error: ProviderError) -> Unreadable:
+    """What a look that failed says of the object: nothing, and why in one line."""
+    if error.code == "unavailable":
+        return Unreadable("the database server does not answer")
+    return Unreadable((error.detail or error.summary).splitlines()[0])
 
 
 @asynccontextmanager

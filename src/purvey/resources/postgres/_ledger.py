@@ -76,17 +76,17 @@ async def _exists(connection: Connection) -> bool:
 
 def contradiction(applied: Sequence[Entry], files: Sequence[File]) -> str:
     """How the files contradict what is applied, in a sentence that names the file; empty if they do not. Pure."""
-    known = {file["revision"]: file for file in files}
+    known = {file.revision: file for file in files}
     for entry in applied:
         file = known.get(entry.revision)
         if file is None:
             return f"{entry.revision} is applied, and its file {entry.revision}.sql is not in the folder."
-        if file["checksum"] != entry.checksum:
+        if file.checksum != entry.checksum:
             return f"{entry.revision}.sql was edited after it was applied; what it says now has never run."
     done = {entry.revision for entry in applied}
     for file in files[: len(applied)]:
-        if file["revision"] not in done:
-            return f"{file['revision']}.sql comes before {applied[-1].revision}, which is applied already."
+        if file.revision not in done:
+            return f"{file.revision}.sql comes before {applied[-1].revision}, which is applied already."
     return ""
 
 
@@ -97,10 +97,10 @@ async def apply(connection: Connection, file: File, operation: str, role: str) -
         ProviderError: with the server's message, file and line; nothing of the file remains.
     """
     async with connection.transaction():
-        await _run(connection, f"{file['revision']}.sql", str(file["up"]), role)
+        await _run(connection, f"{file.revision}.sql", file.up, role)
         await connection.execute(
             "INSERT INTO public.purvey_migrations (revision, checksum, operation) VALUES (%s, %s, %s)",
-            (file["revision"], file["checksum"], operation),
+            (file.revision, file.checksum, operation),
         )
 
 
@@ -110,9 +110,9 @@ async def take_back(connection: Connection, files: Sequence[File], operation: st
     Raises:
         ProviderError: before anything is run, if a down file is missing; else as `apply`.
     """
-    known = {file["revision"]: file for file in files}
+    downs = {file.revision: file.down for file in files if file.down is not None}
     done = [entry.revision for entry in await entries(connection) if entry.operation == operation]
-    final = [revision for revision in done if known.get(revision, {}).get("down") is None]
+    final = [revision for revision in done if revision not in downs]
     if final:
         raise ProviderError(
             "failed",
@@ -122,7 +122,7 @@ async def take_back(connection: Connection, files: Sequence[File], operation: st
         )
     for revision in reversed(done):
         async with connection.transaction():
-            await _run(connection, f"{revision}.down.sql", str(known[revision]["down"]), role)
+            await _run(connection, f"{revision}.down.sql", downs[revision], role)
             await connection.execute("DELETE FROM public.purvey_migrations WHERE revision = %s", (revision,))
 
 

@@ -13,18 +13,35 @@ import re
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from purvey._script.recorder import current
 from purvey.errors import ScriptError
 from purvey.resources.postgres._statements import statements
 
 _FILE: Final = re.compile(r"(?P<revision>(?P<number>\d+)_[A-Za-z0-9_-]+)(?P<down>\.down)?\.sql")
 
-File = dict[str, str | None]
-"""``revision``, ``checksum`` (SHA-256 of the up file), ``up`` and ``down`` (None if there is no down file)."""
+Files = dict[str, dict[str, str | None]]
+"""For each revision ``checksum`` (SHA-256 of the up file), ``up`` and ``down`` (None if there is no down file), as recorded."""
 
 
-def read_folder(folder: Path) -> list[File]:
-    """The migrations of `folder`, in their order.
+class File(msgspec.Struct, frozen=True):
+    """One migration; the fields are those of `Files`."""
+
+    revision: str
+    checksum: str
+    up: str
+    down: str | None = None
+
+
+def in_order(files: Files) -> list[File]:
+    """The migrations in the order of their numbers."""
+    found = [msgspec.convert({"revision": revision, **fields}, File) for revision, fields in files.items()]
+    return sorted(found, key=lambda file: number(file.revision))
+
+
+def read_folder(folder: Path) -> Files:
+    """The migrations of `folder`.
 
     Raises:
         ScriptError: ``script.bad_migrations`` naming the file: one that cannot be read, has no number, has another one's
@@ -48,10 +65,10 @@ def read_folder(folder: Path) -> list[File]:
         ups[match["revision"]] = text
     for revision in downs.keys() - ups.keys():
         raise _bad(folder / f"{revision}.down.sql", f"there is no {revision}.sql that it could take back")
-    return [
-        {"revision": revision, "checksum": checksum(ups[revision]), "up": ups[revision], "down": downs.get(revision)}
+    return {
+        revision: {"checksum": checksum(ups[revision]), "up": ups[revision], "down": downs.get(revision)}
         for revision in sorted(ups, key=number)
-    ]
+    }
 
 
 def number(revision: str) -> int:

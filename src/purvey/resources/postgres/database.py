@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from purvey._script.resource import Input, Output, Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Call, Done, Observed, Present, Provider, Unreadable
-from purvey.resources.postgres._connection import connected, conninfo, one, url
+from purvey.providers import Absent, Call, Done, Observed, Present, Provider
+from purvey.resources.postgres._connection import connected, conninfo, one, unreadable, url
 from purvey.resources.postgres.server import Server
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class DatabaseProvider(Provider["Database"]):
             async with connected(call, database.server.admin_dsn) as connection:
                 row = await one(connection, _READ, database.encoding, database.name)
         except ProviderError as error:
-            return Unreadable(error.detail or error.summary)
+            return unreadable(error)
         if row is None or row[3]:
             return Absent()
         owner, encoding, same, _ = row

@@ -15,7 +15,7 @@ from purvey._script.reference import Tokenised
 from purvey._script.resource import Input, Output, Resource
 from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Absent, Call, Done, Observed, Present, Provider, Unreadable
-from purvey.resources.postgres._connection import connected, one
+from purvey.resources.postgres._connection import connected, one, unreadable
 from purvey.resources.postgres._privileges import READ_DEFAULTS, Objects, parse_objects, spelt
 from purvey.resources.postgres.database import Database
 
@@ -55,7 +55,7 @@ class GrantProvider(Provider["Grant"]):
                     return Absent()
                 return await _missing(connection, grant)
         except ProviderError as error:
-            return Unreadable(error.detail or error.summary)
+            return unreadable(error)
 
     async def create(self, call: Call, want: Grant) -> Done:
         """GRANT."""

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from purvey._script.recorder import current
 from purvey._script.resource import Input, Output, Resource
 from purvey.errors import ProviderError, ScriptError
-from purvey.providers import Call, Done, Finding, Observed, Outcome, Pending, Present, Provider, Unreadable
+from purvey.providers import Call, Done, Finding, Observed, Outcome, Pending, Present, Provider
 from purvey.resources.postgres import _ledger
-from purvey.resources.postgres._connection import connected, one
-from purvey.resources.postgres._migration_files import File, read_folder
+from purvey.resources.postgres._connection import connected, one, unreadable
+from purvey.resources.postgres._migration_files import Files, in_order, read_folder
 from purvey.resources.postgres.database import Database
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class MigrationsProvider(Provider["Migrations"]):
             async with connected(call, have.database.admin_dsn) as connection:
                 applied = [entry.revision for entry in await _ledger.entries(connection)]
         except ProviderError as error:
-            return Unreadable(error.detail or error.summary)
+            return unreadable(error)
         return Present(_id(have), {"applied": applied})
 
     async def create(self, call: Call, want: Migrations) -> Outcome:
@@ -77,7 +77,7 @@ class MigrationsProvider(Provider["Migrations"]):
         async with _alone(call, have) as connection:
             if connection is None:
                 raise ProviderError("in_use", "Another run is migrating the database")
-            await _ledger.take_back(connection, have.files, call.undoes, _owner(have))
+            await _ledger.take_back(connection, in_order(have.files), call.undoes, _owner(have))
             if before is None:
                 await _ledger.drop_if_empty(connection)
                 return None
@@ -87,14 +87,14 @@ class MigrationsProvider(Provider["Migrations"]):
         """Whether every file that the operation applies has a down file."""
         if want is None:
             return True
-        before = {file["revision"] for file in have.files} if have is not None else set()
-        return all(file["down"] is not None for file in want.files if file["revision"] not in before)
+        before: Files = have.files if have is not None else {}
+        return all(fields["down"] is not None for revision, fields in want.files.items() if revision not in before)
 
     async def preflight(self, call: Call, want: Migrations) -> Sequence[Finding]:
         """Applied files that were edited or removed."""
         try:
             async with connected(call, want.database.admin_dsn) as connection:
-                problem = _ledger.contradiction(await _ledger.entries(connection), want.files)
+                problem = _ledger.contradiction(await _ledger.entries(connection), in_order(want.files))
         except ProviderError:  # It is not there yet, or down and about to be repaired.
             return ()
         return (Finding(call.address, problem, _ledger.NEXT),) if problem else ()
@@ -105,7 +105,7 @@ class MigrationsProvider(Provider["Migrations"]):
 
     def predict(self, want: Migrations) -> Mapping[str, Value]:
         """What will be applied is what the folder holds."""
-        return _outputs([str(file["revision"]) for file in want.files])
+        return _outputs([file.revision for file in in_order(want.files)])
 
 
 class Migrations(Resource, kind="postgres.Migrations", provider=MigrationsProvider):
@@ -120,7 +120,7 @@ class Migrations(Resource, kind="postgres.Migrations", provider=MigrationsProvid
     database: Database = Input(container=True, doc="The database.")
     folder: str = Input(doc="The folder with NNNN_name.sql and NNNN_name.down.sql; relative to the script.")
     role: str | None = Input(default=None, doc="The role that runs the files; by default the database's owner.")
-    files: list[dict[str, str | None]] = Input(default=None, doc="What the folder holds; not to be given.")
+    files: dict[str, dict[str, str | None]] = Input(default=None, doc="What the folder holds; not to be given.")
     revision: str = Output(doc="The last applied revision; empty if there is none.")
     applied: list[str] = Output(compared=True, doc="All applied revisions, in order.")
 
@@ -172,18 +172,17 @@ async def _alone(call: Call, migrations: Migrations) -> AsyncIterator[Connection
 async def _apply(call: Call, want: Migrations, connection: Connection) -> Done:
     owner = _owner(want)
     await _ledger.prepare(connection)
-    entries = await _ledger.entries(connection)
-    problem = _ledger.contradiction(entries, want.files)
+    files, entries = in_order(want.files), await _ledger.entries(connection)
+    problem = _ledger.contradiction(entries, files)
     if problem:
         raise ProviderError("conflict", "The migrations contradict the database", detail=problem, hint=_ledger.NEXT)
-    left: list[File] = want.files[len(entries) :]
-    for file in left:
-        call.progress(f"applying {file['revision']}")
+    for file in files[len(entries) :]:
+        call.progress(f"applying {file.revision}")
         try:
             await _ledger.apply(connection, file, call.token, owner)
         except ProviderError as error:
             raise await _taken_back(connection, want, call.token, error) from None
-    return Done(_id(want), _outputs([str(file["revision"]) for file in want.files]))
+    return Done(_id(want), _outputs([file.revision for file in files]))
 
 
 async def _taken_back(connection: Connection, want: Migrations, token: str, error: ProviderError) -> ProviderError:
@@ -191,7 +190,7 @@ async def _taken_back(connection: Connection, want: Migrations, token: str, erro
     if error.may_exist:  # The connection is gone; what is true is found out by the next attempt.
         return error
     try:
-        await _ledger.take_back(connection, want.files, token, _owner(want))
+        await _ledger.take_back(connection, in_order(want.files), token, _owner(want))
     except ProviderError as second:
         error.detail += f"\nThe files before it stay applied: {second.detail}"
     return error

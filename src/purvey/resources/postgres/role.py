@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from purvey._base.value import Secret, reveal
 from purvey._script.resource import Input, Output, Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Call, Done, Observed, Present, Provider, Unreadable
-from purvey.resources.postgres._connection import connected, one, told_by, translated
+from purvey.providers import Absent, Call, Done, Observed, Present, Provider
+from purvey.resources.postgres._connection import connected, one, told_by, translated, unreadable
 from purvey.resources.postgres.server import Server
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class RoleProvider(Provider["Role"]):
             async with connected(call, role.server.admin_dsn) as connection:
                 return await _observed(connection, role.name)
         except ProviderError as error:
-            return Unreadable(error.detail or error.summary)
+            return unreadable(error)
 
     async def create(self, call: Call, want: Role) -> Done:
         """CREATE ROLE; a role that a crashed attempt left is altered instead."""

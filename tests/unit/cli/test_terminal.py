@@ -1,0 +1,109 @@
+"""At a terminal: questions, answers, a live picture, and Ctrl-C once and twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Purvey
+from tests.unit.cli.terminal import Terminal
+
+CTRL_C = "\x03"
+QUESTION = "Apply these changes? [y/N]"
+
+HOLD = '''
+"""A stack with a step that waits until it is let go."""
+import time
+from pathlib import Path
+from purvey import stack, step
+
+@step(repeatable=True)
+def hold(path: str) -> str:
+    """Wait for a file."""
+    deadline = time.monotonic() + 30
+    while not Path(path).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return path
+
+@stack
+def held(env: str) -> None:
+    """Two steps, one after the other."""
+    first = hold("first", path="go")
+    hold("second", path=first.result)
+'''
+
+
+@pytest.fixture
+def held(purvey: Purvey, tmp_path: Path) -> Path:
+    """A folder with a stack whose first step waits for the file `go`."""
+    (tmp_path / "held.py").write_text(HOLD, encoding="utf-8")
+    return tmp_path
+
+
+def test_yes_applies_and_no_does_nothing(purvey: Purvey, project: Path) -> None:
+    """A person sees the plan and decides; no ends with 4 and leaves nothing behind."""
+    refused = Terminal(project, "apply", "site.py")
+    refused.wait_for(QUESTION)
+    refused.press("n\n")
+    assert refused.end() == 4
+    assert not (project / "public-dev").exists()
+
+    approved = Terminal(project, "apply", "site.py")
+    approved.wait_for(QUESTION)
+    approved.press("y\n")
+    assert approved.end() == 0
+    assert (project / "public-dev" / "page-1.html").exists()
+    assert "created files.File::page-1" in approved.shown
+
+
+def test_ctrl_c_at_the_question_is_a_no(purvey: Purvey, project: Path) -> None:
+    """Ctrl-C while the plan is shown refuses it."""
+    terminal = Terminal(project, "apply", "site.py")
+    terminal.wait_for(QUESTION)
+    terminal.press(CTRL_C)
+
+    assert terminal.end() == 4
+    assert not (project / "public-dev").exists()
+
+
+def test_many_deletions_are_asked_for_by_number(purvey: Purvey, project: Path) -> None:
+    """A destroy of more than ten objects does not take a `y`."""
+    assert purvey("apply", "site/site.py", "--pages", "12", "--yes").code == 0
+    for answer, code in (("y", 4), ("13", 0)):
+        terminal = Terminal(project, "destroy", "site.py")
+        terminal.wait_for("Type 13 to go ahead")
+        terminal.press(f"{answer}\n")
+        assert terminal.end() == code
+    assert not (project / "public-dev").exists()
+
+
+def test_ctrl_c_finishes_what_is_in_flight(held: Path) -> None:
+    """One Ctrl-C starts nothing new, waits for what runs, ends with 13, and the run can be resumed."""
+    terminal = Terminal(held, "apply", "held.py", "--yes")
+    terminal.wait_for("create step.hold::first")
+    terminal.press(CTRL_C)
+    terminal.wait_for("Stopping")
+    (held / "go").touch()
+
+    assert terminal.end() == 13
+    assert "created step.hold::first" in terminal.shown
+    assert "created step.hold::second" not in terminal.shown
+    assert "purvey resume" in terminal.shown
+    resumed = Terminal(held, "resume", "held.py", "--yes")
+    assert resumed.end() == 0
+    assert "created step.hold::second" in resumed.shown
+
+
+def test_a_second_ctrl_c_leaves_at_once(held: Path) -> None:
+    """Two Ctrl-C leave without waiting for what runs; what was in flight is settled by a resume."""
+    terminal = Terminal(held, "apply", "held.py", "--yes")
+    terminal.wait_for("create step.hold::first")
+    terminal.press(CTRL_C)
+    terminal.wait_for("Stopping")
+    terminal.press(CTRL_C)
+
+    assert terminal.end() == 13
+    assert "Left at once" in terminal.shown
+    (held / "go").touch()
+    assert Terminal(held, "resume", "held.py", "--yes").end() == 0
