@@ -13,6 +13,7 @@ import msgspec
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Failure, Performer
 from purvey._apply.recover import attempts_for, begun_view
+from purvey._apply.redacting import clean_error
 from purvey._state.record import Failed
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError
@@ -26,6 +27,7 @@ async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
         try:
             await _take_back(performer, doubt)
         except ProviderError as error:
+            clean_error(error, performer.parts.redactor)
             performer.failures.append(Failure(begun.address, error.code, error.summary, error.detail, error.hint))
             continue
         cause = doubt.failed

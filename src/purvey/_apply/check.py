@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from purvey._apply.attempt import Attempts, Parked
+from purvey._apply.redacting import clean_error
 from purvey._state.record import Noted, ResourceState
 from purvey.errors import ProviderError
 
@@ -45,6 +46,7 @@ async def check(performer: Performer, operation: Operation, attempts: Attempts) 
 
 
 async def _failed(performer: Performer, operation: Operation, error: ProviderError, attempts: Attempts) -> None:
+    clean_error(error, performer.parts.redactor)
     noted = _noted(performer, operation, None, attempts)
     await performer.record(msgspec.structs.replace(noted, ok=False, detail=error.detail or error.summary))
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from purvey._apply.call import EngineCall
+from purvey._apply.redacting import Redacting
 from purvey._base.address import full, split
 from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, resolve, thaw
+from purvey._secrets.redaction import Redactor
 from purvey._state.record import ResourceState, thawed
 from purvey.errors import InternalError
 
@@ -53,7 +55,8 @@ class Parts:
         self.reader = reader
         self.sealer = sealer
         self.clock = clock
-        self.observer = observer
+        self.redactor = Redactor()
+        self.observer = Redacting(observer, self.redactor)
         self.folder = folder
         self.estate = estate
 
@@ -67,7 +70,9 @@ class Parts:
 
     def open(self, reference: SecretRef) -> Secret:
         """A secret in a backend as a provider gets it."""
-        return self.reader.read(reference.source)
+        secret = self.reader.read(reference.source)
+        self.redactor.add(secret)
+        return secret
 
     def masked_link(self, link: Link) -> Value:
         """What an output is by the record, secrets masked; `Unknown` while its node is not recorded."""
@@ -90,7 +95,9 @@ class Parts:
         if kind is Masked:
             if value.origin is not None:
                 return resolve(value.origin, self.open_link, self.open)
-            return self.sealer.unseal(value)
+            secret = self.sealer.unseal(value)
+            self.redactor.add(secret)
+            return secret
         if kind is dict:
             return {key: self.opened(item) for key, item in value.items()}
         if kind is list:

@@ -16,6 +16,7 @@ from purvey._apply.attempt import Attempts, Job, Parked
 from purvey._apply.call import EngineCall
 from purvey._apply.executor import Stop
 from purvey._apply.parts import Parts
+from purvey._apply.redacting import clean_error
 from purvey._apply.values import sealed_copies
 from purvey._base.clock import ulid
 from purvey._base.event import OperationEnded, OperationStarted
@@ -82,6 +83,7 @@ class Performer:
             self._tell_ended(operation, "parked", started, attempts.count, detail=parked.progress)
             return False
         except ProviderError as error:
+            clean_error(error, self.parts.redactor)
             self.failures.append(Failure(operation.address, error.code, error.summary, error.detail, error.hint))
             self._tell_ended(
                 operation, "failed", started, attempts.count, code=error.code, detail=error.detail or error.summary
@@ -175,6 +177,7 @@ class Performer:
         try:
             done = await attempts.until_done(lambda: act(call), lambda: kind.provider.ready(call, want))
         except ProviderError as error:
+            clean_error(error, self.parts.redactor)
             await self.record(self._failed(begun, error, attempts))
             raise
         record = self._made(begun, kind, done, call)

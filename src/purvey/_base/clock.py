@@ -42,9 +42,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock and randomness."""
 
-    def __init__(self) -> None:
-        self._entropy = b""
-        self._pid = 0
+    _entropy = b""
+    _pid = 0
 
     def now(self) -> float:
         """See `Clock.now`."""

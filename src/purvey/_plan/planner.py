@@ -42,7 +42,7 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
     operations = _free_first(operations, freed, forgotten)
     deletions = backward(_with_old(decider, gone, gaps, forgotten), forgotten)
     changes = [_change(decider, decision, gaps) for decision in decider.decisions.values()]
-    changes += [_removal(resource, forgotten) for resource in (freed | gone).values()]
+    changes += [_removal(resource, decider.kinds.get(resource.kind), forgotten) for resource in (freed | gone).values()]
     touched = [decision.node.address for decision in decider.decisions.values()]
     return Plan(
         stack=stack,
@@ -243,7 +243,7 @@ def _undo_text(decision: Decision, kind: Kind, *, gap: bool, final: bool) -> str
     return {"create": "delete it", "update": "put the former values back", "adopt": "forget it"}.get(decision.action, "")
 
 
-def _removal(resource: ResourceState, forgotten: set[Key]) -> Change:
+def _removal(resource: ResourceState, kind: Kind, forgotten: set[Key]) -> Change:
     action: Action = "forget" if (resource.address, resource.generation) in forgotten else "delete"
     return Change(
         address=resource.address,
@@ -252,6 +252,7 @@ def _removal(resource: ResourceState, forgotten: set[Key]) -> Change:
         cause="it is no longer declared",
         undo="" if action == "forget" else "cannot be undone",
         final=action == "delete",
+        holds_data=action == "delete" and kind.holds_data,
         protected=(resource.source or "the record") if resource.protect else "",
         source=resource.source,
         generation=resource.generation,

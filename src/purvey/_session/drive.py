@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import platform
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -117,7 +118,7 @@ class Drive:
         work: Callable[[Run], Awaitable[Closed]], *, wait: bool = False, archive: Mapping[str, bytes] | None = None,
     ) -> RunHistory:  # fmt: skip
         """Hold the lease, write the first records, work, and tell the story."""
-        with store.hold(self.stack, run_id, wait=wait) as lease:
+        with closing(store), store.hold(self.stack, run_id, wait=wait) as lease:
             if archive:
                 store.archive(run_id, dict(archive))
             state = store.load(self.stack)
@@ -127,8 +128,14 @@ class Drive:
             journal.write_now(*opened)
             parts = self.parts(store, run_id, state)
             self._tell(RunStarted(at=self.clock.now(), run=run_id, stack=self.stack, verb=request.verb))
+
+            async def write(*records: Record) -> None:
+                """Make records durable, as long as the lease is ours: every effect begins with one."""
+                lease.check()
+                await journal.write(*records)
+
             run = Run(
-                parts, request, write=journal.write, fence=lease.fence, stop=self.stop, approve=approve,
+                parts, request, write=write, fence=lease.fence, stop=self.stop, approve=approve,
                 others=edits.outputs_of(store), records=lambda: store.records(run_id),
             )  # fmt: skip
             started = self.clock.monotonic()
@@ -167,7 +174,7 @@ class Drive:
     def note(self, store: Store, work: Callable[[State, float], list[Record]]) -> State:
         """Edit the record under the lease, without touching the world."""
         run_id = ulid(self.clock)
-        with store.hold(self.stack, run_id, wait=False) as lease:
+        with closing(store), store.hold(self.stack, run_id, wait=False) as lease:
             state = store.load(self.stack)
             records = work(state, self.clock.now())
             journal = store.open_journal(self.stack, run_id, lease.fence)

@@ -25,9 +25,7 @@ def moved(state: State, old: ResourceState, to: str, now: float) -> list[Noted]:
     for other in state.resources.values():
         if old.address in other.needs or other.container == old.address:
             follower = _following(other, old.address, new)
-            records.append(
-                Noted(at=now, what="refreshed", address=other.address, generation=other.generation, state=follower)
-            )
+            records.append(Noted(at=now, what="refreshed", address=other.address, generation=other.generation, state=follower))
     return records
 
 

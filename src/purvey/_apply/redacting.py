@@ -1,0 +1,45 @@
+"""The second net for secrets: text that a provider or a server wrote, cleaned before anybody sees or records it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from purvey._base.event import Event, Observer
+    from purvey._secrets.redaction import Redactor
+    from purvey.errors import ProviderError
+
+_TEXTS = ("detail", "text")
+"""The fields of events in which the world has its say."""
+
+
+class Redacting:
+    """An observer that masks every secret of the run in what it passes on.
+
+    Args:
+        observer: Who gets the events.
+        redactor: Knows the secrets that were opened so far.
+    """
+
+    def __init__(self, observer: Observer, redactor: Redactor) -> None:
+        self._observer = observer
+        self._redactor = redactor
+
+    def on(self, event: Event, /) -> None:
+        """Pass on `event`, cleaned."""
+        changed: dict[str, Any] = {}
+        for name in _TEXTS:
+            text = getattr(event, name, "")
+            clean = self._redactor.clean(text) if text else text
+            if clean != text:
+                changed[name] = clean
+        self._observer.on(msgspec.structs.replace(event, **changed) if changed else event)
+
+
+def clean_error(error: ProviderError, redactor: Redactor) -> ProviderError:
+    """`error` with every secret of the run masked in its words; the same object, so that its traceback stays."""
+    error.detail = redactor.clean(error.detail)
+    error.hint = redactor.clean(error.hint)
+    return error
