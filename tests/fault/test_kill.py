@@ -49,7 +49,8 @@ def migrate(dsn: str, to: int) -> int:
 
 @migrate.undo
 def _(found: int, /, dsn: str, to: int) -> None:
-    here().set("schema", at=found)
+    here().set("schema", at=to - 1)
+    here().note(f"undo {to}")
 
 @migrate.check
 def _(dsn: str, to: int) -> bool:

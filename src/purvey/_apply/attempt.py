@@ -37,6 +37,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         address: Its node.
         recovers_by: Of its kind.
         timeout_s: How long it may stay pending.
+        deadline_s: How long one call may take; then it is still pending, as far as anybody knows.
         started: When it began, on the monotonic clock.
     """
 
@@ -46,6 +47,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     recovers_by: RecoversBy
     timeout_s: float
     started: float
+    deadline_s: float = CALL_DEADLINE_S
 
 
 class Attempts:
@@ -96,10 +98,13 @@ class Attempts:
 
     async def _retry(self, act: Act) -> Outcome | None:
         while True:
+            deadline = asyncio.timeout(self.job.deadline_s)
             try:
-                async with asyncio.timeout(CALL_DEADLINE_S):
+                async with deadline:
                     return await act()
-            except (TimeoutError, Exception) as error:
+            except Exception as error:
+                if isinstance(error, TimeoutError) and deadline.expired():
+                    raise Parked(self.job.address, f"no answer within {self.job.deadline_s:g} s", interrupted=False) from error
                 verdict = judge(error, self.count, self.job.recovers_by, self._clock)
                 if isinstance(verdict, GiveUp) or self._stop.is_asked():
                     raise _final(verdict, error) from error

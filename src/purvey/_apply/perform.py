@@ -28,7 +28,7 @@ from purvey._plan.plan import Operation, Plan
 from purvey._plan.undo import Effect
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Done, Kind
+from purvey.providers import Absent, Done, Kind, RecoversBy
 
 Write = Callable[..., Awaitable[None]]
 
@@ -243,16 +243,18 @@ class Performer:
     def _attempts(self, operation: Operation, started: float) -> Attempts:
         node = self.plan.nodes.get(operation.address)
         record = self.parts.state.latest(operation.address)
-        kind_name = node.kind if node is not None else record.kind if record is not None else ""
-        recovers_by = self.parts.kinds.get(kind_name).provider.recovers_by if kind_name else "nothing"
-        limit = node.options.timeout_s if node is not None and node.options.timeout_s else OPERATION_TIMEOUT_S
-        if operation.verb == "check" and node is not None:
-            within = self.parts.masked_inputs(node).get("within_s", self.parts.kinds.get(node.kind).default("within_s"))
-            limit = within if within is not None else limit
-        job = Job(
-            run=self.parts.run, operation=operation.id, address=operation.address, recovers_by=recovers_by,
-            timeout_s=limit, started=started,
-        )  # fmt: skip
+        name = node.kind if node is not None else record.kind if record is not None else ""
+        if not name:  # Nothing is declared or recorded there: a removal that another one has done.
+            job = _job(self.parts.run, operation, "nothing", OPERATION_TIMEOUT_S, started)
+            return Attempts(job, self.parts.clock, self.parts.observer, self.stop)
+        kind = self.parts.kinds.get(name)
+        own = node.options.timeout_s if node is not None else None
+        limit = own or OPERATION_TIMEOUT_S
+        if kind.check and node is not None:
+            limit = self.parts.masked_inputs(node).get("within_s", kind.default("within_s")) or limit
+        job = _job(self.parts.run, operation, kind.provider.recovers_by, limit, started)
+        if own or kind.provider.long_calls:
+            job = msgspec.structs.replace(job, deadline_s=max(job.deadline_s, limit))
         return Attempts(job, self.parts.clock, self.parts.observer, self.stop)
 
     def _now(self) -> float:
@@ -274,3 +276,14 @@ class Performer:
                 result=result, seconds=self.parts.clock.monotonic() - started, attempts=attempts, code=code, detail=detail,
             )
         )  # fmt: skip
+
+
+def _job(run: str, operation: Operation, recovers_by: RecoversBy, timeout_s: float, started: float) -> Job:
+    return Job(
+        run=run,
+        operation=operation.id,
+        address=operation.address,
+        recovers_by=recovers_by,
+        timeout_s=timeout_s,
+        started=started,
+    )

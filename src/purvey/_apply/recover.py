@@ -20,7 +20,7 @@ from purvey._plan.plan import Plan
 from purvey._state.record import Begun, Failed, ResourceState, Succeeded
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError, StateError
-from purvey.providers import Kind, Present, Unreadable
+from purvey.providers import Absent, Kind, Present, Unreadable
 
 Write = Callable[..., Awaitable[None]]
 
@@ -48,11 +48,13 @@ async def _settle(performer: Performer, doubt: InDoubt) -> str:
     recovers_by = kind.provider.recovers_by
     if begun.verb == "delete" or recovers_by in ("token", "name"):
         return await _repeat(performer, doubt, kind)
-    if begun.verb == "create" and recovers_by == "tag_at_create":
+    if recovers_by == "nothing":
+        raise _in_doubt(begun)
+    if kind.provider.forgets and begun.verb == "undo":
+        return await _look_whether_gone(performer, doubt, kind)
+    if begun.verb == "create" or kind.provider.forgets:  # A step's second run is not the first one's continuation.
         return await _look_for(performer, doubt, kind)
-    if begun.verb == "update" and recovers_by == "tag_at_create":
-        return await _repeat(performer, doubt, kind)
-    raise _in_doubt(begun)
+    return await _repeat(performer, doubt, kind)
 
 
 async def _repeat(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
@@ -95,8 +97,24 @@ def begun_view(performer: Performer, record: ResourceState, object_id: str) -> A
     return performer.parts.record_view(msgspec.structs.replace(record, id=object_id or record.id))
 
 
+async def _look_whether_gone(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
+    """See whether an interrupted undo of a step has had its effect; only if not, run it again."""
+    begun = doubt.begun
+    want = begun_view(performer, begun.node, doubt.id)
+    call = performer.parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
+    if not isinstance(await kind.provider.find(call, want), Absent):
+        return await _repeat(performer, doubt, kind)
+    await performer.record(
+        Succeeded(
+            at=performer.parts.clock.now(), operation=begun.operation, address=begun.address, generation=begun.generation,
+            state=begun.prior,
+        )
+    )  # fmt: skip
+    return f"{begun.address}: the interrupted undo had happened; it is recorded now"
+
+
 async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
-    """Find what an interrupted create may have made, and go on waiting for it."""
+    """Find what an interrupted create (or another run of a step) may have made."""
     begun = doubt.begun
     parts = performer.parts
     want = begun_view(performer, begun.node, doubt.id)

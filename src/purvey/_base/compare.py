@@ -32,7 +32,10 @@ def differences(before: Value, after: Value, path: str) -> list[tuple[str, Value
     if type(before) is dict and type(after) is dict:
         found: list[tuple[str, Value, Value]] = []
         for key in [*before, *(key for key in after if key not in before)]:
-            found += differences(before.get(key), after.get(key), f"{path}.{key}")
+            if key in before and key in after:
+                found += differences(before[key], after[key], f"{path}.{key}")
+            else:  # A key without a value is not the same as no key.
+                found.append((f"{path}.{key}", before.get(key), after.get(key)))
         return found
     if type(before) is list and type(after) is list and len(before) == len(after):
         return [

@@ -35,6 +35,7 @@ class StepProvider(Provider[Any]):
 
     follows = True
     forgets = True
+    long_calls = True
 
     def __init__(self, function: Callable[..., Any], names: tuple[str, ...], *, repeatable: bool) -> None:
         self.function = function

@@ -144,6 +144,9 @@ class Provider(Generic[R]):
     follows = False
     """Whether an object that it needs being replaced makes it run again, although no value differs (as for a step)."""
 
+    long_calls = False
+    """Whether one call may take as long as the whole operation (a migration, a step), rather than two minutes."""
+
     forgets = False
     """Whether removing a node only drops its record, because there is nothing in the world to delete (as for a step)."""
 

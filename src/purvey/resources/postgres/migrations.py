@@ -43,6 +43,7 @@ class MigrationsProvider(Provider["Migrations"]):
 
     recovers_by = "name"
     forgets = True
+    long_calls = True
 
     async def read(self, call: Call, have: Migrations) -> Observed:
         """Which revisions are applied."""
