@@ -33,6 +33,7 @@ class NodeOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     moved_from: str = ""
     on_failure: OnFailure | None = None
     tags: dict[str, str] = {}
+    preflight: bool = False
 
 
 DEFAULT_OPTIONS = NodeOptions()

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from purvey._plan.plan import Plan
 from purvey._state.check import violations
 from purvey._state.record import decode_state, encode_state
 from purvey._state.state import fold
-
 from tests.support.project import Project
 
 KINDS = ("Thing", "Server", "Tagged", "Port", "Shelf", "Book", "Lock", "Probe")
@@ -36,7 +36,7 @@ class Estate:
         self.serial += 1
         name = f"n{self.serial}"
         shelves = [other for other, node in self.nodes.items() if node["kind"] == "Shelf"]
-        kind = self.rng.choice([kind for kind in KINDS if shelves or kind not in ("Book",)])
+        kind = self.rng.choice([kind for kind in KINDS if shelves or kind != "Book"])
         node: dict[str, object] = {"kind": kind, "size": 1, "color": "red", "uses": [], "shelf": "", "number": self.serial}
         if kind == "Book" or (kind == "Lock" and shelves and self.rng.random() < 0.5):
             node["shelf"] = self.rng.choice(shelves)

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from purvey._apply.executor import Stop, execute
 
-GRAPHS = st.integers(0, 25).flatmap(
-    lambda count: st.tuples(
-        *(st.lists(st.integers(0, max(n - 1, 0)), max_size=4 if n else 0, unique=True) for n in range(count))
+GRAPHS = (
+    st.integers(0, 25)
+    .flatmap(
+        lambda count: st.tuples(
+            *(st.lists(st.integers(0, max(n - 1, 0)), max_size=4 if n else 0, unique=True) for n in range(count))
+        )
     )
-).map(lambda needs: {f"n{n}": tuple(f"n{need}" for need in wanted) for n, wanted in enumerate(needs)})
+    .map(lambda needs: {f"n{n}": tuple(f"n{need}" for need in wanted) for n, wanted in enumerate(needs)})
+)
 
 
 class Work:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+
 from purvey._base.compare import differences
 from purvey._base.value import (
     Late,
@@ -28,7 +29,9 @@ KEYS = TEXT.filter(lambda key: key != "$")
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 LINKS = st.builds(Link, TEXT, TEXT, st.lists(TEXT | st.integers(0, 9), max_size=2).map(tuple))
 LEAVES = SCALARS | LINKS | st.builds(NodeLink, TEXT) | st.builds(SecretRef, TEXT)
-PLAIN = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=8)
+PLAIN = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=8
+)
 FROZEN = st.recursive(
     LEAVES,
     lambda inner: (

@@ -9,12 +9,14 @@ from purvey._apply.call import physical_name
 from purvey._apply.knowledge import OtherStacks, RunKnowledge
 from purvey._apply.observe import needs_reading, observe
 from purvey._apply.parts import Parts
+from purvey._apply.probe import probe
 from purvey._apply.request import Request, StagePlan
 from purvey._base.event import PhaseStarted
 from purvey._base.value import NodeLink, walk
-from purvey._gate.preflight import conflicts, look_around, look_up, secrets_of
+from purvey._gate.preflight import conflicts, disk, look_around, look_up, secrets_of
 from purvey._graph import EMPTY, Graph, Node
 from purvey._plan.decide import Decider
+from purvey._plan.plan import Plan
 from purvey._plan.planner import decide_all, make_plan
 from purvey._script.load import load
 from purvey._state.record import Record
@@ -66,11 +68,20 @@ async def prepare(
     if any(graph.nodes[address].options.adopt for address in found):
         decider = _decider(parts, request, seen, found)
     plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage)
-    findings = [*conflicts(plan, found)]
+    findings = [*disk(parts.folder), *conflicts(plan, found), *await _out_of_reach(parts, plan)]
     findings += await look_around(plan, parts.kinds, _viewer(parts, decider), _caller(parts))
     return StagePlan(
         graph=graph, plan=plan, records=tuple(knowledge.records), reads=tuple(knowledge.reads), findings=tuple(findings)
     )
+
+
+async def _out_of_reach(parts: Parts, plan: Plan) -> list[Finding]:
+    """What the checks that guard the run from the start do not find: a name, a port, a certificate, an answer."""
+    guards = [node for node in plan.nodes.values() if node.options.preflight and parts.kinds.get(node.kind).check]
+    failing = await probe(parts, guards)
+    return [
+        Finding(address, seen, "Nothing was touched. Make it reachable, and try again.") for address, seen in failing.items()
+    ]
 
 
 def _decider(parts: Parts, request: Request, seen: Mapping[Key, Observed], found: Mapping[str, Observed]) -> Decider:

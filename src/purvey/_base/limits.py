@@ -40,6 +40,9 @@ STAGES_MAX: Final = 50
 NAME_LENGTH_MAX: Final = 200
 """Characters in one name or scope; addresses stay readable and index keys short."""
 
+DISK_FREE_BYTES_MIN: Final = 64 * 1024 * 1024
+"""With less free disk than this a run does not start: its journal must never meet a full disk in the middle."""
+
 EVIDENCE_BYTES_MAX: Final = 8_192
 """Bytes of a server's or command's own output kept as evidence in an error."""
 

@@ -7,9 +7,12 @@ is there already under a name that is about to be taken, and whether every secre
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from purvey._base.limits import DISK_FREE_BYTES_MIN
 from purvey._base.value import SecretRef, walk
 from purvey._graph import Node
 from purvey._plan.plan import Plan
@@ -80,6 +83,16 @@ def conflicts(plan: Plan, found: Mapping[str, Observed]) -> list[Finding]:
         for change in plan.changes
         if change.action == "create" and isinstance(found.get(change.address), Present)
     ]
+
+
+def disk(folder: Path) -> list[Finding]:
+    """Whether the disk under `folder`, or under the nearest folder above it that exists, has room for a run."""
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free >= DISK_FREE_BYTES_MIN:
+        return []
+    problem = f"only {free // 1024**2} MiB are free below {place}; a run needs {DISK_FREE_BYTES_MIN // 1024**2}"
+    return [Finding("(this machine)", problem, "Free some space, or keep the store on another disk (`store` in purvey.toml).")]
 
 
 def secrets_of(nodes: Iterable[Node]) -> list[tuple[str, str]]:

@@ -113,7 +113,8 @@ def _explained(root: Path) -> Iterator[None]:
     sys.dont_write_bytecode = True  # A plan leaves nothing behind, not even a __pycache__.
     try:
         yield
-    except PurveyError:
+    except PurveyError as error:
+        error.source = error.source or _line_of(error, root)[0]
         raise
     except Exception as error:
         raise _as_script_error(error, root) from error
@@ -196,6 +197,7 @@ def _run(script: Script, recorder: Recorder, arguments: Mapping[str, Any]) -> di
             "A stack returned something that is not its outputs",
             detail=f"{script.stack.name} returned a {type(result).__name__}; outputs are a dictionary with text as keys.",
             hint='Write `return {"url": ...}`, or nothing.',
+            source=f"{script.path.name}:{script.stack.function.__code__.co_firstlineno}",
         )
     return {key: freeze(item, script.path.name, f"outputs[{key!r}]") for key, item in result.items()}
 

@@ -105,6 +105,23 @@ class Recorder:
             frame = frame.f_back
         return f"{outside.f_code.co_filename}:{outside.f_lineno}" if outside is not None else ""
 
+    def require_fixed(self, text: object, where: str) -> str:
+        """`text`, which must not carry a reference.
+
+        Raises:
+            ScriptError: ``script.token_refused``.
+        """
+        plain = str(text)
+        if self.nonce not in plain:
+            return plain
+        raise ScriptError(
+            "script.token_refused",
+            "A reference stands where a fixed value must",
+            detail=f"{where} cannot depend on a value that is known only after apply.",
+            hint="Take the real value first: value(...).",
+            source=self.source(),
+        )
+
     def declare(self, kind: str, name: str, build: Callable[[str, str], Node]) -> str:
         """Add a node.
 
@@ -120,6 +137,7 @@ class Recorder:
             ScriptError: ``script.bad_name``, or ``script.duplicate_address`` naming both lines.
         """
         source = self.source()
+        self.require_fixed(name, f"The name of a {kind}")
         require_name(name, f"The name of a {kind}", source)
         address = join(self.scope, kind, name)
         first = self.nodes.get(address)
@@ -150,6 +168,7 @@ class Recorder:
     @contextmanager
     def inside(self, name: str) -> Iterator[None]:
         """Everything declared inside gets `name` before its kind in its address."""
+        self.require_fixed(name, "A scope")
         require_name(name, "A scope", self.source())
         outer = self.scope
         self.scope = f"{outer}/{name}" if outer else name

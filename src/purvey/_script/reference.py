@@ -296,13 +296,4 @@ def refuse_tokens(text: str, where: str) -> str:
     Raises:
         ScriptError: ``script.token_refused``.
     """
-    recorder = current()
-    if recorder.nonce not in text:
-        return text
-    raise ScriptError(
-        "script.token_refused",
-        "A reference stands where a fixed value must",
-        detail=f"{where} cannot depend on a value that is known only after apply.",
-        hint="Take the real value first: value(...).",
-        source=recorder.source(),
-    )
+    return current().require_fixed(text, where)

@@ -121,6 +121,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         moved_from: The address this node had before, so that a rename is no replacement.
         on_failure: What the run does when this node fails: ``undo``, ``keep`` or ``continue``; default: the run's own.
         tags: Labels for objects that can carry them.
+        preflight: For a check of something that the script does not make (a registry, a name server): it must pass before the
+            first write, and refuses the run otherwise.
     """
 
     after: Sequence[Resource | str] = ()
@@ -133,6 +135,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     moved_from: str = ""
     on_failure: OnFailure | None = None
     tags: Mapping[str, str] | None = None
+    preflight: bool = False
 
 
 def _node_options(options: Options | None, source: str) -> NodeOptions:
@@ -145,7 +148,7 @@ def _node_options(options: Options | None, source: str) -> NodeOptions:
     return NodeOptions(
         after, options.protect, options.retain, options.adopt, tuple(options.ignore), options.timeout_s,
         freeze(options.replace_when, source, "opts.replace_when"), options.moved_from, options.on_failure,
-        tags,
+        tags, options.preflight,
     )  # fmt: skip
 
 

@@ -177,13 +177,11 @@ def _node_class(function: Callable[..., Any], signature: inspect.Signature, prov
 
 
 def _bad_signature(function: Callable[..., Any], parameter: str) -> ScriptError:
-    line = function.__code__.co_firstlineno if hasattr(function, "__code__") else 0
     return ScriptError(
         "script.step_signature",
         "A step has a parameter it cannot have",
         detail=f"`{parameter}` of {function.__name__}: a step's arguments are recorded by name.",
         hint="Use ordinary named parameters.",
-        source=f"{function.__code__.co_filename}:{line}" if line else "",
     )
 
 

@@ -143,7 +143,7 @@ def secret(source: str, /) -> Secret:
         raise ScriptError(
             "script.bad_secret",
             "A secret's source is not of the form backend:path",
-            detail=f"secret({source!r}) names no backend.",
+            detail="What was given names no backend; if it is the secret itself, it does not belong into a script.",
             hint='Write secret("env:NAME") or secret("file:path").',
             source=current().source(),
         )

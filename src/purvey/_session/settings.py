@@ -16,7 +16,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -28,17 +28,20 @@ from purvey.errors import ScriptError
 FILE = "purvey.toml"
 
 
+_Parallel = Annotated[int, msgspec.Meta(ge=1, le=PARALLEL_MAX)]
+
+
 class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one environment says: see the module's docstring."""
 
     on_failure: OnFailure = "undo"
-    max_deletes: int | None = None
-    parallel: int | None = None
+    max_deletes: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    parallel: _Parallel | None = None
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     store: str = ".purvey"
-    parallel: int = PARALLEL_DEFAULT
+    parallel: _Parallel = PARALLEL_DEFAULT
     env: dict[str, EnvironmentSettings] = {}
 
 
@@ -93,13 +96,6 @@ def _read(path: Path) -> _File:
         raise ScriptError(
             "script.settings", "The project's settings cannot be read", detail=f"{path.name}: {error}", source=str(path)
         ) from None
-    if not 1 <= found.parallel <= PARALLEL_MAX:
-        raise ScriptError(
-            "script.settings",
-            "The project's settings cannot be read",
-            detail=f"parallel = {found.parallel}: must be 1 to {PARALLEL_MAX}",
-            source=str(path),
-        )
     return found
 
 
@@ -123,7 +119,7 @@ def given_values(script: Path, env: str, command_line: Mapping[str, Any]) -> dic
             raise ScriptError(
                 "script.settings", "An environment's file cannot be read", detail=f"{path.name}: {error}", source=str(path)
             ) from None
-        found |= {name: Given(value, path.name) for name, value in data.items()}
+        found |= {name.replace("-", "_"): Given(value, path.name) for name, value in data.items()}
     for name, text in os.environ.items():
         if name.startswith("PURVEY_PARAM_"):
             found[name.removeprefix("PURVEY_PARAM_").lower()] = Given(text, name)

@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 
 import pytest
-from purvey.errors import PurveyError
 
+from purvey.errors import PurveyError
 from tests.support.project import Project
 
 CASES = sorted(Path(__file__).parent.glob("*.txt"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from purvey._base.value import Masked, Unknown
 from purvey._plan.plan import Change, Plan
 from purvey.errors import RefusedError, ScriptError
-
 from tests.support.project import Project, actions, names
 
 
@@ -78,7 +78,7 @@ def test_a_replacement_says_why(project: Project) -> None:
 
 
 def test_replacing_a_container_replaces_its_contents(project: Project) -> None:
-    """Contents are replaced with their container, lose their data, and their old objects are forgotten with the old container."""
+    """Contents are replaced with their container; their old objects are forgotten with the old one, and their data lost."""
     project.declare('s = Shelf("s")\nBook("b", shelf=s)\nLock("l", shelf=s)')
     project.apply()
     project.declare('s = Shelf("s", color="blue")\nBook("b", shelf=s)\nLock("l", shelf=s)')
@@ -222,7 +222,9 @@ def test_secrets_are_compared_by_digest(project: Project, monkeypatch: pytest.Mo
 
 def test_checks_run_when_something_below_them_changes(project: Project) -> None:
     """Also through a node that stays as it is; otherwise they are left alone."""
-    script = 'a = Thing("a", size={0})\nb = Thing("b", text=a.key)\nProbe("p", of=b)\nThing("far")\nProbe("q", absent="nothing")'
+    script = (
+        'a = Thing("a", size={0})\nb = Thing("b", text=a.key)\nProbe("p", of=b)\nThing("far")\nProbe("q", absent="nothing")'
+    )
     project.declare(script.format(1))
     assert actions(project.plan())["p"] == "check"
     project.apply()

@@ -98,7 +98,8 @@ def test_arguments_of_steps(scripts: Scripts) -> None:
     assert graph.nodes["step.go::s"].needs == ("test.Thing::t",)
     assert graph.nodes["step.go::s"].kind == "step.go"
     for call, said in [
-        ('go("s")', "`a`"), ('go("s", 1, c=2)', "no input `c`"), ('go("s", "text")', "must be int"), ('go("s", 1, "x", "y", 2)', "4"),
+        ('go("s")', "`a`"), ('go("s", 1, c=2)', "no input `c`"), ('go("s", "text")', "must be int"),
+        ('go("s", 1, "x", "y", 2)', "4"),
     ]:  # fmt: skip
         with pytest.raises(ScriptError) as caught:
             scripts.load(script.format(call=call))

@@ -1,0 +1,73 @@
+"""Preflight: what would make a run fail is found before the first write, all of it at once."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections import namedtuple
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from purvey import Session
+from purvey.errors import RefusedError
+
+SCRIPT = """
+from purvey import Options, stack
+from purvey.resources import files, http, tcp
+
+@stack
+def guarded(env: str, port: int) -> None:
+    tcp.Check("name", host="no-such-host.invalid", port=443, opts=Options(preflight=True))
+    tcp.Check("port", host="127.0.0.1", port=port, opts=Options(preflight=True))
+    http.Check("answer", url=f"http://127.0.0.1:{port}/", opts=Options(preflight=True))
+    files.File("made", path="made.txt", content="x")
+"""
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that nobody listens on, kept from others for as long as the test runs."""
+    with closing(socket.socket()) as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The script in a project of its own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    path = tmp_path / "guarded.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_all_that_is_out_of_reach_is_told_before_the_first_write(script: Path, closed_port: int) -> None:
+    """A name that does not resolve, a port and a page that do not answer: three findings, nothing made."""
+    with pytest.raises(RefusedError) as refused:
+        Session(script).apply(script, parameters={"port": closed_port}, approve=lambda plan: "test")
+
+    assert [finding.partition(":")[0] for finding in refused.value.findings] == ["tcp.Check", "tcp.Check", "http.Check"]
+    assert "no-such-host.invalid" in refused.value.findings[0]
+    assert not (script.parent / "made.txt").exists()
+
+
+def test_a_plan_shows_the_same_findings(script: Path, closed_port: int) -> None:
+    """Whoever reads the plan sees that it cannot succeed."""
+    warnings = Session(script).plan(script, parameters={"port": closed_port}).warnings
+
+    assert sum("127.0.0.1" in warning for warning in warnings) == 2
+
+
+def test_a_full_disk_refuses_the_run(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With too little room for a journal nothing starts."""
+    script.write_text(SCRIPT.replace("tcp.Check", "# ").replace("http.Check", "# "))
+    usage = namedtuple("usage", "total used free")  # noqa: PYI024 - the shape that shutil returns.
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 4096))
+
+    with pytest.raises(RefusedError, match="cannot succeed") as refused:
+        Session(script).apply(script, parameters={"port": 1}, approve=lambda plan: "test")
+
+    assert "0 MiB are free" in refused.value.findings[0]
