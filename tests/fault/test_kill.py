@@ -13,10 +13,10 @@ from tests.fault.crash import POINTS_MAX, Act, Ending, Story, killed_at, undistu
 LAYERS = """
 @stack
 def main(size: int = 1, color: str = "red", more: bool = False):
-    shelf = Shelf("shelf")
+    shelf = Shelf("shelf", color=color)
     a = Thing("a", size=size, color=color)
     b = Server("b", text=a.label)
-    c = Tagged("c", size=size)
+    c = Tagged("c", size=size, color=color)
     Book("book", shelf=shelf, text=b.key)
     Probe("ok", of=b)
     if more:
@@ -74,6 +74,9 @@ STORIES = {
     "update": Story(LAYERS, Act("apply", {"size": 2}), FIRST),
     "replace": Story(LAYERS, Act("apply", {"color": "blue"}), FIRST),
     "undo-on-failure": Story(LAYERS, Act("apply", {"size": 2, "more": True}), FIRST, (("create", "bad"),), "undone"),
+    "undo-of-replacements": Story(
+        LAYERS, Act("apply", {"color": "blue", "more": True}), FIRST, (("create", "bad"),), "undone"
+    ),
     "undo-of-creates": Story(LAYERS, Act("apply", {"more": True}), (), (("create", "bad"),), "undone"),
     "undo-by-request": Story(LAYERS, Act("undo"), (Act("apply"), Act("apply", {"size": 3})), (), "undone"),
     "destroy": Story(LAYERS, Act("destroy"), FIRST),

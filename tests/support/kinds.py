@@ -62,7 +62,7 @@ class ThingProvider(Provider[Any]):
         with _Effect("create", name) as world, world.edited() as content:
             if key not in content["objects"]:
                 content["objects"][key] = {"name": name, "kind": want._kind.name, "token": call.token, **self.fields(want)}
-                content["objects"][key]["revision"] = 1
+                content["objects"][key] |= {"revision": 1, "tag": call.name}
                 content["log"].append(f"create {name}")
         await call.identified(key)
         return self.outcome(key)
@@ -104,7 +104,7 @@ class ThingProvider(Provider[Any]):
         """Remove it; gone already is success."""
         with _Effect("delete", _name(call)) as world, world.edited() as content:
             objects = content["objects"]
-            if objects.pop(call.id, None) is not None:
+            if objects.pop(call.id or call.name, None) is not None:
                 content["log"].append(f"delete {_name(call)}")
             for key in [key for key, entry in objects.items() if entry.get("shelf") == call.id]:
                 del objects[key]  # What is in it goes with it.
@@ -171,10 +171,13 @@ class TaggedProvider(TokenProvider):
             return f"tag-{content['serial']}"
 
     async def find(self, call: Call, want: Any) -> Observed:
-        """What carries this node's name."""
-        for key, entry in here().objects.items():
-            if entry.get("name") == _name(call) and entry.get("kind") == want._kind.name:
-                return Present(key, {**self.outputs(key), **{name: entry[name] for name in FIELDS if name in entry}})
+        """What carries this object's own tag; else, for adoption, what is called so."""
+        objects = here().objects
+        named = [key for key, entry in objects.items() if (entry.get("name"), entry.get("kind")) == (_name(call), want._kind.name)]
+        tagged = [key for key in named if objects[key].get("tag") == call.name]
+        for key in (*tagged, *named):
+            entry = objects[key]
+            return Present(key, {**self.outputs(key), **{name: entry[name] for name in FIELDS if name in entry}})
         return Absent()
 
 

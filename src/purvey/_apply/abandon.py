@@ -6,13 +6,14 @@ What may have been made is deleted, which is a success where nothing is there; w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Failure, Performer
-from purvey._apply.recover import attempts_for, begun_view
+from purvey._apply.recover import attempts_for, begun_view, is_recorded
 from purvey._apply.redacting import clean_error
 from purvey._state.record import Failed
 from purvey._state.state import InDoubt
@@ -50,12 +51,11 @@ async def _take_back(performer: Performer, doubt: InDoubt) -> None:
     call = performer.parts.call(
         begun.address, begun.node.name, object_id=doubt.id or begun.node.id, token=begun.token, undoes=begun.token
     )
-    if recovers_by == "tag_at_create" and begun.verb == "create" and not call.id:
-        found = await kind.provider.find(call, have)
-        if not isinstance(found, Present):
+    if recovers_by != "name" and begun.verb == "create" and not call.id:
+        call.id = await _made_id(performer, doubt, kind, call, have)
+        if not call.id:
             return
-        call.id = found.id
-        have = begun_view(performer, msgspec.structs.replace(begun.node, id=found.id), found.id)
+        have = begun_view(performer, msgspec.structs.replace(begun.node, id=call.id), call.id)
 
     async def act() -> Outcome | None:
         return await _undo(performer, doubt, kind, call, have)
@@ -64,6 +64,17 @@ async def _take_back(performer: Performer, doubt: InDoubt) -> None:
         return await kind.provider.ready(call, have)
 
     await attempts_for(performer, begun, kind).until_done(act, ready)
+
+
+async def _made_id(performer: Performer, doubt: InDoubt, kind: Kind, call: EngineCall, have: Any) -> str:
+    """The id of what an interrupted create may have made; empty where nothing is there."""
+    provider = kind.provider
+    if provider.recovers_by == "token":  # The same token answers with the same object, which only then can be named.
+        attempts = attempts_for(performer, doubt.begun, kind)
+        done = await attempts.until_done(partial(provider.create, call, have), partial(provider.ready, call, have))
+        return done.id if done is not None else ""
+    found = await provider.find(call, have)
+    return found.id if isinstance(found, Present) and not is_recorded(performer, found.id) else ""
 
 
 async def _undo(performer: Performer, doubt: InDoubt, kind: Kind, call: EngineCall, have: Any) -> Outcome | None:

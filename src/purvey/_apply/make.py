@@ -115,8 +115,10 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
 
 
 def _seen(kind: Kind, wanted: ResourceState, values: dict[str, Value]) -> dict[str, dict[str, Value]]:
+    """What was found, for the record; an output whose difference is drift is not taken for what was wished."""
     inputs = {**wanted.inputs, **{name: value for name, value in values.items() if name in kind.inputs}}
-    return {"inputs": inputs, "outputs": {name: value for name, value in values.items() if name in kind.outputs}}
+    kept = kind.outputs.difference(kind.compared)
+    return {"inputs": inputs, "outputs": {name: value for name, value in values.items() if name in kept}}
 
 
 def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:

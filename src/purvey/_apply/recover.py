@@ -123,7 +123,7 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     now = parts.clock.now()
     if isinstance(found, Unreadable):
         raise _in_doubt(begun)
-    if not isinstance(found, Present):
+    if not isinstance(found, Present) or (begun.verb == "create" and is_recorded(performer, found.id)):
         await performer.record(
             Failed(
                 at=now, operation=begun.operation, address=begun.address, generation=begun.generation, code="not_found",
@@ -137,6 +137,11 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
         Succeeded(at=now, operation=begun.operation, address=begun.address, generation=begun.generation, state=record)
     )
     return f"{begun.address}: the interrupted create had happened; it is recorded now"
+
+
+def is_recorded(performer: Performer, object_id: str) -> bool:
+    """Whether an object found is one that is known: the old one of a replacement carries the new one's tags."""
+    return any(record.id == object_id for record in performer.parts.state.resources.values())
 
 
 def attempts_for(performer: Performer, begun: Begun, kind: Kind) -> Attempts:

@@ -100,11 +100,12 @@ class Decider:
         if address in self.settled or address in self.decisions:
             return
         record = self.state.latest(address)
+        behind = self._is_behind(node, record)
         if not self._everything and not self.selection.covers(address):
             self._skip(address, record)
             return
         kind = self.kinds.get(node.kind)
-        upstream = not self.touched.isdisjoint(node.needs) or self._is_behind(node, record)
+        upstream = behind or not self.touched.isdisjoint(node.needs)
         if record is not None and record.digest == node.digest and not upstream and not kind.secrets:
             seen = self.observed.get((address, record.generation))
             if seen is None or (type(seen) is Present and _matches(seen.values, record)):
@@ -154,7 +155,7 @@ class Decider:
             self.settled[address] = record
             if record.digest != node.digest or not _same_terms(node, record):
                 self.restated[address] = node
-            if upstream:
+            if not self.touched.isdisjoint(node.needs):
                 self.touched.add(address)
         else:
             self.decisions[address] = decision
@@ -171,7 +172,8 @@ class Decider:
         if isinstance(seen, Absent):
             return self._make(node, kind, inputs, "create", record, cause="it is gone", lost=True)
         if isinstance(seen, Unreadable):
-            return self._unreadable(node, kind, record, inputs, seen.reason, upstream=upstream)
+            changes_below = not self.touched.isdisjoint(node.needs)
+            return self._unreadable(node, kind, record, inputs, seen.reason, upstream=changes_below)
         reasons = self._replacement_reasons(node, record)
         changes = self._diff(node, kind, record, inputs, seen).changes
         reasons += [f"`{change.path}` cannot be changed in place" for change in changes if change.replaces]

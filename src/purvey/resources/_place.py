@@ -83,10 +83,10 @@ async def remove(call: Call, path: str) -> None:
     status = await call.host.stat(path)
     if status is not None and status.kind in ("file", "link"):
         await call.host.remove(path)
-    await _forget(call, path)
+    await forget(call, path)
 
 
-async def _forget(call: Call, path: str) -> None:
+async def forget(call: Call, path: str) -> None:
     """Remove what purvey keeps about a path, and the object's own folder once nothing is left in it."""
     if await call.host.stat(call.folder) is None:
         return

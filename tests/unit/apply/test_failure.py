@@ -214,15 +214,31 @@ def test_a_started_branch_finishes_before_the_undo(project: Project) -> None:
     project.require_sound()
 
 
-def test_an_ambiguous_failure_leaves_nothing_behind(project: Project) -> None:
+@pytest.mark.parametrize("kind", ["Thing", "Server", "Tagged"])
+def test_an_ambiguous_failure_leaves_nothing_behind(project: Project, kind: str) -> None:
     """A create that answered with an error and happened all the same is found and taken back with the rest."""
-    project.declare('Tagged("a")')
-    project.world.fail("create", "a", "invalid", may_exist=True, after=True)
+    project.declare(f'{kind}("a")')
+    project.world.fail("create", "a", "invalid", may_exist=True, after=True, times=1)
 
     run = project.apply()
 
     assert run.result == "undone"
     assert project.world.objects == {}
+    project.require_sound()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("kind", ["Thing", "Server", "Tagged"])
+def test_an_ambiguous_replacement_spares_the_old_object(project: Project, kind: str, after: bool) -> None:
+    """The old object is not taken for the new one that may have been made, though it carries the same name."""
+    project.declare(f'{kind}("a", color="red")')
+    project.apply()
+    (old,) = project.world.objects
+    project.declare(f'{kind}("a", color="blue")')
+    project.world.fail("create", "a", "invalid", may_exist=True, after=after, times=1)
+
+    assert project.apply().result == "undone"
+    assert list(project.world.objects) == [old]
     project.require_sound()
 
 

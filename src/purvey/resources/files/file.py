@@ -53,7 +53,8 @@ class FileProvider(Provider["File"]):
         status = await call.host.stat(have.path)
         if status is None:
             return Absent()
-        digest = await _seen(call, have.path, status, keyed=have.digest.startswith(_KEYED))
+        keyed = have.digest.startswith(_KEYED) if have.digest else is_secret(have)  # One that is being adopted has none yet.
+        digest = await _seen(call, have.path, status, keyed=keyed)
         return Present(have.path, {"digest": digest, **_place.attributes(status, have)})
 
     async def find(self, call: Call, want: File) -> Observed:
@@ -71,7 +72,12 @@ class FileProvider(Provider["File"]):
         require_absolute(want.path)
         data = bytes_of(want)
         outputs = await _outputs(call, want, data)
-        await _write(call, want, data)
+        try:
+            await _write(call, want, data)
+        except HostError:
+            if await call.host.stat(want.path) is None:  # Nothing was made, so nothing is kept about it.
+                await _place.forget(call, want.path)
+            raise
         await call.identified(want.path)
         return Done(want.path, outputs)
 

@@ -1,0 +1,44 @@
+"""Every kind does what the engine relies on: the conformance kit, on real files, processes and servers."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from purvey.testing.conformance import Bench, Case, behaviours
+from tests.e2e.conformance import cases_files, cases_tls
+
+CASES: tuple[type[Case], ...] = (
+    cases_files.DirectoryCase,
+    cases_files.FileCase,
+    cases_files.TemplateCase,
+    cases_files.LinkCase,
+    cases_tls.PrivateKeyCase,
+    cases_tls.AuthorityCase,
+    cases_tls.CertificateCase,
+)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    """One bench for all cases, so that those of a server share it; in the end nothing is left of it."""
+    folder = Path(tempfile.mkdtemp(prefix="purvey-kit-"))
+    folder.chmod(0o755)
+    try:
+        with Bench(folder) as bench:
+            yield bench
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("case", "behaviour"),
+    [pytest.param(case, name, id=f"{case.__name__}-{name}") for case in CASES for name in behaviours(case)],
+)
+def test_a_kind_conforms(case: type[Case], behaviour: str, bench: Bench) -> None:
+    """The kind behaves as the engine, and everybody who reads a plan, takes for granted."""
+    bench.check(case, behaviour)
