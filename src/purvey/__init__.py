@@ -12,8 +12,9 @@ from purvey._base.version import VERSION
 
 if TYPE_CHECKING:
     from purvey._base.value import Secret, reveal
+    from purvey._script.fields import Input, Output
     from purvey._script.parameters import Param
-    from purvey._script.resource import Input, Options, Output, Resource
+    from purvey._script.resource import Options, Resource
     from purvey._script.step import step
     from purvey._script.words import (
         component,
@@ -58,9 +59,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Input": "_script.resource",
+    "Input": "_script.fields",
     "Options": "_script.resource",
-    "Output": "_script.resource",
+    "Output": "_script.fields",
     "Param": "_script.parameters",
     "Resource": "_script.resource",
     "Secret": "_base.value",

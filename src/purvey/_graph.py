@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from purvey._base.address import kind_of
+from purvey._base.address import split
 from purvey._base.value import PLAIN, Link, NodeLink, Value, walk
 from purvey.errors import ScriptError
 
@@ -102,12 +102,20 @@ class Selection(msgspec.Struct, frozen=True):
             return False
         return not any(_matches(address, pattern) for pattern in self.excludes)
 
+    def unmatched(self, addresses: Iterable[str]) -> list[str]:
+        """The patterns that mean none of these: most likely misspelt."""
+        known = list(addresses)
+        patterns = (*self.targets, *self.excludes)
+        return [pattern for pattern in patterns if not any(_matches(address, pattern) for address in known)]
+
 
 ALL = Selection()
 
 
 def _matches(address: str, pattern: str) -> bool:
-    return fnmatchcase(address, pattern) or kind_of(address) == pattern or address.rpartition("::")[2] == pattern
+    """Whether `pattern` means the node: a glob over its address, with or without its scope, over its kind, or its name."""
+    _, kind, name = split(address)
+    return any(fnmatchcase(text, pattern) for text in (address, f"{kind}::{name}", kind)) or name == pattern
 
 
 def edges_of(inputs: Mapping[str, Value], after: Iterable[str]) -> tuple[str, ...]:

@@ -74,9 +74,7 @@ STORIES = {
     "update": Story(LAYERS, Act("apply", {"size": 2}), FIRST),
     "replace": Story(LAYERS, Act("apply", {"color": "blue"}), FIRST),
     "undo-on-failure": Story(LAYERS, Act("apply", {"size": 2, "more": True}), FIRST, (("create", "bad"),), "undone"),
-    "undo-of-replacements": Story(
-        LAYERS, Act("apply", {"color": "blue", "more": True}), FIRST, (("create", "bad"),), "undone"
-    ),
+    "undo-of-replacements": Story(LAYERS, Act("apply", {"color": "blue", "more": True}), FIRST, (("create", "bad"),), "undone"),
     "undo-of-creates": Story(LAYERS, Act("apply", {"more": True}), (), (("create", "bad"),), "undone"),
     "undo-by-request": Story(LAYERS, Act("undo"), (Act("apply"), Act("apply", {"size": 3})), (), "undone"),
     "destroy": Story(LAYERS, Act("destroy"), FIRST),

@@ -173,7 +173,9 @@ class TaggedProvider(TokenProvider):
     async def find(self, call: Call, want: Any) -> Observed:
         """What carries this object's own tag; else, for adoption, what is called so."""
         objects = here().objects
-        named = [key for key, entry in objects.items() if (entry.get("name"), entry.get("kind")) == (_name(call), want._kind.name)]
+        named = [
+            key for key, entry in objects.items() if (entry.get("name"), entry.get("kind")) == (_name(call), want._kind.name)
+        ]
         tagged = [key for key in named if objects[key].get("tag") == call.name]
         for key in (*tagged, *named):
             entry = objects[key]

@@ -13,7 +13,7 @@ import pytest
 from tests.tidy import house
 
 BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-SNIPPET = re.compile(r"^ *--8<-- .*$", re.MULTILINE)
+SNIPPET = re.compile(r"^ *--8<--(?: .*|\n(?:.*\n)*? *--8<--)$", re.MULTILINE)
 
 PAGES = [name for name in house.files() if name.endswith(".md")]
 

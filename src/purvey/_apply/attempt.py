@@ -58,14 +58,18 @@ class Attempts:
         clock: Time and chance.
         observer: Sees waits and retries.
         stop: When it is asked, waiting ends at the next look.
+        guard: Called before each call; raises when the lease is not ours any more.
     """
 
-    def __init__(self, job: Job, clock: Clock, observer: Observer, stop: Stop) -> None:
+    def __init__(
+        self, job: Job, clock: Clock, observer: Observer, stop: Stop, guard: Callable[[], None] = lambda: None
+    ) -> None:
         self.job = job
         self.count = 1
         self._clock = clock
         self._observer = observer
         self._stop = stop
+        self._guard = guard
 
     async def until_done(self, act: Act, ready: Act) -> Done | None:
         """Perform `act`, then ask `ready` for as long as it is pending.
@@ -98,6 +102,7 @@ class Attempts:
 
     async def _retry(self, act: Act) -> Outcome | None:
         while True:
+            self._guard()
             deadline = asyncio.timeout(self.job.deadline_s)
             try:
                 async with deadline:
@@ -106,8 +111,10 @@ class Attempts:
                 if isinstance(error, TimeoutError) and deadline.expired():
                     raise Parked(self.job.address, f"no answer within {self.job.deadline_s:g} s", interrupted=False) from error
                 verdict = judge(error, self.count, self.job.recovers_by, self._clock)
-                if isinstance(verdict, GiveUp) or self._stop.is_asked():
-                    raise _final(verdict, error) from error
+                if isinstance(verdict, GiveUp):
+                    raise verdict.error from error
+                if self._stop.is_asked():  # It may pass by itself, but nobody wants to wait: the run is resumed later.
+                    raise Parked(self.job.address, str(error), interrupted=True) from error
                 self._see_retry(error, verdict.seconds)
                 await self._clock.sleep(verdict.seconds)
                 self.count += 1
@@ -121,7 +128,3 @@ class Attempts:
                 code=code, detail=str(error).splitlines()[0] if str(error) else "", again_s=again_s,
             )
         )  # fmt: skip
-
-
-def _final(verdict: object, error: BaseException) -> BaseException:
-    return verdict.error if isinstance(verdict, GiveUp) else error

@@ -9,7 +9,7 @@ import msgspec
 from purvey._base.clock import Clock
 from purvey._base.limits import ATTEMPTS_MAX, BACKOFF_S, BACKOFF_S_MAX
 from purvey.errors import InternalError, ProviderError, PurveyError
-from purvey.providers import RecoversBy
+from purvey.providers import NotKnownError, RecoversBy
 
 TRANSIENT: Final = frozenset({"throttled", "unavailable", "timeout", "conflict", "in_use"})
 """Codes that may pass by themselves."""
@@ -52,6 +52,13 @@ def as_provider_error(error: BaseException) -> ProviderError:
         raise error
     if isinstance(error, PurveyError):
         return ProviderError("failed", error.summary, detail=error.detail, hint=error.hint)
+    if isinstance(error, NotKnownError):
+        return ProviderError(
+            "not_found",
+            "A secret that is needed is not there",
+            detail=f"`{error}` was recorded, and its source does not have it any more.",
+            hint="Put it back into its source, and try again.",
+        )
     if isinstance(error, TimeoutError):
         return ProviderError("timeout", "A call took longer than its deadline", may_exist=True)
     text = f"{type(error).__name__}: {error}"

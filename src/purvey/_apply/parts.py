@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from purvey._apply.call import EngineCall
 from purvey._apply.redacting import Redacting
 from purvey._base.address import full, split
-from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, resolve, thaw
+from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, resolve, thaw, walk
 from purvey._secrets.redaction import Redactor
 from purvey._state.record import ResourceState, thawed
-from purvey.errors import InternalError
+from purvey.errors import InternalError, ProviderError, ScriptError
 
 if TYPE_CHECKING:
     from purvey._base.clock import Clock
@@ -41,6 +41,9 @@ class Parts:
         observer: Sees every event.
         folder: Where this stack's objects keep their own files.
         estate: The store's id.
+
+    Attributes:
+        guard: Called before each call of a provider; raises when the lease is lost.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Parts:
         self.reader = reader
         self.sealer = sealer
         self.clock = clock
+        self.guard: Callable[[], None] = lambda: None
         self.redactor = Redactor()
         self.observer = Redacting(observer, self.redactor)
         self.folder = folder
@@ -66,7 +70,10 @@ class Parts:
 
     def mask(self, reference: SecretRef) -> Masked:
         """A secret in a backend as a plan may hold it."""
-        return self.sealer.mask(self.reader.read(reference.source))
+        try:
+            return self.sealer.mask(self.reader.read(reference.source))
+        except (ScriptError, ProviderError):  # Preflight tells; a plan can be made all the same.
+            return Masked(f"(unreadable) {reference.source}", reference)
 
     def open(self, reference: SecretRef) -> Secret:
         """A secret in a backend as a provider gets it."""
@@ -76,33 +83,39 @@ class Parts:
 
     def masked_link(self, link: Link) -> Value:
         """What an output is by the record, secrets masked; `Unknown` while its node is not recorded."""
+        return dig(self._recorded(link), link.path)
+
+    def _recorded(self, link: Link) -> Value:
+        """The whole output that `link` points into."""
         record = self.state.latest(link.address)
         if record is None:
             return Unknown(str(link))
         values = record.outputs if link.output in record.outputs else record.inputs
         if link.output not in values:
-            return dig(self.kinds.get(record.kind).default(link.output), link.path)
-        value = thaw(values[link.output])
-        return dig(value, link.path) if link.path else value
+            return self.kinds.get(record.kind).default(link.output)
+        return thaw(values[link.output])
 
     def open_link(self, link: Link) -> Value:
         """What an output is by the record, secrets opened."""
-        return self.opened(self.masked_link(link))
+        return dig(self.opened(self._recorded(link)), link.path)
 
     def opened(self, value: Value) -> Value:
         """`value` with everything masked in it opened: read again from its source, or unsealed."""
-        kind = type(value)
-        if kind is Masked:
-            if value.origin is not None:
-                return resolve(value.origin, self.open_link, self.open)
-            secret = self.sealer.unseal(value)
-            self.redactor.add(secret)
-            return secret
-        if kind is dict:
-            return {key: self.opened(item) for key, item in value.items()}
-        if kind is list:
-            return [self.opened(item) for item in value]
-        return value
+        return _with_masked(value, self._open_masked)
+
+    def _open_masked(self, masked: Masked) -> Value:
+        if masked.origin is not None:
+            return resolve(masked.origin, self.open_link, self.open)
+        secret = self.sealer.unseal(masked)
+        self.redactor.add(secret)
+        return secret
+
+    def _open_if_there(self, masked: Masked) -> Value:
+        """A secret opened; itself where its source does not yield it any more, so that only who needs it fails."""
+        try:
+            return self._open_masked(masked)
+        except (ScriptError, ProviderError):
+            return masked
 
     def masked_inputs(self, node: Node) -> dict[str, Value]:
         """A node's inputs by the record as it is now, secrets masked."""
@@ -133,12 +146,30 @@ class Parts:
         return value
 
     def record_view(self, record: ResourceState) -> Any:
-        """A recorded object as an instance of its declaration, secrets opened."""
+        """A recorded object as an instance of its declaration, secrets opened as far as they can be."""
         kind = self.kinds.get(record.kind)
         values = {**thawed(record.inputs), **thawed(record.outputs)}
-        if kind.secrets:
-            values = {name: self.opened(value) if name in kind.secrets else value for name, value in values.items()}
-        return self.view(kind, record.address, values)
+        return self.view(kind, record.address, _with_masked(values, self._open_if_there))
+
+    def former_view(self, record: ResourceState) -> Any:
+        """A recorded object that is to be put back, as `record_view`.
+
+        Raises:
+            ProviderError: ``not_found`` if a secret of it has another value by now, or none: what was cannot come back.
+        """
+        for name, value in thawed(record.inputs).items():
+            if any(type(item) is Masked and self._has_passed(item) for item in walk(value)):
+                raise ProviderError(
+                    "not_found",
+                    "The former secret is not there any more",
+                    detail=f"`{name}` of {record.address} is read from its source again, which now has another value or none.",
+                    hint="Put the former secret back into its source and undo again, or apply the script with the new one.",
+                )
+        return self.record_view(record)
+
+    def _has_passed(self, masked: Masked) -> bool:
+        """Whether a recorded secret's source yields another one now."""
+        return masked.origin is not None and bool(resolve(masked.origin, self.masked_link, self.mask) != masked)
 
     def call(self, address: str, name: str, **more: Any) -> EngineCall:
         """The gate for one operation on the node at `address`."""
@@ -155,3 +186,15 @@ class Parts:
         """Where the object at `address` keeps its own files."""
         scope, kind, name = split(address)
         return str(self.folder.joinpath(*scope.split("/"), kind, name))
+
+
+def _with_masked(value: Value, function: Callable[[Masked], Value]) -> Value:
+    """`value` with `function` applied to every masked secret in it."""
+    kind = type(value)
+    if kind is Masked:
+        return function(value)
+    if kind is dict:
+        return {key: _with_masked(item, function) for key, item in value.items()}
+    if kind is list:
+        return [_with_masked(item, function) for item in value]
+    return value

@@ -178,6 +178,8 @@ class Performer:
             done = await attempts.until_done(lambda: act(call), lambda: kind.provider.ready(call, want))
         except ProviderError as error:
             clean_error(error, self.parts.redactor)
+            made = begun.verb == "create" and bool(call.id)  # It was identified, so it is there, whatever the error thinks.
+            error.may_exist = error.may_exist or made
             await self.record(self._failed(begun, error, attempts))
             raise
         record = self._made(begun, kind, done, call)
@@ -246,7 +248,7 @@ class Performer:
         name = node.kind if node is not None else record.kind if record is not None else ""
         if not name:  # Nothing is declared or recorded there: a removal that another one has done.
             job = _job(self.parts.run, operation, "nothing", OPERATION_TIMEOUT_S, started)
-            return Attempts(job, self.parts.clock, self.parts.observer, self.stop)
+            return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard)
         kind = self.parts.kinds.get(name)
         own = node.options.timeout_s if node is not None else None
         limit = own or OPERATION_TIMEOUT_S
@@ -255,7 +257,7 @@ class Performer:
         job = _job(self.parts.run, operation, kind.provider.recovers_by, limit, started)
         if own or kind.provider.long_calls:
             job = msgspec.structs.replace(job, deadline_s=max(job.deadline_s, limit))
-        return Attempts(job, self.parts.clock, self.parts.observer, self.stop)
+        return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard)
 
     def _now(self) -> float:
         return self.parts.clock.now()

@@ -7,6 +7,7 @@ that tags at creation is looked for first; for one with nothing the run stops an
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ async def _settle(performer: Performer, doubt: InDoubt) -> str:
     if begun.verb == "delete" or recovers_by in ("token", "name"):
         return await _repeat(performer, doubt, kind)
     if recovers_by == "nothing":
-        raise _in_doubt(begun)
+        raise _in_doubt(begun, performer.parts.stack)
     if kind.provider.forgets and begun.verb == "undo":
         return await _look_whether_gone(performer, doubt, kind)
     if begun.verb == "create" or kind.provider.forgets:  # A step's second run is not the first one's continuation.
@@ -122,7 +123,7 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     found = await kind.provider.find(call, want)
     now = parts.clock.now()
     if isinstance(found, Unreadable):
-        raise _in_doubt(begun)
+        raise _in_doubt(begun, parts.stack)
     if not isinstance(found, Present) or (begun.verb == "create" and is_recorded(performer, found.id)):
         await performer.record(
             Failed(
@@ -151,18 +152,19 @@ def attempts_for(performer: Performer, begun: Begun, kind: Kind) -> Attempts:
         run=parts.run, operation=f"recover {begun.address}", address=begun.address, recovers_by=kind.provider.recovers_by,
         timeout_s=OPERATION_TIMEOUT_S, started=parts.clock.monotonic(),
     )  # fmt: skip
-    return Attempts(job, parts.clock, parts.observer, performer.stop)
+    return Attempts(job, parts.clock, parts.observer, performer.stop, parts.guard)
 
 
-def _in_doubt(begun: Begun) -> StateError:
+def _in_doubt(begun: Begun, stack: str) -> StateError:
+    name, _, env = stack.rpartition("/")
+    settle = f"purvey state settle {shlex.quote(begun.address)} --stack {name} -e {env}"
     return StateError(
         "state.in_doubt",
         "An interrupted operation cannot be settled by purvey",
         detail=f"The {begun.verb} of {begun.address} began and its end is not recorded. Its kind ({begun.node.kind}) has "
         "neither a token nor a name nor a check by which purvey could find out whether it happened, so it does not guess.",
         hint="Look yourself. If it happened, or you have finished it by hand:\n\n"
-        f"    purvey state settle {begun.address} --done\n\nIf it did not happen:\n\n"
-        f"    purvey state settle {begun.address} --not-done",
+        f"    {settle} --done\n\nIf it did not happen:\n\n    {settle} --not-done",
         address=begun.address,
         source=begun.node.source,
     )

@@ -45,11 +45,12 @@ class Run:
         approve: Says yes or no to each stage.
         others: The outputs of other stacks.
         records: Reads the run's records from the store.
+        supersede: Called once the run may begin: unfinished runs before it can then be neither resumed nor undone.
     """
 
     def __init__(
         self, parts: Parts, request: Request, *, write: Write, fence: int, stop: Stop, approve: Approve, others: OtherStacks,
-        records: Callable[[], Sequence[Record]],
+        records: Callable[[], Sequence[Record]], supersede: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self.parts = parts
         self.request = request
@@ -58,7 +59,8 @@ class Run:
         self._fence = fence
         self._approve = approve
         self._others = others
-        self._records = records
+        self.records = records
+        self._supersede = supersede
         self._stages: list[Plan] = []
         self._failing: frozenset[str] = frozenset()
 
@@ -70,9 +72,10 @@ class Run:
         seen: dict[tuple[str, int], Observed] = await observed(self.parts, self.request)
         previous: Graph | None = None
         for stage in range(1, STAGES_MAX + 1):
-            earlier = list(self._records())
+            earlier = list(self.records())
             ready = await prepare(self.parts, self.request, seen, self._others, stage=stage, earlier=earlier, previous=previous)
             await self._gate(ready, earlier)
+            self._supersede()
             performer = await self._perform(ready.plan)
             for change in ready.plan.changes:
                 seen.pop((change.address, change.generation), None)
@@ -101,9 +104,9 @@ class Run:
         doubts = list(self.parts.state.in_doubt.values())
         if not doubts:
             return None
-        self._phase("recover", f"{len(doubts)} operations in doubt")
+        self._phase("recover", f"{len(doubts)} operation{'' if len(doubts) == 1 else 's'} in doubt")
         performer = Performer(self.parts, Plan(stack=self.parts.stack), self._write, self.stop, self._fence)
-        performer.undone = {effect.begun.operation: effect for effect in effects(self._records())}
+        performer.undone = {effect.begun.operation: effect for effect in effects(self.records())}
         try:
             for sentence in await recover(performer, doubts):
                 self.parts.tell(Message(at=self._now(), run=self.parts.run, level="info", text=sentence))
@@ -130,7 +133,11 @@ class Run:
     async def _approved(self, plan: Plan, earlier: Sequence[Record]) -> None:
         covers = tuple(f"{change.action} {change.address}" for change in plan.changes if change.action != "check")
         before = {item for record in earlier if isinstance(record, Approved) for item in record.covers}
-        if covers and not before.issuperset(covers) and not (self._stages and within_later(plan, self._stages[0])):
+        if (
+            covers
+            and not all(_covered(item, before) for item in covers)
+            and not (self._stages and within_later(plan, self._stages[0]))
+        ):
             who = self._approve(plan) or self.request.standing
             if not who:
                 raise AwaitsApproval(plan)
@@ -184,7 +191,7 @@ class Run:
     async def undo(self, cause: str, address: str = "", detail: str = "", plan: Plan | None = None) -> Closed:
         """Take back what the run did and has not taken back yet."""
         self._phase("undo", "")
-        done = effects(self._records())
+        done = effects(self.records())
         plan = plan or undo_plan(self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds)
         stop = Stop()  # One Ctrl-C does not stop an undo that has begun; a second one leaves at once.
         performer = Performer(self.parts, plan, self._write, stop, self._fence)
@@ -226,13 +233,16 @@ class Run:
         return await self._close("succeeded")
 
     async def _remove(self, performer: Performer, deletions: Sequence[Operation]) -> Closed | None:
-        self._phase("delete", f"{len(deletions)} objects")
+        self._phase("delete", f"{len(deletions)} object{'' if len(deletions) == 1 else 's'}")
         needs = {operation.id: operation.needs for operation in deletions}
         self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=performer.plan.stage))
         await execute(needs, performer.perform, parallel=self.request.parallel, stop=self.stop, go_on=lambda _: True)
         if performer.failures:
             failure = performer.failures[0]
             return await self._close("partial", failure.summary, failure.address, _story(failure))
+        if performer.parked and not performer.interrupted:
+            address, progress = performer.parked[0]
+            return await self._close("parked", "still pending", address, progress)
         if self.stop.is_asked():
             return await self._close("interrupted", "interrupted")
         gates = [performer.plan.nodes[item.address] for item in performer.plan.operations if item.verb == "check"]
@@ -255,6 +265,12 @@ class Run:
 
     def _now(self) -> float:
         return self.parts.clock.now()
+
+
+def _covered(item: str, before: set[str]) -> bool:
+    """Whether an earlier approval of the run says that this may happen; a replacement includes the old object's removal."""
+    action, _, address = item.partition(" ")
+    return item in before or (action in ("delete", "forget") and f"replace {address}" in before)
 
 
 class _Either(Stop):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from purvey._apply.call import physical_name
 from purvey._apply.knowledge import OtherStacks, RunKnowledge
@@ -31,7 +33,8 @@ async def observed(parts: Parts, request: Request) -> dict[Key, Observed]:
         return {}
     records = needs_reading(parts, parts.state.resources.values())
     if records:
-        parts.tell(PhaseStarted(at=parts.clock.now(), run=parts.run, phase="observe", detail=f"{len(records)} objects"))
+        detail = f"{len(records)} object{'' if len(records) == 1 else 's'}"
+        parts.tell(PhaseStarted(at=parts.clock.now(), run=parts.run, phase="observe", detail=detail))
     return await observe(parts, records, parallel=request.parallel)
 
 
@@ -59,20 +62,32 @@ async def prepare(
     graph = EMPTY
     if request.script is not None:
         graph = load(request.script, knowledge, request.given, request.env, request.nonce, previous)
-    missing = _unreadable_secrets(parts, graph)
-    if missing:
-        return StagePlan(graph=graph, plan=make_plan(EMPTY, decider, stack=parts.stack), findings=tuple(missing))
     decide_all(graph, decider)
-    new = [node for address, node in graph.nodes.items() if parts.state.latest(address) is None and not node.options.moved_from]
+    new = [decision.node for decision in decider.decisions.values() if decision.action == "create" and not decision.lost]
     found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts)) if new else {}
     if any(graph.nodes[address].options.adopt for address in found):
         decider = _decider(parts, request, seen, found)
     plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage)
-    findings = [*disk(parts.folder), *conflicts(plan, found), *await _out_of_reach(parts, plan)]
+    findings = [
+        *_unreadable_secrets(parts, graph),
+        *disk(parts.folder),
+        *conflicts(plan, found),
+        *await _out_of_reach(parts, plan),
+    ]
     findings += await look_around(plan, parts.kinds, _viewer(parts, decider), _caller(parts))
     return StagePlan(
-        graph=graph, plan=plan, records=tuple(knowledge.records), reads=tuple(knowledge.reads), findings=tuple(findings)
+        graph=graph,
+        plan=plan,
+        records=tuple(knowledge.records),
+        reads=tuple(knowledge.reads),
+        findings=_placed(graph, findings),
     )
+
+
+def _placed(graph: Graph, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, each with the line of its node."""
+    lines = {address: node.source for address, node in graph.nodes.items()}
+    return tuple(msgspec.structs.replace(item, source=lines.get(item.address, "")) for item in findings)
 
 
 async def _out_of_reach(parts: Parts, plan: Plan) -> list[Finding]:
@@ -85,7 +100,7 @@ async def _out_of_reach(parts: Parts, plan: Plan) -> list[Finding]:
 
 
 def _decider(parts: Parts, request: Request, seen: Mapping[Key, Observed], found: Mapping[str, Observed]) -> Decider:
-    return Decider(parts.state, seen, parts.kinds, parts.mask, found, selection=request.selection)
+    return Decider(parts.state, seen, parts.kinds, parts.mask, found, selection=request.selection, check_all=request.check_all)
 
 
 def _unreadable_secrets(parts: Parts, graph: Graph) -> list[Finding]:

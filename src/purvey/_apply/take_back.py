@@ -33,7 +33,7 @@ async def take_back(performer: Performer, operation: Operation, attempts: Attemp
         return "unchanged"
     kind = parts.kinds.get(now.kind)
     have = parts.record_view(now)
-    before = parts.record_view(begun.prior) if begun.prior is not None else None
+    before = parts.former_view(begun.prior) if begun.prior is not None else None
 
     def act(call: EngineCall) -> Awaitable[Any]:
         return kind.provider.undo(call, have, before)
@@ -52,7 +52,7 @@ async def _make_again(performer: Performer, operation: Operation, attempts: Atte
         raise InternalError(f"The deletion of {effect.begun.address} was recorded without the object.")
     parts = performer.parts
     kind = parts.kinds.get(prior.kind)
-    want = parts.record_view(prior)
+    want = parts.former_view(prior)
 
     def act(call: EngineCall) -> Awaitable[Any]:
         return kind.provider.create(call, want)

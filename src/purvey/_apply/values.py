@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from purvey._base.value import Masked, Secret, Value
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ def sealed_copies(masked: Value, opened: Value, sealer: Sealer) -> Value:
     kind = type(masked)
     if kind is Masked:
         if masked.origin is None and not masked.sealed and isinstance(opened, Secret):
-            return msgspec.structs.replace(masked, sealed=sealer.mask(Secret(opened.reveal())).sealed)
+            return sealer.seal(masked, opened)
         return masked
     if kind is dict and type(opened) is dict:
         return {key: sealed_copies(item, opened[key], sealer) for key, item in masked.items()}

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 Phase = Literal["recover", "observe", "load", "plan", "preflight", "approve", "apply", "delete", "check", "undo", "report"]
-Result = Literal["succeeded", "undone", "kept", "parked", "interrupted", "superseded", "partial"]
+Result = Literal["succeeded", "undone", "kept", "parked", "interrupted", "superseded", "partial", "refused"]
 """How a run can end; see the exit codes in the reference."""
 
 

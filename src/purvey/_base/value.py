@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -218,14 +218,35 @@ def _compute(late: Late, arguments: list[Value]) -> Value:
             return reference
     masked = [item for item in references if type(item) is Masked]
     if masked:
-        sealed = any(item.origin is None for item in masked)
-        return Masked(digest([late.function, *arguments]), None if sealed else late)
+        return Masked(digest([late.function, *arguments]), _origin(late, arguments, masked))
     secrets: list[Secret] = []
     plain = [_reveal(item, secrets) for item in arguments]
     result = LATE_FUNCTIONS[late.function](*plain)
     if not secrets:
         return result
-    return Secret(result, late if all(item.origin is not None for item in secrets) else None)
+    return Secret(result, _origin(late, arguments, secrets))
+
+
+def _origin(late: Late, arguments: list[Value], secrets: Sequence[Masked | Secret]) -> Late | None:
+    """The expression that yields a computed secret again; None when a part of it can only be unsealed.
+
+    Outputs stand in it as the values they have now: an object's record means these also when the outputs are others.
+    """
+    if any(item.origin is None for item in secrets):
+        return None
+    return Late(late.function, tuple(_origins(item) for item in arguments))
+
+
+def _origins(value: Value) -> Value:
+    """`value` with each secret in it replaced by where it comes from."""
+    kind = type(value)
+    if kind is Secret or kind is Masked:
+        return value.origin
+    if kind is dict:
+        return {key: _origins(item) for key, item in value.items()}
+    if kind is list:
+        return [_origins(item) for item in value]
+    return value
 
 
 def _reveal(value: Value, secrets: list[Secret]) -> Value:
@@ -253,6 +274,8 @@ def dig(value: Value, path: tuple[str | int, ...]) -> Value:
             return value
         if isinstance(value, Masked):
             return Masked(digest([value, list(path[position:])]))
+        if isinstance(value, Secret):
+            return Secret(dig(value.reveal(), path[position:]))
         value = value[key]
     return value
 

@@ -113,5 +113,10 @@ def refuse(findings: Sequence[Finding]) -> None:
     """
     certain = [finding for finding in findings if finding.certain]
     if certain:
-        lines = tuple(f"{item.address}: {item.problem}" + (f"\n    {item.fix}" if item.fix else "") for item in certain)
+        lines = tuple(map(_line, certain))
         raise RefusedError("refused.preflight", "The plan cannot succeed; nothing was touched", findings=lines)
+
+
+def _line(finding: Finding) -> str:
+    where = f"{finding.source} {finding.address}".lstrip()
+    return f"{where}: {finding.problem}" + (f"\n    {finding.fix}" if finding.fix else "")

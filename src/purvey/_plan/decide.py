@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from purvey._base.compare import FieldChange
-from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, is_known, resolve, thaw, walk
+from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, is_known, resolve, thaw
 from purvey._graph import ALL, Node, Selection
+from purvey._plan.decision import Decision, refuse_secrets
 from purvey._plan.plan import Action
 from purvey._state.moving import readdressed
 from purvey._state.record import ResourceState, thawed
@@ -24,32 +23,6 @@ from purvey.providers import Absent, Diff, Kind, NotKnownError, Observed, Presen
 
 Observations = Mapping[tuple[str, int], Observed]
 """What was read, by address and generation; an object that is not in it was not asked for, and its record is believed."""
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens to a node that does not simply stay as it is.
-
-    Attributes:
-        node: The declaration.
-        action: What happens.
-        inputs: The resolved inputs, secrets masked.
-        outputs: The outputs as far as they are known beforehand.
-        record: The object it acts upon; None for a new one.
-        fields: The fields that differ.
-        reasons: Why it must be replaced.
-        cause: Why anything happens, in words.
-        lost: The recorded object is not there any more.
-    """
-
-    node: Node
-    action: Action
-    inputs: dict[str, Value]
-    outputs: dict[str, Value]
-    record: ResourceState | None = None
-    fields: tuple[FieldChange, ...] = ()
-    reasons: tuple[str, ...] = ()
-    cause: str = ""
-    lost: bool = False
 
 
 class Decider:
@@ -76,6 +49,7 @@ class Decider:
         *,
         selection: Selection = ALL,
         believe: bool = False,
+        check_all: bool = False,
     ) -> None:
         self.state = state
         self.observed = observed
@@ -86,12 +60,14 @@ class Decider:
         self.settled: dict[str, ResourceState] = {}
         self.touched: set[str] = set()
         self.moved: dict[str, str] = {}
-        self.skipped: list[str] = []
+        self.skipped: dict[str, None] = {}
+        self._missing: dict[str, Node] = {}
         self.restated: dict[str, Node] = {}
         self.selection = selection
         self._saw_secret = False
         self._newest: dict[str, str] = {}
         self._believe = believe
+        self._check_all = check_all
         self._everything = selection == ALL
 
     def decide(self, node: Node) -> None:
@@ -102,11 +78,14 @@ class Decider:
         record = self.state.latest(address)
         behind = self._is_behind(node, record)
         if not self._everything and not self.selection.covers(address):
-            self._skip(address, record)
+            self._skip(node, record)
             return
+        if self._missing and not self._missing.keys().isdisjoint(node.needs):
+            raise _needs_excluded(node, self._missing)
         kind = self.kinds.get(node.kind)
         upstream = behind or not self.touched.isdisjoint(node.needs)
-        if record is not None and record.digest == node.digest and not upstream and not kind.secrets:
+        asked = kind.check and self._check_all
+        if record is not None and record.digest == node.digest and not upstream and not kind.secrets and not asked:
             seen = self.observed.get((address, record.generation))
             if seen is None or (type(seen) is Present and _matches(seen.values, record)):
                 self.settled[address] = record
@@ -132,11 +111,16 @@ class Decider:
         self._weigh(node, kind, self.state.latest(node.address), upstream=False)
         return self.decisions.get(node.address)
 
-    def _skip(self, address: str, record: ResourceState | None) -> None:
-        if address not in self.skipped:
-            self.skipped.append(address)
+    def _skip(self, node: Node, record: ResourceState | None) -> None:
+        """Pass over a node that the run is not about: its record stays, also under a former address."""
+        self.skipped[node.address] = None
+        before = self.state.latest(node.options.moved_from) if record is None and node.options.moved_from else None
+        if before is not None:
+            self.moved[node.address] = node.options.moved_from
         if record is not None:
-            self.settled[address] = record
+            self.settled[node.address] = record
+        else:
+            self._missing[node.address] = node
 
     def _weigh(self, node: Node, kind: Kind, record: ResourceState | None, *, upstream: bool) -> None:
         """The whole decision, for a node that may change."""
@@ -148,7 +132,7 @@ class Decider:
         self._saw_secret = False
         inputs = {name: resolve(value, self.link, self.secret) for name, value in node.inputs.items()}
         if self._saw_secret:
-            _refuse_secrets(node, kind, inputs)
+            refuse_secrets(node, kind, inputs)
         decision = self._decide(node, kind, record, inputs, upstream=upstream)
         if decision is None:
             assert record is not None  # Only what is recorded can stay as it is.
@@ -187,9 +171,11 @@ class Decider:
         return None
 
     def _check(self, node: Node, record: ResourceState | None, inputs: dict[str, Value], *, upstream: bool) -> Decision | None:
-        if record is not None and record.digest == node.digest and not upstream:
+        if record is not None and record.digest == node.digest and not upstream and not self._check_all:
             return None
         cause = "something it depends on changes" if record is not None and upstream else "it has not passed yet"
+        if record is not None and record.digest == node.digest and not upstream:
+            cause = "all checks were asked for"
         outputs: dict[str, Value] = {name: Unknown(f"{node.address}.{name}") for name in self.kinds.get(node.kind).outputs}
         return Decision(node=node, action="check", inputs=inputs, outputs=outputs, record=record, cause=cause)
 
@@ -219,7 +205,7 @@ class Decider:
         if wanted != thaw(record.replace_when):
             reasons.append("`replace_when` changed")
         container = self.decisions.get(node.container)
-        replaced = container is not None and (container.action == "replace" or container.lost)
+        replaced = container is not None and (container.action in ("replace", "create"))
         if replaced or self._is_another(node.container, record):
             reasons.append(f"it lives in {node.container}, which is replaced")
         return reasons
@@ -343,24 +329,6 @@ class Decider:
         return dig(value, link.path) if link.path else value
 
 
-def _refuse_secrets(node: Node, kind: Kind, inputs: Mapping[str, Value]) -> None:
-    """Stop a secret output from reaching an input that is stored and shown in clear.
-
-    Raises:
-        ScriptError: ``script.secret_refused``.
-    """
-    for name, value in inputs.items():
-        if name not in kind.secrets and any(type(item) is Masked for item in walk(value)):
-            raise ScriptError(
-                "script.secret_refused",
-                "A secret was given to an input that cannot keep it",
-                detail=f"`{name}` of {node.kind} is stored and shown in clear, and its value comes from a secret output.",
-                hint=f"Inputs of this kind that accept secrets: {', '.join(sorted(kind.secrets)) or 'none'}.",
-                address=node.address,
-                source=node.source,
-            )
-
-
 def _same_terms(node: Node, record: ResourceState) -> bool:
     """Whether the record says of the object's surroundings what its declaration says now."""
     options = node.options
@@ -370,6 +338,18 @@ def _same_terms(node: Node, record: ResourceState) -> bool:
         and record.needs == node.needs
         and record.container == node.container
         and record.ignore == options.ignore
+    )
+
+
+def _needs_excluded(node: Node, missing: Mapping[str, Node]) -> ScriptError:
+    other = next(missing[need] for need in node.needs if need in missing)
+    return ScriptError(
+        "script.excluded_need",
+        "A node needs one that the run passes over",
+        detail=f"{node.address} uses {other.address} ({other.source}), which does not exist yet and is not selected.",
+        hint=f"Select it too: --target {other.address}",
+        address=node.address,
+        source=node.source,
     )
 
 

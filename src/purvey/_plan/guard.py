@@ -48,7 +48,7 @@ def refuse_many_deletes(plan: Plan, deletes_max: int | None) -> None:
         "refused.max_deletes",
         "The plan deletes more than this environment allows",
         findings=tuple(doomed),
-        hint=f"{len(doomed)} objects would go; `max_deletes` is {deletes_max}. Raise it in purvey.toml if you mean it.",
+        hint=f"{len(doomed)} object{'' if len(doomed) == 1 else 's'} would go; `max_deletes` is {deletes_max}. Raise it in purvey.toml if you mean it.",
     )
 
 

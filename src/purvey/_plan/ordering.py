@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from purvey._graph import Node
-from purvey._plan.decide import Decision
+from purvey._plan.decision import Decision
 from purvey._plan.plan import Operation, Verb, operation_id
 from purvey._state.record import ResourceState
 from purvey._state.state import State
@@ -31,12 +31,10 @@ class Frontier:
     server's restart, though the database between them does not change.
 
     Args:
-        nodes: Every declared node, in dependency order.
         touched: Nodes that change, or depend on one that does.
     """
 
-    def __init__(self, nodes: Mapping[str, Node], touched: set[str]) -> None:
-        self._nodes = nodes
+    def __init__(self, touched: set[str]) -> None:
         self._touched = touched
         self._behind: dict[str, tuple[str, ...]] = {}
 
@@ -48,16 +46,13 @@ class Frontier:
         """The operations to wait for, each once."""
         found: dict[str, None] = {}
         for need in needs:
-            found.update(dict.fromkeys(self._at(need)))
+            found.update(dict.fromkeys(self._behind.get(need, ())))
         return tuple(found)
 
-    def _at(self, address: str) -> tuple[str, ...]:
-        behind = self._behind.get(address)
-        if behind is None:
-            node = self._nodes.get(address)
-            behind = self.of(node.needs) if node is not None and address in self._touched else ()
-            self._behind[address] = behind
-        return behind
+    def pass_through(self, node: Node) -> None:
+        """The node stays as it is: what waits for it waits for what is behind it. Told in dependency order."""
+        if node.address in self._touched:
+            self._behind[node.address] = self.of(node.needs)
 
 
 def forward(
@@ -72,11 +67,13 @@ def forward(
         state: For the next free generation.
         gaps: Addresses whose old object goes first.
     """
-    frontier = Frontier(nodes, touched)
+    frontier = Frontier(touched)
     operations: list[Operation] = []
-    for address, decision in decisions.items():
-        verb = _VERBS.get(decision.action)
-        if verb is None:
+    for address, node in nodes.items():
+        decision = decisions.get(address)
+        verb = _VERBS.get(decision.action) if decision is not None else None
+        if decision is None or verb is None:
+            frontier.pass_through(node)
             continue
         needs = frontier.of(decision.node.needs)
         generation = generation_of(decision, state)

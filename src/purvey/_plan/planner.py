@@ -5,13 +5,15 @@ Destroy is the plan of an empty graph; drift is the plan of the recorded wish. T
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
 from purvey._base.value import resolve
 from purvey._graph import Graph
-from purvey._plan.decide import Decider, Decision
+from purvey._plan.decide import Decider
+from purvey._plan.decision import Decision
 from purvey._plan.ordering import backward, forward, generation_of
 from purvey._plan.plan import Action, Change, Operation, Plan
 from purvey._state.record import ResourceState, thawed
@@ -38,11 +40,14 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
     gone, forgotten = _gone(graph, decider)
     gaps = _gaps(decider, gone)
     operations = forward(decider.decisions, graph.nodes, decider.touched, decider.state, gaps)
-    freed = {key: gone.pop(key) for key in list(gone) if key[0] in gaps and key[0] not in graph.nodes}
+    freed = {key: gone.pop(key) for key in _freed(gone, gaps - graph.nodes.keys())}
     operations = _free_first(operations, freed, forgotten)
-    deletions = backward(_with_old(decider, gone, gaps, forgotten), forgotten)
+    left = _left_behind(graph, decider, gone)
+    deletions = backward(_with_old(decider, gone, left, gaps, forgotten), forgotten)
     changes = [_change(decider, decision, gaps) for decision in decider.decisions.values()]
-    changes += [_removal(resource, decider.kinds.get(resource.kind), forgotten) for resource in (freed | gone).values()]
+    leaving = [*freed.values(), *gone.values(), *left]
+    cause = "" if verb == "destroy" else "it is no longer declared"
+    changes += [_removal(resource, decider.kinds.get(resource.kind), forgotten, cause) for resource in leaving]
     touched = [decision.node.address for decision in decider.decisions.values()]
     return Plan(
         stack=stack,
@@ -58,7 +63,7 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
         pauses=graph.pauses,
         later=graph.later,
         outputs={name: resolve(value, decider.link, decider.secret) for name, value in graph.outputs.items()},
-        warnings=_warnings(decider),
+        warnings=(*_warnings(decider), *_unmatched(graph, decider)),
     )
 
 
@@ -90,6 +95,30 @@ def _gone(graph: Graph, decider: Decider) -> tuple[dict[Key, ResourceState], set
     return gone, forgotten
 
 
+def _freed(gone: Mapping[Key, ResourceState], gaps: AbstractSet[str]) -> list[Key]:
+    """What must go before anything is made: those in the way, and everything undeclared that depends on them."""
+    doomed = set(gaps)
+    if not doomed:
+        return []
+    for _ in gone:  # Each round finds at least one more, or is the last.
+        more = {key[0] for key, resource in gone.items() if not doomed.isdisjoint((*resource.needs, resource.container))}
+        if more <= doomed:
+            break
+        doomed |= more
+    return [key for key in gone if key[0] in doomed]
+
+
+def _left_behind(graph: Graph, decider: Decider, gone: Mapping[Key, ResourceState]) -> list[ResourceState]:
+    """Objects that were replaced, by an earlier stage or run, and are still there; removed when nothing pauses any more."""
+    if graph.pauses:
+        return []
+    return [
+        record
+        for record in decider.state.older()
+        if (record.address, record.generation) not in gone and decider.selection.covers(record.address)
+    ]
+
+
 def _leaves_nothing(resource: ResourceState, decider: Decider) -> bool:
     """Whether there is nothing in the world behind the record."""
     kind = decider.kinds.get(resource.kind)
@@ -98,11 +127,14 @@ def _leaves_nothing(resource: ResourceState, decider: Decider) -> bool:
 
 def _goes_with(resource: ResourceState, addresses: set[str], decider: Decider) -> bool:
     """Whether the object disappears with the container it lives in."""
-    return resource.container in addresses and not decider.kinds.get(resource.kind).delete_first
+    if not resource.container or decider.kinds.get(resource.kind).delete_first:
+        return False
+    container = decider.state.latest(resource.container)
+    return container is None or (resource.container in addresses and not container.retain)
 
 
 def _with_old(
-    decider: Decider, gone: dict[Key, ResourceState], gaps: set[str], forgotten: set[Key]
+    decider: Decider, gone: dict[Key, ResourceState], left: Sequence[ResourceState], gaps: set[str], forgotten: set[Key]
 ) -> dict[Key, ResourceState]:
     """`gone`, and the old objects of replacements, and those that an earlier run left behind."""
     found = dict(gone)
@@ -118,12 +150,21 @@ def _with_old(
                 decision.lost
                 or record.retain
                 or _leaves_nothing(record, decider)
-                or (container is not None and container.action == "replace")
+                or (container is not None and container.action in ("replace", "create"))
             ):
                 forgotten.add(key)
-    for record in decider.state.older():
-        found.setdefault((record.address, record.generation), record)
+    for record in left:
+        found[record.address, record.generation] = record
+        if record.retain or _leaves_nothing(record, decider):
+            forgotten.add((record.address, record.generation))
+    forgotten |= {key for key, record in found.items() if _lives_in_one_of(record, found, decider)}
     return found
+
+
+def _lives_in_one_of(record: ResourceState, found: Mapping[Key, ResourceState], decider: Decider) -> bool:
+    """Whether the object disappears with the very container that it was made in."""
+    home = (record.container, record.follows.get(record.container, 0))
+    return home in found and not decider.kinds.get(record.kind).delete_first
 
 
 def _gaps(decider: Decider, gone: Mapping[Key, ResourceState]) -> set[str]:
@@ -243,13 +284,13 @@ def _undo_text(decision: Decision, kind: Kind, *, gap: bool, final: bool) -> str
     return {"create": "delete it", "update": "put the former values back", "adopt": "forget it"}.get(decision.action, "")
 
 
-def _removal(resource: ResourceState, kind: Kind, forgotten: set[Key]) -> Change:
+def _removal(resource: ResourceState, kind: Kind, forgotten: set[Key], cause: str) -> Change:
     action: Action = "forget" if (resource.address, resource.generation) in forgotten else "delete"
     return Change(
         address=resource.address,
         kind=resource.kind,
         action=action,
-        cause="it is no longer declared",
+        cause=cause,
         undo="" if action == "forget" else "cannot be undone",
         final=action == "delete",
         holds_data=action == "delete" and kind.holds_data,
@@ -257,6 +298,14 @@ def _removal(resource: ResourceState, kind: Kind, forgotten: set[Key]) -> Change
         source=resource.source,
         generation=resource.generation,
     )
+
+
+def _unmatched(graph: Graph, decider: Decider) -> tuple[str, ...]:
+    """A sentence for each pattern of the selection that means nothing; a paused script may declare later what it means."""
+    if graph.pauses:
+        return ()
+    known = dict.fromkeys((*graph.nodes, *(address for address, _ in decider.state.resources)))
+    return tuple(f"The pattern {pattern!r} matches nothing." for pattern in decider.selection.unmatched(known))
 
 
 def _warnings(decider: Decider) -> tuple[str, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from purvey._base.clock import timestamp
 from purvey._base.value import Value
@@ -20,6 +23,7 @@ _ENDINGS: Final[Mapping[str, tuple[str, Style]]] = {
     "parked": ("Parked: something is still pending; nothing is lost", "change"),
     "interrupted": ("Interrupted: nothing new was started, and nothing is lost", "change"),
     "superseded": ("Superseded: a later run took over what this one left", "dim"),
+    "refused": ("Refused: it did not begin, and nothing was touched", "dim"),
     "partial": ("Partial: the run failed, and so did taking it back or removing what was old", "bad"),
     "": ("Open: still running, or its process ended without a word", "change"),
 }
@@ -31,12 +35,13 @@ ASKED: Final = "undone by request"
 _WIDTH_MAX: Final = 48
 
 
-def ended_page(run: RunHistory, outputs: Mapping[str, Value]) -> Page:
+def ended_page(run: RunHistory, outputs: Mapping[str, Value], *, program: str = "purvey") -> Page:
     """The end of a run: result, sum, outputs or cause, and the next command.
 
     Args:
         run: The run.
         outputs: The stack's outputs, secrets masked.
+        program: How purvey is called for the run's project from where the user is.
     """
     page = Page()
     _ending(page, run)
@@ -46,7 +51,7 @@ def ended_page(run: RunHistory, outputs: Mapping[str, Value]) -> Page:
         outputs_lines(page, outputs)
     _cause(page, run)
     _left(page, run)
-    _next(page, run, seen=False)
+    _next(page, run, program, seen=False)
     return page
 
 
@@ -64,7 +69,7 @@ def show_page(run: RunHistory) -> Page:
     _table(page, "What was undone", [change for change in run.changes if change.action == "undo"])
     _cause(page, run)
     _left(page, run)
-    _next(page, run, seen=True)
+    _next(page, run, "purvey", seen=True)
     return page
 
 
@@ -96,7 +101,26 @@ def outputs_lines(page: Page, outputs: Mapping[str, Value]) -> None:
 
 def sum_of(changes: Sequence[ChangeHistory]) -> str:
     """How much of what happened: ``5 created, 1 updated, 3 checks passed``."""
-    return counted(Counter(happened(change) for change in changes if change.result != "unchanged"))
+    return counted(Counter(happened(change) for change in _became(changes) if change.result != "unchanged"))
+
+
+def _became(changes: Sequence[ChangeHistory]) -> Iterator[ChangeHistory]:
+    """The changes without those that a later one of the same node made good.
+
+    What failed and was tried again by a resume, or was settled, counts as what it became; and an object that was made because
+    the one before was gone is not told as forgotten too.
+    """
+    done = {(change.address, change.action): place for place, change in enumerate(changes) if change.result == "done"}
+    forward = {address: place for (address, action), place in done.items() if action not in ("undo", "forgotten")}
+    for place, change in enumerate(changes):
+        if change.action == "forgotten":
+            good = (change.address, "create") in done
+        elif change.action == "settle":
+            good = forward.get(change.address, place) > place
+        else:
+            good = change.result != "done" and done.get((change.address, change.action), place) > place
+        if not good:
+            yield change
 
 
 def _ending(page: Page, run: RunHistory) -> None:
@@ -104,10 +128,18 @@ def _ending(page: Page, run: RunHistory) -> None:
     if run.result == "undone" and was_asked_to_undo(run):
         text = "Undone: what the run had changed was taken back, as you asked"
     took = f" in {duration(run.ended - run.started)}" if run.ended is not None and run.result == "succeeded" else ""
-    what = sum_of(run.changes) or "nothing had to change"
+    what = sum_of(_settled(run)) or "nothing had to change"
     page.add(Span(f"{text}{took}", style), f": {what}." if run.result == "succeeded" else ".")
     if run.result != "succeeded" and run.changes:
         page.add(f"  {what}")
+
+
+def _settled(run: RunHistory) -> list[ChangeHistory]:
+    """The run's changes; in a run that succeeded nothing is in doubt any more, whoever settled it."""
+    ended = [
+        msgspec.structs.replace(change, result="done") if change.result == "in doubt" else change for change in run.changes
+    ]
+    return ended if run.result == "succeeded" else list(run.changes)
 
 
 def _table(page: Page, title: str, changes: Sequence[ChangeHistory]) -> None:
@@ -159,12 +191,15 @@ def _wanted(change: ChangeHistory) -> str:
     return "could not be taken back" if change.action == "undo" else "failed"
 
 
-def _next(page: Page, run: RunHistory, *, seen: bool) -> None:
-    commands = [(f"purvey {verb} {run.id}", why) for verb, why in _next_verbs(run)]
+def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
+    commands = [(f"{program} {verb} {run.id}", why) for verb, why in _next_verbs(run)]
     if run.result == "partial" and run.verb == "destroy":
-        commands.insert(0, (f"purvey destroy --stack {run.stack} -e {run.env}", "try the rest again"))
+        limits = [part for name, values in (("--target", run.targets), ("--exclude", run.excludes)) for value in values
+                  for part in (name, value)]
+        again = shlex.join(["destroy", "--stack", run.stack, "-e", run.env, *limits])
+        commands.insert(0, (f"{program} {again}", "try the rest again"))
     if run.result in ("undone", "kept", "parked", "interrupted", "partial") and not seen:
-        commands.append((f"purvey show {run.id}", "the whole story"))
+        commands.append((f"{program} show {run.id}", "the whole story"))
     if not commands:
         return
     page.blank()

@@ -19,7 +19,7 @@ _SGR: Final[dict[Style, str]] = {
 }  # fmt: skip
 """Select Graphic Rendition parameters (ECMA-48, 8.3.117): the sixteen colours that every theme defines readably."""
 
-_CONTROLS: Final = dict.fromkeys((*range(32), 127, *range(128, 160)), "?") | {ord("\t"): "    "}
+_CONTROLS: Final = dict.fromkeys((*range(32), 127, *range(128, 160)), "?") | {ord("\t"): "    ", ord("\n"): " "}
 
 
 class Span(NamedTuple):
@@ -60,7 +60,7 @@ def dim(text: str) -> Span:
 
 
 def clean(text: str) -> str:
-    """`text` on one line without control characters; a tab becomes four blanks."""
+    """`text` on one line without control characters; a tab becomes four blanks, the end of a line one."""
     return text.translate(_CONTROLS)
 
 

@@ -129,7 +129,8 @@ def _change(page: Page, change: Change, width: int) -> None:
     if short:
         story = f"{short}  ({place})" if place else short
     elif change.action in ("delete", "forget") and change.source:
-        story = f"{change.cause}, was at {change.source}".removeprefix("it is ")
+        place = f"was at {change.source}" if change.cause else f"declared at {change.source}"
+        story = ", ".join(part for part in (change.cause.removeprefix("it is "), place) if part)
     else:
         story = f"cannot be read: {change.cause}" if change.action == "unreadable" else change.cause
     page.add(_SIGNS[change.action], "  ", bold(change.address.ljust(width)), "  ", dim(story) if not short else story)
@@ -163,7 +164,7 @@ def _pauses(page: Page, plan: Plan) -> None:
         page.add(f"  then pauses at {pause.source}{inside} for {pause.link} ({KNOWN_AFTER_APPLY})")
     if plan.pauses:
         page.add(dim("  what is declared after that is planned then; what is not declared now is kept or deleted then"))
-    if plan.later is not None:
+    if plan.later is not None and plan.operations:
         kinds = f" of {', '.join(plan.later.kinds)}" if plan.later.kinds else ""
         page.add(f"  this approval also covers up to {plan.later.at_most} later creates{kinds}")
     page.blank()
@@ -173,7 +174,9 @@ def _notes(page: Page, plan: Plan) -> None:
     if plan.skipped:
         page.add(f"Passed over by --target or --exclude: {_listed(plan.skipped)}")
     for warning in plan.warnings:
-        page.add(Span("Note: ", "change"), warning)
+        first, _, more = warning.partition("\n")
+        page.add(Span("Note: ", "change"), first)
+        page.block(more, _INDENT)
     if plan.skipped or plan.warnings:
         page.blank()
 

@@ -22,6 +22,8 @@ def past(verb: str) -> str:
 
 def happened(change: ChangeHistory) -> str:
     """What became of an operation: ``created``, ``restored``, ``check failed``, ``create in doubt``."""
+    if change.action == "settle" and change.result != "in doubt":
+        return "settled as done" if change.result == "done" else "settled as not done"
     if change.result in ("failed", "in doubt"):
         return f"{change.action} {change.result}"
     if change.result == "unchanged":

@@ -116,7 +116,7 @@ def _explained(root: Path) -> Iterator[None]:
     except PurveyError as error:
         error.source = error.source or _line_of(error, root)[0]
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _as_script_error(error, root) from error
     finally:
         sys.dont_write_bytecode = before
@@ -177,6 +177,23 @@ def load(
     return graph
 
 
+def check_parameters(script: Script, given: Mapping[str, Given], env: str) -> None:
+    """Refuse wrong parameters before a run begins.
+
+    Parameters that are declared inside the script (`purvey.param`) are only seen when it runs; where there are any, names that
+    the signature does not know are left to that.
+
+    Raises:
+        Problems: everything that is wrong, at once.
+    """
+    bind(script.parameters, given, env)
+    if any(b"param(" in content for content in script.files().values()):
+        return
+    strangers = unknown({parameter.name for parameter in script.parameters}, given)
+    if strangers:
+        raise Problems(strangers)
+
+
 def _run(script: Script, recorder: Recorder, arguments: Mapping[str, Any]) -> dict[str, Any]:
     try:
         result = script.stack.function(**arguments)
@@ -187,7 +204,7 @@ def _run(script: Script, recorder: Recorder, arguments: Mapping[str, Any]) -> di
         if not error.source:
             error.source = _line_of(error, script.root)[0]
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _as_script_error(error, script.root) from error
     if result is None or isinstance(result, PausedResult):
         return {}
@@ -232,7 +249,7 @@ def _difference(node: Node, again: Node | None) -> str:
     return f"has another {', '.join(f'`{name}`' for name in sorted(names)) or 'option'} at {again.source}"
 
 
-def _as_script_error(error: Exception, root: Path) -> ScriptError:
+def _as_script_error(error: Exception | SystemExit, root: Path) -> ScriptError:
     """An exception from the user's code as an error with their file and line."""
     source, text = _line_of(error, root)
     if isinstance(error, SyntaxError):

@@ -90,6 +90,10 @@ def given_text(parameter: Parameter, values: Mapping[str, Given]) -> Given | Non
     return values.get(name) or values.get(name.replace("_", "-")) or values.get(name.replace("-", "_"))
 
 
+_WANTED = {int: "must be a whole number", float: "must be a number", bool: "must be true or false"}
+"""What a value of a simple type must be, as people say it."""
+
+
 def convert(parameter: Parameter, given: Given) -> Any:
     """The value of a parameter from what was given: text from outside is read as the type wants it.
 
@@ -102,7 +106,9 @@ def convert(parameter: Parameter, given: Given) -> Any:
     try:
         value = msgspec.convert(raw, parameter.type, strict=not isinstance(given.value, str))
     except (msgspec.ValidationError, TypeError) as error:
-        raise _wrong(parameter, given, str(error).replace("`", "")) from None
+        if isinstance(given.value, bool) and given.origin.startswith("--"):
+            raise _without_value(parameter, given.origin) from None
+        raise _wrong(parameter, given, _WANTED.get(parameter.type) or str(error).replace("`", "")) from None
     problem = _beyond(parameter, value)
     if problem:
         raise _wrong(parameter, given, problem)
@@ -149,6 +155,15 @@ def _wrong(parameter: Parameter, given: Given, problem: str) -> ScriptError:
         "script.parameter",
         "A parameter has a value it cannot have",
         detail=f"`{parameter.name}` = {given.value!r} (from {given.origin}): {problem}.{choices}",
+    )
+
+
+def _without_value(parameter: Parameter, option: str) -> ScriptError:
+    return ScriptError(
+        "script.parameter",
+        "A parameter has no value",
+        detail=f"{option} needs a value: `{parameter.name}` is not true or false.",
+        hint=f"Write it behind:\n\n    {option} VALUE",
     )
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from purvey._base.value import Secret
-from purvey._script.resource import Input, Options, Output, Resource
+from purvey._script.fields import Input, Output
+from purvey._script.resource import Options, Resource
 from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Absent, Call, Done, Observed, Present, Provider
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -136,6 +137,11 @@ class Reader:
         return text
 
 
+def _how_to_make(path: Path) -> str:
+    folder, file = shlex.quote(str(path.parent)), shlex.quote(str(path))
+    return f"Put it in a file that only you can read:\n\n    umask 077; mkdir -p {folder}; printf %s VALUE > {file}"
+
+
 def _not_found(source: str, problem: str, fix: str) -> ScriptError:
     return ScriptError("secret.not_found", "A secret is not there", detail=f"{source}: {problem}.", hint=fix)
 
@@ -164,7 +170,7 @@ def _read_file(name: str, root: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # A pipe is refused, not waited for.
     except FileNotFoundError:
-        raise _not_found(source, f"there is no file {path}", f"Make it:\n\n    install -m 600 /dev/null {path}") from None
+        raise _not_found(source, f"there is no file {path}", _how_to_make(path)) from None
     except OSError as error:
         raise _unreadable(source, f"{path}: {error.strerror}", "Let the user who runs purvey read it.") from None
     try:

@@ -7,6 +7,7 @@ import getpass
 import platform
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +26,7 @@ from purvey._session import records as edits
 from purvey._session.workshop import make_parts, open_store
 from purvey._state.check import violations
 from purvey._state.history import RunHistory, history
-from purvey._state.record import Closed, Opened, Record, Undoing
+from purvey._state.record import Begun, Closed, Opened, Record, Undoing
 from purvey._state.state import State
 from purvey.errors import InternalError, PurveyError, StateError
 
@@ -124,9 +125,10 @@ class Drive:
             state = store.load(self.stack)
             _require_sound(state)
             journal = store.open_journal(self.stack, run_id, lease.fence)
-            self._supersede(store, run_id, lease.fence)
+            before = store.unfinished(self.stack)
             journal.write_now(*opened)
             parts = self.parts(store, run_id, state)
+            parts.guard = lease.check
             self._tell(RunStarted(at=self.clock.now(), run=run_id, stack=self.stack, verb=request.verb))
 
             async def write(*records: Record) -> None:
@@ -137,6 +139,7 @@ class Drive:
             run = Run(
                 parts, request, write=write, fence=lease.fence, stop=self.stop, approve=approve,
                 others=edits.outputs_of(store), records=lambda: store.records(run_id),
+                supersede=partial(self._supersede, store, before, run_id, lease.fence),
             )  # fmt: skip
             started = self.clock.monotonic()
             closed = self._work(run, work, journal)
@@ -146,7 +149,7 @@ class Drive:
             return history(run_id, self.stack, store.records(run_id))
 
     def _work(self, run: Run, work: Callable[[Run], Awaitable[Closed]], journal: Journal) -> Closed:
-        """Run to the end; a run that stops before its first effect is closed as such."""
+        """Run to the end; one that an error stops is closed as refused, or as kept when it had effects already."""
         try:
             return asyncio.run(_awaited(work(run)))
         except AwaitsApproval:
@@ -155,7 +158,8 @@ class Drive:
         except InternalError:
             raise
         except PurveyError as error:
-            journal.write_now(Closed(at=self.clock.now(), result="kept", cause=error.summary, detail=error.detail))
+            result = "kept" if any(isinstance(record, Begun) for record in run.records()) else "refused"
+            journal.write_now(Closed(at=self.clock.now(), result=result, cause=error.summary, detail=error.detail))
             raise
 
     def parts(self, store: Store, run_id: str, state: State) -> Parts:
@@ -184,9 +188,8 @@ class Drive:
                 state.apply(record)
             return state
 
-    def _supersede(self, store: Store, run_id: str, fence: int) -> None:
-        """Mark older unfinished runs: they can then be neither resumed nor undone."""
-        row = store.unfinished(self.stack)
+    def _supersede(self, store: Store, row: RunRow | None, run_id: str, fence: int) -> None:
+        """Mark the unfinished run before this one: it can then be neither resumed nor undone."""
         if row is not None and row.id != run_id:
             store.open_journal(self.stack, row.id, fence).write_now(Closed(at=self.clock.now(), result="superseded"))
 

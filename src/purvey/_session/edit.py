@@ -10,6 +10,7 @@ from purvey._apply.call import physical_name
 from purvey._apply.request import Request
 from purvey._apply.stage import prepare
 from purvey._base.address import split
+from purvey._graph import Node
 from purvey._plan.plan import Plan
 from purvey._session import records as edits
 from purvey._session.drive import Drive
@@ -18,7 +19,7 @@ from purvey._state.record import Failed, Noted, Record, ResourceState, Succeeded
 from purvey._state.state import State
 from purvey._state.store import Store
 from purvey.errors import ProviderError, ScriptError, StateError
-from purvey.providers import Present
+from purvey.providers import NotKnownError, Present
 
 
 def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
@@ -26,6 +27,7 @@ def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
 
     def work(state: State, now: float) -> list[Record]:
         found = edits.find(state, address)
+        _require_settled(state, address)
         if state.latest(to) is not None:
             raise StateError("state.address_taken", "There is an object at the new address", detail=f"{to} is recorded.")
         if split(to)[1] != found.kind:
@@ -35,11 +37,23 @@ def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
     return edits.find(drive.note(store, work), to)
 
 
+def _require_settled(state: State, address: str) -> None:
+    """Refuse to edit the record of an object whose last operation is in doubt: its end would bring the old record back."""
+    if any(doubt.begun.address == address for doubt in state.in_doubt.values()):
+        raise StateError(
+            "state.edit_in_doubt",
+            "An operation on the object is in doubt",
+            detail=f"The last change of {address} began and its end is not recorded.",
+            hint="Resume the run, or apply, so that it is settled first.",
+        )
+
+
 def forget(drive: Drive, store: Store, address: str) -> ResourceState:
     """Forget an object and leave it in the world."""
     found = edits.find(store.load(drive.stack), address)
 
     def work(state: State, now: float) -> list[Record]:
+        _require_settled(state, address)
         inside = [item.address for item in state.current().values() if item.container == address]
         if inside:
             raise StateError(
@@ -104,8 +118,11 @@ async def _look(drive: Drive, store: Store, request: Request, address: str) -> R
     kind = parts.kinds.get(node.kind)
     generation = parts.next_generation(address)
     name = physical_name(parts.estate, parts.stack, address, generation)
-    want = parts.view(kind, address, parts.opened_inputs(node))
-    seen = await kind.provider.find(parts.call(address, name), want)
+    try:
+        want = parts.view(kind, address, parts.opened_inputs(node))
+        seen = await kind.provider.find(parts.call(address, name), want)
+    except NotKnownError as error:
+        raise _not_known(node) from error
     if not isinstance(seen, Present):
         raise ProviderError("not_found", "Nothing is there under the node's identity", detail=f"{address} in {plan.stack}")
     inputs = {**parts.masked_inputs(node), **{key: item for key, item in seen.values.items() if key in node.inputs}}
@@ -115,3 +132,15 @@ async def _look(drive: Drive, store: Store, request: Request, address: str) -> R
         needs=node.needs, container=node.container, protect=node.options.protect, source=node.source, version=kind.version,
         adopted=True,
     )  # fmt: skip
+
+
+def _not_known(node: Node) -> ScriptError:
+    return ScriptError(
+        "script.not_known",
+        "The node uses what is not known yet",
+        detail=f"What {node.address} is looked for by comes from an object that is not recorded: one of "
+        f"{', '.join(node.needs) or 'its inputs'}.",
+        hint="Import or apply what it needs first.",
+        address=node.address,
+        source=node.source,
+    )

@@ -43,9 +43,9 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
 
     async def work() -> None:  # It returns nothing, because asyncio.run formats what a task returns, however large.
         ready = await prepare(parts, request, await observed(parts, request), edits.outputs_of(store))
-        findings = tuple(f"{item.address}: {item.problem}" + (f" {item.fix}" if item.fix else "") for item in ready.findings)
+        findings = tuple(f"{item.address}: {item.problem}." + (f" {item.fix}" if item.fix else "") for item in ready.findings)
         doubts = tuple(
-            f"{item.begun.address}: its {item.begun.verb} was interrupted; an apply or a resume settles it first."
+            f"{item.begun.address}: its {item.begun.verb} has begun and not ended: a run is at it, or the next settles it."
             for item in state.in_doubt.values()
         )
         warnings = (*ready.plan.warnings, *findings, *doubts)

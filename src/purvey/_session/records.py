@@ -52,6 +52,23 @@ def find(state: State, address: str) -> ResourceState:
     raise StateError("state.no_such_object", "No such object is recorded", detail=f"There is no {address}.", hint=hint)
 
 
+def require_stack(store: Store, stack: str) -> None:
+    """Refuse a stack that never had a run, because its name or its environment is most likely misspelt.
+
+    Raises:
+        StateError: ``state.no_such_stack``, naming those that there are.
+    """
+    known = store.stacks()
+    if stack not in known:
+        name, _, env = stack.rpartition("/")
+        raise StateError(
+            "state.no_such_stack",
+            "No run of this stack is recorded",
+            detail=f"There is no {name} in the environment {env}; there is {', '.join(known) or 'none at all'}.",
+            hint="Name one of these with --stack NAME -e ENV, or apply it first.",
+        )
+
+
 def load_kinds(store: Store, stack: str) -> None:
     """Make the kinds known that the objects of a stack have; those a script defines come from its archived copy."""
     missing = set()

@@ -5,29 +5,31 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from purvey._apply.request import Approve, Request
 from purvey._apply.stage import observed, prepare
 from purvey._base.limits import PLAN_EXPIRY_S
 from purvey._base.value import digest
+from purvey._base.writing import require_place, writing
 from purvey._graph import Selection
 from purvey._plan.plan import Plan
 from purvey._plan.plan_file import MAGIC, SavedPlan, from_bytes, grown, not_a_plan, to_bytes
-from purvey._script.load import load_script
+from purvey._script.load import Script, load_script
 from purvey._script.parameters import Given
 from purvey._session import records as edits
 from purvey._session.drive import Drive
 from purvey._state.record import LookedUp
-from purvey.errors import RefusedError
+from purvey.errors import RefusedError, StateError
 
 if TYPE_CHECKING:
-    from purvey._script.load import Script
+    from purvey._secrets.sealing import Sealer
     from purvey._state.history import RunHistory
 
 
 def save(drive: Drive, request: Request, path: Path) -> Plan:
     """Plan, and write the plan with all that must still hold to `path` (mode 0600)."""
+    require_place(path)
     store = drive.store()
     state = store.load(drive.stack)
     parts = drive.parts(store, "", state)
@@ -45,30 +47,48 @@ def save(drive: Drive, request: Request, path: Path) -> Plan:
 
     saved = asyncio.run(work())
     sealed = parts.sealer.seal_bytes(to_bytes(saved), b"plan")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with writing(path), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(MAGIC + sealed)
     return saved.plan
 
 
-def read(drive: Drive, path: Path) -> SavedPlan:
-    """The plan in a file, if it is whole, ours and fresh.
+class Whole(NamedTuple):
+    """A plan file that may be performed, and the script that it was made from."""
+
+    saved: SavedPlan
+    script: Script
+
+
+def read(drive: Drive, path: Path) -> Whole:
+    """The plan in a file with its script, if it is whole, ours and fresh, and the script is the one that was planned.
 
     Raises:
         ScriptError: ``script.plan_file``.
     """
-    content = path.read_bytes()
-    if not content.startswith(MAGIC):
-        raise not_a_plan(f"{path.name} does not begin with {MAGIC.decode().strip()!r}.")
     store = drive.store()
-    sealer = drive.parts(store, "", store.load("")).sealer
-    saved = from_bytes(sealer.open_bytes(content[len(MAGIC) :], b"plan"))
+    saved = from_bytes(_opened(drive.parts(store, "", store.load("")).sealer, path))
     age = drive.clock.now() - saved.made
     if saved.estate != store.estate:
         raise not_a_plan(f"{path.name} was made for another estate.")
     if age > PLAN_EXPIRY_S:
         raise not_a_plan(f"{path.name} is {age / 3600:.0f} hours old; reviews expire after {PLAN_EXPIRY_S / 3600:.0f}.")
-    return saved
+    script = load_script(Path(saved.script), saved.function)
+    if _archive_digest(script) != saved.archive:
+        raise not_a_plan(f"{script.path.name} was edited after the plan was made.")
+    return Whole(saved, script)
+
+
+def _opened(sealer: Sealer, path: Path) -> bytes:
+    """What is sealed in a plan file."""
+    content = path.read_bytes()
+    if not content.startswith(MAGIC):
+        raise not_a_plan(f"{path.name} does not begin with {MAGIC.decode().strip()!r}.")
+    try:
+        return sealer.open_bytes(content[len(MAGIC) :], b"plan")
+    except StateError as error:
+        if error.code != "state.tampered":
+            raise
+        raise not_a_plan(f"{path.name} is damaged or cut short, or was made with another store's key.") from None
 
 
 def perform(drive: Drive, path: Path, approve: Approve, nonce: str, parallel: int | None, *, wait: bool) -> RunHistory:
@@ -76,14 +96,11 @@ def perform(drive: Drive, path: Path, approve: Approve, nonce: str, parallel: in
 
     Raises:
         RefusedError: ``refused.plan_outdated``.
-        ScriptError: ``script.plan_file`` if the script is not the one that was planned.
+        ScriptError: as `read`.
     """
-    saved = read(drive, path)
+    saved, script = read(drive, path)
     drive.stack = saved.plan.stack
-    script = load_script(Path(saved.script), saved.function)
     drive.root = script.root
-    if _archive_digest(script) != saved.archive:
-        raise not_a_plan(f"{script.path.name} was edited after the plan was made.")
     env = saved.plan.stack.rpartition("/")[2]
     request = Request(
         script=script, given={name: Given(item["value"], item["origin"]) for name, item in saved.parameters.items()}, env=env,

@@ -22,7 +22,7 @@ from purvey._base.event import Observer, Silent
 from purvey._base.value import Value, reveal
 from purvey._graph import ALL, Graph, OnFailure, Selection
 from purvey._plan.plan import Plan
-from purvey._script.load import Script, load_script
+from purvey._script.load import Script, check_parameters, load_script
 from purvey._session import edit, saved
 from purvey._session import records as edits
 from purvey._session.drive import Drive
@@ -196,8 +196,10 @@ class Session:
         """
         settings = self.settings(script)
         loaded = load_script(script, function)
+        given = given_values(script, env, parameters or {})
+        check_parameters(loaded, given, env)
         request = self._request(
-            settings, env, loaded, given_values(script, env, parameters or {}), selection=selection, on_failure=on_failure,
+            settings, env, loaded, given, selection=selection, on_failure=on_failure,
             parallel=parallel, refresh=refresh, check_all=check_all, standing=standing,
         )  # fmt: skip
         drive = self._drive(settings, stack_key(loaded.stack.name, env), loaded.root)
@@ -335,7 +337,7 @@ class Session:
             ScriptError: ``script.plan_file`` if it is damaged, expired or from another store.
         """
         settings = self.settings(path)
-        return saved.read(self._drive(settings, "", path.parent), path).plan
+        return saved.read(self._drive(settings, "", path.parent), path).saved.plan
 
     def apply_plan(self, path: Path, *, approve: Approve, parallel: int | None = None, wait: bool = False) -> RunHistory:
         """Perform exactly a saved plan, or less.
@@ -384,9 +386,11 @@ class Session:
             return store, store.run(target.run).stack, self.settings(target.script).root
         if target.script is not None:
             loaded = load_script(target.script, target.function)
-            return store, stack_key(loaded.stack.name, target.env), loaded.root
-        if target.stack:
-            return store, stack_key(target.stack, target.env), self.settings().root
-        raise ScriptError(
-            "script.no_target", "Nothing was named", hint="Give a run's id, SCRIPT -e ENV, or --stack NAME -e ENV."
-        )
+            stack, root = stack_key(loaded.stack.name, target.env), loaded.root
+        elif target.stack:
+            stack, root = stack_key(target.stack, target.env), self.settings().root
+        else:
+            hint = "Give a run's id, SCRIPT -e ENV, or --stack NAME -e ENV."
+            raise ScriptError("script.no_target", "Nothing was named", hint=hint)
+        edits.require_stack(store, stack)
+        return store, stack, root

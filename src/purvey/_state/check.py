@@ -11,8 +11,8 @@ from purvey._state.state import State
 def violations(state: State) -> list[str]:
     """One sentence for each rule that `state` breaks; empty for a sound one.
 
-    The rules: an object is filed under its own address and generation; no generation is above the highest one reserved; what an
-    object needs is recorded too, unless it is being deleted; an operation in doubt has a begin.
+    The rules: an object is filed under its own address and generation; no generation is above the highest one reserved; an
+    operation in doubt has a begin. A container may be missing: while one is replaced with a gap its contents wait for the new one.
     """
     found: list[str] = []
     for (address, generation), resource in state.resources.items():
@@ -20,8 +20,6 @@ def violations(state: State) -> list[str]:
             found.append(f"{address} #{generation} is filed under another object's key")
         if generation > state.generations.get(address, 0):
             found.append(f"{address} #{generation} is above the highest generation reserved")
-        if resource.container and state.latest(resource.container) is None:
-            found.append(f"{address} lives in {resource.container}, which is not recorded")
     found += [
         f"operation {operation} is in doubt without a begin"
         for operation, doubt in state.in_doubt.items()

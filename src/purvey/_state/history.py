@@ -37,6 +37,7 @@ class RunHistory(msgspec.Struct, frozen=True, kw_only=True):
     """A run, as its records tell it; `started` and `ended` are seconds since the epoch, `ended` None while it is open.
 
     `result` is empty while the run is open. `cause` is the failure that decided it, with its address and the world's message.
+    `targets` and `excludes` are what it was limited to.
     """
 
     id: str
@@ -54,6 +55,8 @@ class RunHistory(msgspec.Struct, frozen=True, kw_only=True):
     machine: str = ""
     stages: int = 1
     parameters: dict[str, object] = {}
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
 
 
 def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
@@ -108,6 +111,8 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
         machine=opened.machine if opened else "",
         stages=stages,
         parameters=dict(opened.parameters) if opened else {},
+        targets=opened.targets if opened else (),
+        excludes=opened.excludes if opened else (),
     )
 
 

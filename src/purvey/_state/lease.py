@@ -115,7 +115,7 @@ def busy(stack: str, holder: Holder, now: float) -> StateError:
         "Another run holds the stack",
         detail=f"Run {holder.run} of {process.user}@{process.host} (process {process.pid}) works on {stack}; "
         f"it was last heard of {ago:.0f} s ago. Two runs at once would undo each other's work.",
-        hint="Wait for it to end, or repeat the command with\n\n    --wait",
+        hint="Wait for it to end, then repeat the command.",
     )
 
 

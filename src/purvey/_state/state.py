@@ -108,8 +108,9 @@ class State:
 
     def _note(self, record: Noted) -> None:
         if record.what == "moved":
-            for key in [key for key in self.resources if key[0] == record.was]:
-                self._drop(key)
+            moved = self._latest.get(record.was)  # Older objects of the address stay where they are, until they are deleted.
+            if moved is not None:
+                self._drop((record.was, moved.generation))
         if record.state is not None or record.what == "forgotten":
             self._set(record.address, record.generation, record.state)
 

@@ -65,11 +65,15 @@ def command(*, words: tuple[str, ...], explicit: tuple[str, ...], yes: bool, as_
 
 
 def _is_plan(path: Path) -> bool:
+    """Whether a file is a plan, by its content; a file that can be neither that nor a script is refused."""
     try:
         with path.open("rb") as file:
-            return file.read(len(PLAN_BEGINS)) == PLAN_BEGINS
+            is_plan = file.read(len(PLAN_BEGINS)) == PLAN_BEGINS
     except OSError:
         return False
+    if not is_plan and path.suffix != ".py":
+        raise click.UsageError(f"{path} is neither a script (NAME.py) nor a plan file (of `purvey plan --out`).")
+    return is_plan
 
 
 def _apply_plan(path: Path, found: Words, given: dict[str, Any], *, yes: bool, as_json: bool) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import select
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -64,9 +65,8 @@ class Asker:
         self.said_no = True
         raise AwaitsApproval(plan)
 
-    def unanswered(self, run: str, verb: str) -> int:
-        """Tell that the run waits, and what to do; return the exit code."""
-        command = f"purvey resume {run} --yes" if run else f"purvey {verb} --yes"
+    def unanswered(self, command: Sequence[str]) -> int:
+        """Tell that the run waits, and the command that goes on when it is repeated with an approval; return the exit code."""
         page = Page()
         if self.said_no:
             page.add(bold("Not approved."), " Nothing of this plan was done.")
@@ -74,7 +74,7 @@ class Asker:
             page.add(bold("This plan awaits approval."), " There is no terminal to ask on, so nothing of it was done.")
             page.add("To approve it, run")
             page.add()
-            page.add(f"    {command}")
+            page.add(f"    {shlex.join([*command, STANDING])}")
         self._screen.page(page)
         return EXIT_REFUSED if self.said_no else EXIT_AWAITS_APPROVAL
 

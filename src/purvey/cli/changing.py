@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,9 @@ from purvey._report.run_text import ended_page, was_asked_to_undo
 from purvey._session import AwaitsApproval, RunHistory, Session, Target
 from purvey.cli.ask import Asker
 from purvey.cli.screen import Screen
+from purvey.cli.targets import program
 from purvey.cli.watch import Watch
+from purvey.errors import StateError
 
 Work = Callable[[Session, Asker], RunHistory]
 
@@ -19,6 +22,7 @@ EXITS: Final[Mapping[str, int]] = {
     "succeeded": 0,
     "undone": 10,
     "kept": 11,
+    "refused": 4,
     "superseded": 11,
     "parked": 12,
     "interrupted": 13,
@@ -27,7 +31,7 @@ EXITS: Final[Mapping[str, int]] = {
 """The exit code of each result."""
 
 
-def change(work: Work, *, start: Path | None, yes: bool, as_json: bool, verb: str) -> int:
+def change(work: Work, *, start: Path | None, yes: bool, as_json: bool, verb: str, run: str = "") -> int:
     """Do something that changes the world, and tell it.
 
     Args:
@@ -36,6 +40,7 @@ def change(work: Work, *, start: Path | None, yes: bool, as_json: bool, verb: st
         yes: Whether plans are approved beforehand.
         as_json: Whether a program reads the result.
         verb: What the user typed.
+        run: The run that the user named, if any.
 
     Returns:
         The exit code.
@@ -46,18 +51,22 @@ def change(work: Work, *, start: Path | None, yes: bool, as_json: bool, verb: st
     session = Session(start, observer=watch)
     try:
         with watch.stopped_by_signals(session.interrupt):
-            run = work(session, asker)
+            ended = work(session, asker)
     except AwaitsApproval:
         watch.pause()
-        return _waits(session, screen, asker, watch.run, verb)
+        return _waits(session, screen, asker, watch.run, run, verb)
+    except StateError as error:
+        if error.code == "state.busy":  # Only these commands can queue, so only they say so.
+            error.hint += "\n\nTo queue for it, add\n\n    --wait"
+        raise
     finally:
         watch.pause()
-    outputs = _outputs(session, run)
+    outputs = _outputs(session, ended)
     screen.gap()
-    screen.page(ended_page(run, outputs))
+    screen.page(ended_page(ended, outputs, program=shlex.join(program(session))))
     if as_json:
-        screen.document(ended_document(run, outputs))
-    return exit_of(run)
+        screen.document(ended_document(ended, outputs))
+    return exit_of(ended)
 
 
 def exit_of(run: RunHistory) -> int:
@@ -65,12 +74,21 @@ def exit_of(run: RunHistory) -> int:
     return 0 if run.result == "undone" and was_asked_to_undo(run) else EXITS[run.result]
 
 
-def _waits(session: Session, screen: Screen, asker: Asker, run: str, verb: str) -> int:
-    code = asker.unanswered(run, verb)
-    if screen.as_json and run:
-        plan = plan_document(asker.plan) if asker.plan is not None else None
-        screen.document(ended_document(session.show(run), {}) | {"plan": plan})
+def _waits(session: Session, screen: Screen, asker: Asker, begun: str, named: str, verb: str) -> int:
+    """Tell that a plan awaits approval: that of a run that has begun, or of one that is to be taken back."""
+    plan = asker.plan
+    assert plan is not None  # What awaits approval was shown.
+    run = begun or named or _newest(session, plan.stack)
+    code = asker.unanswered([*program(session), "resume" if begun else verb, run])
+    if screen.as_json:
+        told = ended_document(session.show(begun), {}) if begun else {}
+        screen.document(told | {"awaits_approval": True, "plan": plan_document(plan)})
     return code
+
+
+def _newest(session: Session, stack: str) -> str:
+    name, _, env = stack.rpartition("/")
+    return session.runs(stack=name, env=env, limit=1)[0].id
 
 
 def _outputs(session: Session, run: RunHistory) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
+from collections.abc import Sequence
 
 import click
 
@@ -47,9 +47,12 @@ def command(
     if as_json:
         screen.document(plan_document(plan))
     else:
-        screen.page(drift_page(plan, _repair(script, env)))
+        screen.page(drift_page(plan, _repair(words, explicit, env, function)))
     return EXIT_PENDING if exit_code and plan.changes else 0
 
 
-def _repair(script: Path, env: str) -> str:
-    return shlex.join(["purvey", "apply", str(script), "-e", env])
+def _repair(words: Sequence[str], explicit: Sequence[str], env: str, function: str) -> str:
+    """The apply that has the script and the parameters of this command line."""
+    given = [part for item in explicit for part in ("-p", item)]
+    chosen = ["--function", function] if function else []
+    return shlex.join(["purvey", "apply", *words, *given, "-e", env, *chosen])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from purvey._base.writing import require_place, writing
 from purvey._report.document import graph_document, to_json
 from purvey._report.dot import to_dot
 from purvey._report.picture import actions_of, picture
@@ -43,9 +44,10 @@ def command(
     found = read_words(words, explicit)
     options.no_more(found.rest)
     script = options.script(found.first)
+    wanted = form or _format_of(out)
+    if out is not None:
+        require_place(out)
     graph, plan = Session(script).graph(script, env=env, function=function, parameters=found.parameters)
-    suffix = out.suffix[1:] if out is not None else ""
-    wanted = form or (suffix if suffix in FORMATS else "dot")
     if wanted == "json":
         text = to_json(graph_document(graph, actions_of(plan)))
     else:
@@ -54,5 +56,14 @@ def command(
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        with writing(out):
+            out.write_text(text, encoding="utf-8")
     return 0
+
+
+def _format_of(out: Path | None) -> str:
+    """The format that a file is called after; DOT for standard output and for a name without an ending."""
+    ending = out.suffix[1:] if out is not None else ""
+    if ending and ending not in FORMATS:
+        raise click.UsageError(f"{out}: .{ending} is not a format; there is {', '.join(FORMATS)}, or say --format.")
+    return ending or "dot"

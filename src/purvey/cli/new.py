@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Final
 
 import click
 
+from purvey._base.writing import writing
 from purvey._report.style import Page, bold
 from purvey.cli.command import Command
 from purvey.cli.screen import Screen
@@ -41,10 +43,11 @@ def command(*, directory: Path) -> int:
             findings=tuple(str(directory / name) for name in taken),
             hint="Nothing was written. Choose another folder, or remove them first.",
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, source in FILES.items():
-        with (directory / name).open("x", encoding="utf-8") as file:
-            file.write((STARTER / source).read_text(encoding="utf-8"))
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, source in FILES.items():
+            with (directory / name).open("x", encoding="utf-8") as file:
+                file.write((STARTER / source).read_text(encoding="utf-8"))
     _show(directory)
     return 0
 
@@ -53,6 +56,6 @@ def _show(directory: Path) -> None:
     page = Page()
     page.add("A project is in ", bold(str(directory)), ". Look at site.py, then")
     page.add()
-    page.add(f"    purvey plan {directory / 'site.py'}")
-    page.add(f"    purvey apply {directory / 'site.py'}")
+    page.add(f"    {shlex.join(['purvey', 'plan', str(directory / 'site.py')])}")
+    page.add(f"    {shlex.join(['purvey', 'apply', str(directory / 'site.py')])}")
     Screen.of(as_json=False).page(page)

@@ -76,8 +76,11 @@ def script(word: str) -> Path:
     """The script that a command line names.
 
     Raises:
-        UsageError: if it names none.
+        UsageError: if it names none, or a folder.
     """
     if not word:
         raise click.UsageError("Name the script.")
-    return Path(word)
+    path = Path(word)
+    if path.is_dir():
+        raise click.UsageError(f"{word} is a folder. Name the script in it.")
+    return path

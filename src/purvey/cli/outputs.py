@@ -7,6 +7,7 @@ import click
 from purvey._report.document import outputs_document, to_json, value_document
 from purvey._report.run_text import outputs_lines
 from purvey._report.style import Page
+from purvey._report.values import is_secret
 from purvey._session import Session
 from purvey.cli import complete, options
 from purvey.cli.command import Command
@@ -40,6 +41,8 @@ def command(*, target: str, stack: str, env: str, function: str, name: str, reve
         if name not in found:
             raise click.UsageError(f"There is no output {name!r}; there is {', '.join(found) or 'none'}.")
         value = found[name]
+        if is_secret(value) and not reveal:
+            raise click.UsageError(f"The output {name!r} is a secret. Add --reveal to print it in clear.")
         click.echo(value if isinstance(value, str) and not as_json else to_json(value_document(value)).rstrip("\n"))
         return 0
     screen = Screen.of(as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -81,5 +82,5 @@ def _saved(out: Path) -> Page:
     page.add()
     page.add("The plan is in ", bold(str(out)), ". Apply exactly this with")
     page.add()
-    page.add(f"    purvey apply {out}")
+    page.add(f"    purvey apply {shlex.quote(str(out))}")
     return page

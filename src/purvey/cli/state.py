@@ -14,7 +14,7 @@ from purvey.cli import complete, options
 from purvey.cli.command import Command
 from purvey.cli.screen import Screen
 from purvey.cli.script_command import ScriptCommand
-from purvey.cli.targets import target_of
+from purvey.cli.targets import target_of, words_of
 from purvey.cli.words import is_script, read_words
 
 _ABOUT = options.together(options.STACK, options.ENV, options.FUNCTION)
@@ -100,7 +100,7 @@ def settle(*, words: tuple[str, ...], stack: str, env: str, function: str, happe
         raise click.UsageError("Look yourself, then say --done or --not-done.")
     target, (address,) = _about(words, 1, stack, env, function)
     Session(target.script).state_settle(target, address, happened=happened)
-    return _said(f"{address} is settled. Go on with `purvey resume`.")
+    return _said(f"{address} is settled. Go on with `purvey resume {words_of(target)}`.")
 
 
 @command.command(

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 
 import click
 
-from purvey._session import Target
+from purvey._session import Session, Target
 from purvey.cli.words import is_run, is_script
+
+
+def words_of(target: Target) -> str:
+    """What names the target on a command line, so that a command that is advised runs as it is printed."""
+    if target.run:
+        return target.run
+    named = [str(target.script)] if target.script is not None else ["--stack", target.stack]
+    function = ["--function", target.function] if target.function else []
+    return shlex.join([*named, "-e", target.env, *function])
+
+
+def program(session: Session) -> list[str]:
+    """How purvey is called for the session's project from the working directory."""
+    root = session.settings().root.resolve()
+    return ["purvey"] if Session().settings().root.resolve() == root else ["purvey", "-C", os.path.relpath(root)]
 
 
 def target_of(word: str, *, stack: str, env: str, function: str = "") -> Target:

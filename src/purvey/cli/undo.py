@@ -41,4 +41,4 @@ def command(
     def work(session: Session, asker: Asker) -> RunHistory:
         return session.undo(meant, approve=asker, parallel=parallel, wait=wait)
 
-    return change(work, start=meant.script, yes=yes, as_json=as_json, verb="undo")
+    return change(work, start=meant.script, yes=yes, as_json=as_json, verb="undo", run=meant.run)

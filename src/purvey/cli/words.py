@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -25,12 +25,13 @@ class Words(NamedTuple):
 
     Args:
         first: What stands in the place of the script; empty if nothing does.
-        parameters: By name, with underscores; a value given several times is a JSON list.
+        parameters: By name, with underscores; True or False where the option stands alone, so that the engine can tell a switch
+            from a value that was left out. A value given several times is a JSON list.
         rest: Further words without a name.
     """
 
     first: str
-    parameters: dict[str, str]
+    parameters: dict[str, Any]
     rest: tuple[str, ...] = ()
 
 
@@ -44,7 +45,7 @@ def read_words(words: Sequence[str], explicit: Sequence[str] = ()) -> Words:
     Raises:
         UsageError: for an unknown short option, or an explicit value without a name.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[str | bool]] = {}
     plain: list[str] = []
     position = 0
     while position < len(words):
@@ -84,7 +85,7 @@ def _plain(word: str) -> str:
     return word
 
 
-def _option(word: str, following: str | None) -> tuple[str, str, int]:
+def _option(word: str, following: str | None) -> tuple[str, str | bool, int]:
     """Name and value of an option, and how many of the following words it took."""
     name, equals, value = word[2:].partition("=")
     if equals:
@@ -92,8 +93,8 @@ def _option(word: str, following: str | None) -> tuple[str, str, int]:
     if following is not None and (not following.startswith("-") or _NUMBER.fullmatch(following)):
         return _snake(name), following, 1
     if name.startswith("no-"):
-        return _snake(name[3:]), "false", 0
-    return _snake(name), "true", 0
+        return _snake(name[3:]), False, 0
+    return _snake(name), True, 0
 
 
 def _snake(name: str) -> str:

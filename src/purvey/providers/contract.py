@@ -59,12 +59,16 @@ Outcome: TypeAlias = Done | Pending
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that preflight found: `certain` says it will fail, otherwise it may; `fix` says what to do."""
+    """Something that preflight found: `certain` says it will fail, otherwise it may; `fix` says what to do.
+
+    `source` is the line of the node; the engine fills it in.
+    """
 
     address: str
     problem: str
     fix: str = ""
     certain: bool = True
+    source: str = ""
 
 
 class NotKnownError(Exception):

@@ -156,7 +156,13 @@ class TemplateCase(FileCase):
         variables = {"greeting": greeting, "password": self.secret("password")}
         validate = ["cat", "{path}", "/no/such/file"] if wish == "failing" else None
         return files.File(
-            NAME, path=str(self.path(wish)), template=str(template), variables=variables, mode="0640", validate=validate, opts=opts
+            NAME,
+            path=str(self.path(wish)),
+            template=str(template),
+            variables=variables,
+            mode="0640",
+            validate=validate,
+            opts=opts,
         )
 
     def expected(self, wish: Wish) -> Mapping[str, Any]:

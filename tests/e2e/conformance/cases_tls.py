@@ -17,6 +17,7 @@ from tests.e2e.conformance.cases_files import Place
 if TYPE_CHECKING:
     from purvey import Options, Resource
 
+
 class PemCase(Place, Case):
     """What all three are: a file whose content nobody can foretell."""
 

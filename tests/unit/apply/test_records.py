@@ -114,7 +114,7 @@ def test_settling_by_hand(project: Project) -> None:
     with pytest.raises(StateError) as caught:
         project.apply()
     assert caught.value.code == "state.in_doubt"
-    assert "purvey state settle test.Lost::a --not-done" in caught.value.hint
+    assert "purvey state settle test.Lost::a --stack main -e dev --not-done" in caught.value.hint
     project.world.mend()
 
     project.session().state_settle(project.target(), "test.Lost::a", happened=False)

@@ -74,7 +74,7 @@ def test_without_a_terminal_an_apply_waits_for_approval(purvey: Purvey, project:
 
     assert told.code == 15
     assert not (project / "public-dev").exists()
-    assert purvey("-C", "site", *command[1:]).code == 0
+    assert purvey(*command[1:]).code == 0
     assert (project / "public-dev" / "page-1.html").exists()
 
 

@@ -22,15 +22,15 @@ from purvey.cli.words import is_run, read_words
         ("shop.py --workers=4", {"workers": "4"}),
         ("shop.py --max-size 4", {"max_size": "4"}),
         ("shop.py --offset -4.5", {"offset": "-4.5"}),
-        ("shop.py --verbose", {"verbose": "true"}),
-        ("shop.py --no-verbose", {"verbose": "false"}),
-        ("shop.py --verbose --workers 4", {"verbose": "true", "workers": "4"}),
+        ("shop.py --verbose", {"verbose": True}),
+        ("shop.py --no-verbose", {"verbose": False}),
+        ("shop.py --verbose --workers 4", {"verbose": True, "workers": "4"}),
         ("--workers 4 shop.py", {"workers": "4"}),
-        ("--verbose shop.py", {"verbose": "true"}),
+        ("--verbose shop.py", {"verbose": True}),
         ("shop.py --empty=", {"empty": ""}),
     ],
 )
-def test_parameters_are_read_by_their_form(line: str, parameters: dict[str, str]) -> None:
+def test_parameters_are_read_by_their_form(line: str, parameters: dict[str, str | bool]) -> None:
     """A parameter has a value after it or after an equals sign, or is a switch; the script may stand anywhere."""
     found = read_words(line.split())
 

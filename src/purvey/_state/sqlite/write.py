@@ -167,7 +167,9 @@ class SqliteAdapter:
     def _note(self, record: Noted, place: _Place) -> None:
         if record.what == "moved":
             gone = self.connection.execute(
-                "DELETE FROM resource WHERE stack = ? AND address = ? RETURNING address, generation", (place.stack, record.was)
+                "DELETE FROM resource WHERE stack = ? AND address = ? AND generation = "
+                "(SELECT max(generation) FROM resource WHERE stack = ? AND address = ?) RETURNING address, generation",
+                (place.stack, record.was, place.stack, record.was),
             ).fetchall()
             for address, generation in gone:
                 self._retire(place, address, generation)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from purvey._base.value import Secret, reveal
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.fields import Input, Output
+from purvey._script.resource import Resource
 from purvey.errors import HostError
 from purvey.providers import Call
 from purvey.resources._plaintext import holds_secret

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from purvey._base.value import Value
-from purvey._script.resource import Input, Resource
+from purvey._script.fields import Input
+from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Finding, Observed, Present, Provider
 from purvey.resources import _place

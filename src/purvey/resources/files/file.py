@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from purvey._base.value import Secret, Value
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.fields import Input, Output
+from purvey._script.resource import Resource
 from purvey.errors import HostError, ProviderError
 from purvey.providers import (
     Absent,

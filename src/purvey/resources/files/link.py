@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from purvey._script.resource import Input, Resource
+from purvey._script.fields import Input
+from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Finding, Observed, Present, Provider
 from purvey.resources import _place

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from purvey._base.value import Secret, reveal
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.fields import Input, Output
+from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Call
 from purvey.resources._inputs import absolute

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from purvey._base.value import Secret, reveal
+from purvey._script.fields import Input, Output
 from purvey._script.recorder import current
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.resource import Resource
 from purvey.errors import ProviderError, ScriptError
 from purvey.resources._plaintext import hidden, plaintexts
 from purvey.resources._probe import Failed, Passed, ProbeProvider, excerpt, impossible

@@ -10,9 +10,10 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from purvey._script.fields import Input, Output
 from purvey._script.recorder import current
 from purvey._script.reference import Tokenised
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.resource import Resource
 from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Absent, Call, Done, Observed, Present, Provider, Unreadable
 from purvey.resources.postgres._connection import connected, one, unreadable

@@ -19,8 +19,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from purvey._script.fields import Input, Output
 from purvey._script.recorder import current
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.resource import Resource
 from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Call, Done, Finding, Observed, Outcome, Pending, Present, Provider
 from purvey.resources.postgres import _ledger

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from purvey._base.value import Secret, reveal
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.fields import Input, Output
+from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Observed, Present, Provider
 from purvey.resources.postgres._connection import connected, one, told_by, translated, unreadable

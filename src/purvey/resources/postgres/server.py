@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from purvey._script.fields import Input, Output
 from purvey._script.reference import Tokenised
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Finding, Observed, Outcome, Pending, Present, Provider
 from purvey.resources._inputs import refused

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from purvey._base.value import reveal
+from purvey._script.fields import Input, Output
 from purvey._script.recorder import current
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.resource import Resource
 from purvey.errors import HostError, ProviderError
 from purvey.providers import Absent, Call, Done, Finding, Observed, Outcome, Pending, Present, Provider
 from purvey.resources._inputs import absolute, refused

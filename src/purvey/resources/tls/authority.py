@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.fields import Input, Output
+from purvey._script.resource import Resource
 from purvey.providers import Call
 from purvey.resources._inputs import placed
 from purvey.resources.tls._inputs import fingerprint_of, require_common_name, require_days

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from purvey._script.fields import Input, Output
 from purvey._script.recorder import current
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Call, Finding
 from purvey.resources._inputs import placed, refused

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from purvey._base.value import Value
-from purvey._script.resource import Input, Output, Resource
+from purvey._script.fields import Input, Output
+from purvey._script.resource import Resource
 from purvey.providers import Absent, Call, Done, Finding, Observed, Present, Provider
 from purvey.resources import _before, _place
 from purvey.resources._inputs import placed, require_absolute

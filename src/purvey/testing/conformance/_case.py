@@ -99,12 +99,16 @@ class Case(Situation):
         """
         raise NotImplementedError
 
+    def exists(self) -> bool:
+        """Whether anything is there, complete or not; asked where something was interrupted. By default whether `look` sees it."""
+        return self.look() is not None
+
     def identity(self) -> Any:
         """What must stay as it is when nothing changes, chance included: a process id, random content. By default `look`."""
         return self.look()
 
     def content(self) -> Any:
-        """What an undo must bring back, chance included. By default `look`."""
+        """What an undo must bring back, chance included; may wait until it is complete. By default `look`."""
         return self.look()
 
     def lose(self) -> None:

@@ -1,6 +1,6 @@
 """An apply of the kit's project in a process that dies of SIGKILL just after an effect, before its record.
 
-    python -m purvey.testing.conformance._child SCRIPT PARAMETERS METHOD
+python -m purvey.testing.conformance._child SCRIPT PARAMETERS METHOD
 """
 
 from __future__ import annotations

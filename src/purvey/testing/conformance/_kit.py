@@ -8,10 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+from purvey.errors import PurveyError
 from purvey.testing.conformance import _checks, _life, _trouble
 from purvey.testing.conformance._case import Case, CheckCase
 from purvey.testing.conformance._cheap import cheap_import
-from purvey.testing.conformance._project import Project
+from purvey.testing.conformance._project import NotConformingError, Project
 from purvey.testing.conformance._secrecy import secrets, secrets_of_check
 
 _OF_OBJECTS: Final[Mapping[str, Callable[[Project, Any], None]]] = {
@@ -59,7 +60,7 @@ CHECK_BEHAVIOURS: Final[Mapping[str, str]] = _told(_OF_CHECKS)
 """What is proved of every kind that is a check."""
 
 
-def behaviours(case: type[Case] | type[CheckCase]) -> tuple[str, ...]:
+def behaviours(case: type[Case | CheckCase]) -> tuple[str, ...]:
     """The behaviours that a kind is held to: all but those that its case calls inapplicable, in the best order.
 
     Args:
@@ -111,7 +112,7 @@ class Bench:
             if self._keys is not None:
                 os.environ["XDG_DATA_HOME"] = self._keys
 
-    def check(self, case: type[Case] | type[CheckCase], behaviour: str) -> None:
+    def check(self, case: type[Case | CheckCase], behaviour: str) -> None:
         """Hold a kind to one behaviour.
 
         Args:
@@ -125,7 +126,25 @@ class Bench:
         situation = self._situation(case)
         table[behaviour](self._project_for(situation), situation)
 
-    def _situation(self, case: type[Case] | type[CheckCase]) -> Case | CheckCase:
+    def conform(self, case: type[Case | CheckCase]) -> None:
+        """Hold a kind to all its behaviours.
+
+        Args:
+            case: The kind's case.
+
+        Raises:
+            NotConformingError: naming each behaviour that it does not have, with what it does instead.
+        """
+        broken = []
+        for behaviour in behaviours(case):
+            try:
+                self.check(case, behaviour)
+            except (AssertionError, PurveyError) as error:
+                broken.append(f"{behaviour}: {error}")
+        if broken:
+            raise NotConformingError("\n\n".join([f"{case.kind._kind.name} does not conform", *broken]))  # noqa: SLF001
+
+    def _situation(self, case: type[Case | CheckCase]) -> Case | CheckCase:
         current = self._project.case if self._project is not None else None
         if current is not None and type(current) is case:
             return current

@@ -65,7 +65,14 @@ def secrets(project: Project, case: Case) -> None:
     require(bool(_plaintexts(case)), "the case declares its object without a secret; use `self.secret(name)`")
 
 
-_WISHES: Final = (("", ""), ("failing", "failure"), ("first", ""), ("failing", "failed update"), ("changed", "update"), ("", ""))
+_WISHES: Final = (
+    ("", ""),
+    ("failing", "failure"),
+    ("first", ""),
+    ("failing", "failed update"),
+    ("changed", "update"),
+    ("", ""),
+)
 """What is wished in turn, and the behaviour without which the wish has no meaning for a kind."""
 
 

@@ -92,7 +92,7 @@ def killed_create(project: Project, case: Case) -> None:
     for method in _moments(case):
         nothing(project, case)
         project.kill("first", method)
-        require(case.look() is not None, "the dead process has made nothing")
+        require(case.exists(), "the dead process has made nothing")
         _resumed(project, case, "first")
 
 
@@ -151,5 +151,5 @@ def late_answer(project: Project, case: Case) -> None:
     nothing(project, case)
     with _accident.endless(case):
         project.apply("first", result="parked", timeout_s=0.01)
-    require(case.look() is not None, "the time-out has removed the object")
+    require(case.exists(), "the time-out has removed the object")
     _resumed(project, case, "first")

@@ -1,0 +1,59 @@
+"""One decision: what happens to a node that does not simply stay as it is. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from purvey._base.compare import FieldChange
+from purvey._base.value import Masked, Value, walk
+from purvey._graph import Node
+from purvey._plan.plan import Action
+from purvey._state.record import ResourceState
+from purvey.errors import ScriptError
+from purvey.providers import Kind
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to a node that does not simply stay as it is.
+
+    Attributes:
+        node: The declaration.
+        action: What happens.
+        inputs: The resolved inputs, secrets masked.
+        outputs: The outputs as far as they are known beforehand.
+        record: The object it acts upon; None for a new one.
+        fields: The fields that differ.
+        reasons: Why it must be replaced.
+        cause: Why anything happens, in words.
+        lost: The recorded object is not there any more.
+    """
+
+    node: Node
+    action: Action
+    inputs: dict[str, Value]
+    outputs: dict[str, Value]
+    record: ResourceState | None = None
+    fields: tuple[FieldChange, ...] = ()
+    reasons: tuple[str, ...] = ()
+    cause: str = ""
+    lost: bool = False
+
+
+def refuse_secrets(node: Node, kind: Kind, inputs: Mapping[str, Value]) -> None:
+    """Stop a secret output from reaching an input that is stored and shown in clear.
+
+    Raises:
+        ScriptError: ``script.secret_refused``.
+    """
+    for name, value in inputs.items():
+        if name not in kind.secrets and any(type(item) is Masked for item in walk(value)):
+            raise ScriptError(
+                "script.secret_refused",
+                "A secret was given to an input that cannot keep it",
+                detail=f"`{name}` of {node.kind} is stored and shown in clear, and its value comes from a secret output.",
+                hint=f"Inputs of this kind that accept secrets: {', '.join(sorted(kind.secrets)) or 'none'}.",
+                address=node.address,
+                source=node.source,
+            )
