@@ -81,4 +81,4 @@ async def _undo(performer: Performer, doubt: InDoubt, kind: Kind, call: EngineCa
     begun = doubt.begun
     if begun.verb == "create" or begun.prior is None:
         return await kind.provider.delete(call, have)
-    return await kind.provider.undo(call, have, begun_view(performer, begun.prior, ""))
+    return await kind.provider.undo(call, have, performer.parts.former_view(begun.prior))

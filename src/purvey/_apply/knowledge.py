@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Protocol
 
 from purvey._apply.parts import Parts
-from purvey._base.value import Link, Unknown, Value, digest
+from purvey._base.value import Link, Unknown, Value, dig, digest
 from purvey._graph import Node
 from purvey._plan.decide import Decider
 from purvey._state.record import Given, LookedUp, Record
@@ -49,8 +49,8 @@ class RunKnowledge:
         for node in islice(nodes.values(), self._decided, None):
             self._decider.decide(node)
         self._decided = len(nodes)
-        value = self._decider.link(link)
-        return value if isinstance(value, Unknown) else self._parts.opened(value)
+        value = self._decider.link(Link(link.address, link.output))  # Only a whole secret can be opened.
+        return dig(value if isinstance(value, Unknown) else self._parts.opened(value), link.path)
 
     def lookup(self, name: str, read: Callable[[], Value]) -> Value:
         """The result of `read`, taken once per run."""

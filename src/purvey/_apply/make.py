@@ -17,6 +17,7 @@ from purvey.providers import Kind, Present
 
 if TYPE_CHECKING:
     from purvey._apply.attempt import Attempts
+    from purvey._apply.parts import Parts
     from purvey._apply.perform import Performer
     from purvey._base.value import Value
     from purvey._graph import Node
@@ -87,7 +88,7 @@ async def _change(performer: Performer, operation: Operation, attempts: Attempts
     values = parts.opened_inputs(node)
     wanted = performer.wanted(node, kind, values, prior.generation, prior.name)
     wanted = msgspec.structs.replace(wanted, id=prior.id, adopted=prior.adopted)
-    before = _as_observed(prior, seen.values if isinstance(seen, Present) else {})
+    before = _as_observed(parts, kind, prior, seen.values if isinstance(seen, Present) else {})
     have, want = parts.record_view(prior), parts.view(kind, node.address, values)
 
     def act(call: EngineCall) -> Awaitable[Any]:
@@ -108,17 +109,18 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     if not isinstance(found, Present):
         raise ProviderError("not_found", "What was to be adopted is gone", hint="Plan again: it will be created.")
     wanted = performer.wanted(node, kind, values, operation.generation, name)
-    record = msgspec.structs.replace(wanted, id=found.id, digest="", adopted=True, **_seen(kind, wanted, found.values))
+    record = msgspec.structs.replace(wanted, id=found.id, digest="", adopted=True, **_seen(parts, kind, wanted, found.values))
     now = parts.clock.now()
     await performer.record(Noted(at=now, what="adopted", address=node.address, generation=operation.generation, state=record))
     return await _change(performer, operation, attempts, node, record)
 
 
-def _seen(kind: Kind, wanted: ResourceState, values: dict[str, Value]) -> dict[str, dict[str, Value]]:
+def _seen(parts: Parts, kind: Kind, wanted: ResourceState, values: dict[str, Value]) -> dict[str, dict[str, Value]]:
     """What was found, for the record; an output whose difference is drift is not taken for what was wished."""
-    inputs = {**wanted.inputs, **{name: value for name, value in values.items() if name in kind.inputs}}
+    found = {name: value for name, value in values.items() if name in kind.inputs}
     kept = kind.outputs.difference(kind.compared)
-    return {"inputs": inputs, "outputs": {name: value for name, value in values.items() if name in kept}}
+    outputs = parts.at_rest(kind, {name: value for name, value in values.items() if name in kept})
+    return {"inputs": {**wanted.inputs, **parts.found_inputs(kind, found, wanted.inputs)}, "outputs": outputs}
 
 
 def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:
@@ -130,10 +132,9 @@ def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:
     return Noted(at=parts.clock.now(), what="refreshed", address=node.address, generation=record.generation, state=record)
 
 
-def _as_observed(prior: ResourceState, seen: dict[str, Value]) -> ResourceState:
+def _as_observed(parts: Parts, kind: Kind, prior: ResourceState, seen: dict[str, Value]) -> ResourceState:
     """The record with the managed fields as they were just before the change; what an undo puts back."""
-    inputs = {name: seen.get(name, value) for name, value in prior.inputs.items()}
-    return msgspec.structs.replace(prior, inputs=inputs)
+    return msgspec.structs.replace(prior, inputs={**prior.inputs, **parts.found_inputs(kind, seen, prior.inputs)})
 
 
 def _grew(node: Node, action: str, fields: tuple[str, ...]) -> ProviderError:

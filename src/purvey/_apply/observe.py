@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from purvey._apply.executor import Stop, execute
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
+from purvey._apply.redacting import clean_error, cleaned
 from purvey._base.limits import OBSERVE_BATCH
 from purvey._state.record import ResourceState
 from purvey.providers import Absent, Kind, Observed, Unreadable
@@ -51,6 +52,8 @@ async def read(parts: Parts, record: ResourceState) -> Observed:
     """What is there now for one object."""
     kind = parts.kinds.get(record.kind)
     provider = kind.provider
+    if record.container and parts.state.latest(record.container) is None:
+        return Absent()  # What it lived in is gone, and so is it.
     if provider.read_many is not None:
         found: dict[Key, Observed] = {}
         await _read_batch(parts, kind, [record], found)
@@ -59,8 +62,8 @@ async def read(parts: Parts, record: ResourceState) -> Observed:
         call = parts.call(record.address, record.name, object_id=record.id)
         observed: Observed = await provider.read(call, parts.record_view(record))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises, its object is unreadable, not absent.
-        return Unreadable(_reason(error))
-    return observed
+        return Unreadable(_reason(parts, error))
+    return cleaned(observed, parts.redactor)
 
 
 async def _read_batch(parts: Parts, kind: Kind, group: Sequence[ResourceState], found: dict[Key, Observed]) -> None:
@@ -69,13 +72,13 @@ async def _read_batch(parts: Parts, kind: Kind, group: Sequence[ResourceState], 
     try:
         seen = await kind.provider.read_many(call, [record.id for record in group])
     except Exception as error:  # noqa: BLE001 - as for one object.
-        found.update({(record.address, record.generation): Unreadable(_reason(error)) for record in group})
+        found.update({(record.address, record.generation): Unreadable(_reason(parts, error)) for record in group})
         return
     absent = Absent()
     for record in group:
-        found[record.address, record.generation] = seen.get(record.id, absent)
+        found[record.address, record.generation] = cleaned(seen.get(record.id, absent), parts.redactor)
 
 
-def _reason(error: Exception) -> str:
-    failure = as_provider_error(error)
+def _reason(parts: Parts, error: Exception) -> str:
+    failure = clean_error(as_provider_error(error), parts.redactor)
     return failure.detail.splitlines()[0] if failure.detail else failure.summary

@@ -117,6 +117,18 @@ class Parts:
         except (ScriptError, ProviderError):
             return masked
 
+    def at_rest(self, kind: Kind, values: Mapping[str, Value]) -> dict[str, Value]:
+        """What a provider gave or found, as it may be recorded: what its kind calls secret sealed."""
+        secrets = {name: Secret(value) for name, value in values.items() if name in kind.secrets and _is_plain_secret(value)}
+        sealed: dict[str, Value] = self.sealer.protect({**values, **secrets})
+        return sealed
+
+    def found_inputs(self, kind: Kind, found: Mapping[str, Value], known: Mapping[str, Value]) -> dict[str, Value]:
+        """Those of the inputs in `known` that were found to be others, as they may be recorded."""
+        return self.at_rest(
+            kind, {name: found[name] for name, value in known.items() if name in found and found[name] != value}
+        )
+
     def masked_inputs(self, node: Node) -> dict[str, Value]:
         """A node's inputs by the record as it is now, secrets masked."""
         return {name: resolve(value, self.masked_link, self.mask) for name, value in node.inputs.items()}
@@ -198,3 +210,8 @@ def _with_masked(value: Value, function: Callable[[Masked], Value]) -> Value:
     if kind is list:
         return [_with_masked(item, function) for item in value]
     return value
+
+
+def _is_plain_secret(value: Value) -> bool:
+    """Whether a secret field holds what must not be recorded as it is; None and empty text tell nothing."""
+    return type(value) not in (Secret, Masked) and value not in (None, "")

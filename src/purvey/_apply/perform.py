@@ -15,20 +15,21 @@ from purvey._apply import check, make, take_back
 from purvey._apply.attempt import Attempts, Job, Parked
 from purvey._apply.call import EngineCall
 from purvey._apply.executor import Stop
+from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error
 from purvey._apply.values import sealed_copies
 from purvey._base.clock import ulid
 from purvey._base.event import OperationEnded, OperationStarted
-from purvey._base.limits import OPERATION_TIMEOUT_S
-from purvey._base.value import Secret, Value, resolve
+from purvey._base.limits import CALL_DEADLINE_S, OPERATION_TIMEOUT_S
+from purvey._base.value import Value, resolve
 from purvey._graph import Node
 from purvey._plan.decide import Decider, Observations
 from purvey._plan.plan import Operation, Plan
 from purvey._plan.undo import Effect
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
-from purvey.errors import ProviderError
-from purvey.providers import Absent, Done, Kind, RecoversBy
+from purvey.errors import ProviderError, ScriptError
+from purvey.providers import Absent, Done, Kind, NotKnownError
 
 Write = Callable[..., Awaitable[None]]
 
@@ -65,6 +66,7 @@ class Performer:
         self.cancelled: set[str] = set()
         self.undone: Mapping[str, Effect] = {}
         self._write = write
+        self._final = {item.id for item in plan.deletions}
         self._operations = {item.id: item for item in (*plan.operations, *plan.deletions)}
 
     async def perform(self, operation_id: str) -> bool:
@@ -82,8 +84,8 @@ class Performer:
             self.interrupted = self.interrupted or parked.interrupted
             self._tell_ended(operation, "parked", started, attempts.count, detail=parked.progress)
             return False
-        except ProviderError as error:
-            clean_error(error, self.parts.redactor)
+        except (ProviderError, ScriptError, NotKnownError) as raised:
+            error = clean_error(as_provider_error(raised), self.parts.redactor)
             self.failures.append(Failure(operation.address, error.code, error.summary, error.detail, error.hint))
             self._tell_ended(
                 operation, "failed", started, attempts.count, code=error.code, detail=error.detail or error.summary
@@ -146,7 +148,7 @@ class Performer:
 
     async def effect(
         self, operation: Operation, verb: str, wanted: ResourceState, prior: ResourceState | None, kind: Kind,
-        attempts: Attempts, act: Callable[[EngineCall], Awaitable[Any]], want: Any, *, undoes: str = "", undone_token: str = "",
+        attempts: Attempts, act: Callable[[EngineCall], Awaitable[Any]], want: Any, *, undone: Begun | None = None,
     ) -> ResourceState | None:  # fmt: skip
         """Begin, act, record: the only place where purvey changes the world.
 
@@ -156,14 +158,16 @@ class Performer:
         begun = Begun(
             at=self._now(), operation=ulid(self.parts.clock), address=operation.address, generation=operation.generation if
             verb != "update" else wanted.generation, verb=verb, token=self.parts.clock.entropy(16).hex(), node=wanted,
-            prior=prior, undoes=undoes, fence=self.fence,
+            prior=prior, undoes=undone.operation if undone else "", undoes_token=undone.token if undone else "",
+            undoes_verb=undone.verb if undone else "", final=operation.id in self._final, fence=self.fence,
+            timeout_s=self._own_timeout_s(operation.address) or 0.0,
         )  # fmt: skip
         await self.record(begun)
-        return await self.finish(begun, kind, attempts, act, want, undone_token=undone_token)
+        return await self.finish(begun, kind, attempts, act, want)
 
     async def finish(
         self, begun: Begun, kind: Kind, attempts: Attempts, act: Callable[[EngineCall], Awaitable[Any]], want: Any,
-        *, undone_token: str = "", object_id: str = "",
+        *, object_id: str = "",
     ) -> ResourceState | None:  # fmt: skip
         """Act for an operation whose begin is on disk, and record its end; recovery begins here too."""
 
@@ -171,14 +175,14 @@ class Performer:
             await self.record(Identified(at=self._now(), operation=begun.operation, id=object_id))
 
         call = self.parts.call(
-            begun.address, begun.node.name, object_id=object_id or begun.node.id, token=begun.token, undoes=undone_token,
-            identify=identify,
+            begun.address, begun.node.name, object_id=object_id or begun.node.id, token=begun.token,
+            undoes=begun.undoes_token, identify=identify,
         )  # fmt: skip
         try:
             done = await attempts.until_done(lambda: act(call), lambda: kind.provider.ready(call, want))
         except ProviderError as error:
             clean_error(error, self.parts.redactor)
-            made = begun.verb == "create" and bool(call.id)  # It was identified, so it is there, whatever the error thinks.
+            made = begun.makes and bool(call.id)  # It was identified, so it is there, whatever the error thinks.
             error.may_exist = error.may_exist or made
             await self.record(self._failed(begun, error, attempts))
             raise
@@ -204,15 +208,7 @@ class Performer:
 
     def outputs(self, kind: Kind, done: Done | None) -> dict[str, Value]:
         """The outputs as they may come to rest: secrets sealed."""
-        outputs = done.outputs if done is not None else {}
-        if not kind.secrets:
-            return outputs
-        wrapped = {
-            name: Secret(value) if name in kind.secrets and not isinstance(value, Secret) else value
-            for name, value in outputs.items()
-        }
-        sealed: dict[str, Value] = self.parts.sealer.protect(wrapped)
-        return sealed
+        return self.parts.at_rest(kind, done.outputs) if done is not None else {}
 
     def _failed(self, begun: Begun, error: ProviderError, attempts: Attempts) -> Failed:
         return Failed(
@@ -246,18 +242,39 @@ class Performer:
         node = self.plan.nodes.get(operation.address)
         record = self.parts.state.latest(operation.address)
         name = node.kind if node is not None else record.kind if record is not None else ""
-        if not name:  # Nothing is declared or recorded there: a removal that another one has done.
-            job = _job(self.parts.run, operation, "nothing", OPERATION_TIMEOUT_S, started)
-            return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard)
-        kind = self.parts.kinds.get(name)
-        own = node.options.timeout_s if node is not None else None
-        limit = own or OPERATION_TIMEOUT_S
-        if kind.check and node is not None:
-            limit = self.parts.masked_inputs(node).get("within_s", kind.default("within_s")) or limit
-        job = _job(self.parts.run, operation, kind.provider.recovers_by, limit, started)
-        if own or kind.provider.long_calls:
-            job = msgspec.structs.replace(job, deadline_s=max(job.deadline_s, limit))
+        kind = self.parts.kinds.get(name) if name else None  # None: a removal that another one has done.
+        within = None
+        if kind is not None and kind.check and node is not None:
+            within = self.parts.masked_inputs(node).get("within_s", kind.default("within_s"))
+        own = self._own_timeout_s(operation.address)
+        return self.attempts(operation.id, operation.address, kind, own_s=own, limit_s=within or None, started=started)
+
+    def attempts(
+        self, operation: str, address: str, kind: Kind | None, *, own_s: float | None, started: float,
+        limit_s: float | None = None,
+    ) -> Attempts:  # fmt: skip
+        """The attempts of one operation.
+
+        Args:
+            operation: Its id, for events.
+            address: Its node.
+            kind: Its kind; None where nothing is there to be called.
+            own_s: The node's own time; then, or for a kind of long calls, one call may take all of it.
+            started: When it began, on the monotonic clock.
+            limit_s: How long it may stay pending, where that is not the node's own time.
+        """
+        limit = limit_s or own_s or OPERATION_TIMEOUT_S
+        is_long = bool(own_s) or (kind is not None and kind.provider.long_calls)
+        job = Job(
+            run=self.parts.run, operation=operation, address=address, timeout_s=limit, started=started,
+            recovers_by=kind.provider.recovers_by if kind is not None else "nothing",
+            deadline_s=max(CALL_DEADLINE_S, limit) if is_long else CALL_DEADLINE_S,
+        )  # fmt: skip
         return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard)
+
+    def _own_timeout_s(self, address: str) -> float | None:
+        node = self.plan.nodes.get(address)
+        return node.options.timeout_s if node is not None else None
 
     def _now(self) -> float:
         return self.parts.clock.now()
@@ -278,14 +295,3 @@ class Performer:
                 result=result, seconds=self.parts.clock.monotonic() - started, attempts=attempts, code=code, detail=detail,
             )
         )  # fmt: skip
-
-
-def _job(run: str, operation: Operation, recovers_by: RecoversBy, timeout_s: float, started: float) -> Job:
-    return Job(
-        run=run,
-        operation=operation.id,
-        address=operation.address,
-        recovers_by=recovers_by,
-        timeout_s=timeout_s,
-        started=started,
-    )

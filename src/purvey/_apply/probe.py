@@ -9,6 +9,7 @@ from typing import Any
 
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
+from purvey._apply.redacting import clean_error
 from purvey._graph import Node
 from purvey._plan.plan import Plan
 from purvey.providers import Done
@@ -49,11 +50,11 @@ async def _look(parts: Parts, views: Mapping[str, tuple[str, Callable[[], Any]]]
         try:
             outcome = await parts.kinds.get(kind).provider.create(parts.call(address, address), view())
         except Exception as error:  # noqa: BLE001 - whatever a probe raises, it did not pass.
-            failure = as_provider_error(error)
+            failure = clean_error(as_provider_error(error), parts.redactor)
             found[address] = failure.detail or failure.summary
             return
         if not isinstance(outcome, Done):
-            found[address] = outcome.progress
+            found[address] = parts.redactor.clean(outcome.progress)
 
     await asyncio.gather(*(look(address, kind, view) for address, (kind, view) in views.items()))
     return found

@@ -13,10 +13,9 @@ from typing import Any
 
 import msgspec
 
-from purvey._apply.attempt import Attempts, Job
+from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Performer
-from purvey._base.limits import OPERATION_TIMEOUT_S
 from purvey._plan.plan import Plan
 from purvey._state.record import Begun, Failed, ResourceState, Succeeded
 from purvey._state.state import InDoubt
@@ -51,9 +50,9 @@ async def _settle(performer: Performer, doubt: InDoubt) -> str:
         return await _repeat(performer, doubt, kind)
     if recovers_by == "nothing":
         raise _in_doubt(begun, performer.parts.stack)
-    if kind.provider.forgets and begun.verb == "undo":
+    if kind.provider.forgets and begun.verb == "undo" and not begun.makes:
         return await _look_whether_gone(performer, doubt, kind)
-    if begun.verb == "create" or kind.provider.forgets:  # A step's second run is not the first one's continuation.
+    if begun.makes or kind.provider.forgets:  # A step's second run is not the first one's continuation.
         return await _look_for(performer, doubt, kind)
     return await _repeat(performer, doubt, kind)
 
@@ -65,9 +64,7 @@ async def _repeat(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     want = begun_view(performer, begun.node, doubt.id)
     act = _act(performer, begun, kind, want)
     try:
-        await performer.finish(
-            begun, kind, attempts, act, want, object_id=doubt.id, undone_token=_undone_token(begun, performer)
-        )
+        await performer.finish(begun, kind, attempts, act, want, object_id=doubt.id)
     except ProviderError as error:
         if error.may_exist:
             raise
@@ -75,21 +72,16 @@ async def _repeat(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     return f"{begun.address}: the interrupted {begun.verb} is complete"
 
 
-def _undone_token(begun: Begun, performer: Performer) -> str:
-    effect = performer.undone.get(begun.undoes)
-    return effect.begun.token if effect is not None else ""
-
-
 def _act(performer: Performer, begun: Begun, kind: Kind, want: Any) -> Callable[[EngineCall], Awaitable[Any]]:
     provider = kind.provider
-    if begun.verb == "create":
+    if begun.makes:
         return lambda call: provider.create(call, want)
     if begun.verb == "update":
         have = begun_view(performer, begun.prior, "") if begun.prior is not None else want
         return lambda call: provider.update(call, have, want)
     if begun.verb == "undo":
-        before = begun_view(performer, begun.prior, "") if begun.prior is not None else None
-        return lambda call: provider.undo(call, want, before)
+        prior, former = begun.prior, performer.parts.former_view
+        return lambda call: provider.undo(call, want, former(prior) if prior is not None else None)
     return lambda call: provider.delete(call, want)
 
 
@@ -124,7 +116,7 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     now = parts.clock.now()
     if isinstance(found, Unreadable):
         raise _in_doubt(begun, parts.stack)
-    if not isinstance(found, Present) or (begun.verb == "create" and is_recorded(performer, found.id)):
+    if not isinstance(found, Present) or (begun.makes and is_recorded(performer, found.id)):
         await performer.record(
             Failed(
                 at=now, operation=begun.operation, address=begun.address, generation=begun.generation, code="not_found",
@@ -132,7 +124,7 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
             )
         )  # fmt: skip
         return f"{begun.address}: the interrupted create did not happen"
-    outputs = {name: value for name, value in found.values.items() if name in kind.outputs}
+    outputs = parts.at_rest(kind, {name: value for name, value in found.values.items() if name in kind.outputs})
     record = msgspec.structs.replace(begun.node, id=found.id, outputs=outputs, run=parts.run)
     await performer.record(
         Succeeded(at=now, operation=begun.operation, address=begun.address, generation=begun.generation, state=record)
@@ -148,11 +140,9 @@ def is_recorded(performer: Performer, object_id: str) -> bool:
 def attempts_for(performer: Performer, begun: Begun, kind: Kind) -> Attempts:
     """The attempts of an operation that an earlier process began."""
     parts = performer.parts
-    job = Job(
-        run=parts.run, operation=f"recover {begun.address}", address=begun.address, recovers_by=kind.provider.recovers_by,
-        timeout_s=OPERATION_TIMEOUT_S, started=parts.clock.monotonic(),
-    )  # fmt: skip
-    return Attempts(job, parts.clock, parts.observer, performer.stop, parts.guard)
+    return performer.attempts(
+        f"recover {begun.address}", begun.address, kind, own_s=begun.timeout_s or None, started=parts.clock.monotonic()
+    )
 
 
 def _in_doubt(begun: Begun, stack: str) -> StateError:

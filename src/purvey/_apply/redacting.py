@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -11,8 +11,21 @@ if TYPE_CHECKING:
     from purvey._secrets.redaction import Redactor
     from purvey.errors import ProviderError
 
-_TEXTS = ("detail", "text")
-"""The fields of events in which the world has its say."""
+_TEXTS = ("cause", "detail", "reason", "summary", "text")
+"""The fields of events, records and observations in which the world has its say."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def cleaned(item: T, redactor: Redactor) -> T:
+    """An event, a record or an observation with every secret of the run masked in its words."""
+    changed: dict[str, Any] = {}
+    for name in _TEXTS:
+        text = getattr(item, name, "")
+        clean = redactor.clean(text) if text else text
+        if clean != text:
+            changed[name] = clean
+    return msgspec.structs.replace(item, **changed) if changed else item
 
 
 class Redacting:
@@ -29,17 +42,12 @@ class Redacting:
 
     def on(self, event: Event, /) -> None:
         """Pass on `event`, cleaned."""
-        changed: dict[str, Any] = {}
-        for name in _TEXTS:
-            text = getattr(event, name, "")
-            clean = self._redactor.clean(text) if text else text
-            if clean != text:
-                changed[name] = clean
-        self._observer.on(msgspec.structs.replace(event, **changed) if changed else event)
+        self._observer.on(cleaned(event, self._redactor))
 
 
 def clean_error(error: ProviderError, redactor: Redactor) -> ProviderError:
     """`error` with every secret of the run masked in its words; the same object, so that its traceback stays."""
+    error.summary = redactor.clean(error.summary)
     error.detail = redactor.clean(error.detail)
     error.hint = redactor.clean(error.hint)
     return error

@@ -106,7 +106,6 @@ class Run:
             return None
         self._phase("recover", f"{len(doubts)} operation{'' if len(doubts) == 1 else 's'} in doubt")
         performer = Performer(self.parts, Plan(stack=self.parts.stack), self._write, self.stop, self._fence)
-        performer.undone = {effect.begun.operation: effect for effect in effects(self.records())}
         try:
             for sentence in await recover(performer, doubts):
                 self.parts.tell(Message(at=self._now(), run=self.parts.run, level="info", text=sentence))

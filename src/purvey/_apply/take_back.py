@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
 from purvey._state.record import ResourceState
@@ -39,8 +41,7 @@ async def take_back(performer: Performer, operation: Operation, attempts: Attemp
         return kind.provider.undo(call, have, before)
 
     await performer.effect(
-        operation, "undo", now, begun.prior, kind, attempts, act, before if before is not None else have,
-        undoes=begun.operation, undone_token=begun.token,
+        operation, "undo", now, begun.prior, kind, attempts, act, before if before is not None else have, undone=begun,
     )  # fmt: skip
     return "done"
 
@@ -58,6 +59,5 @@ async def _make_again(performer: Performer, operation: Operation, attempts: Atte
         return kind.provider.create(call, want)
 
     await performer.effect(
-        operation, "undo", prior, prior, kind, attempts, act, want, undoes=effect.begun.operation,
-        undone_token=effect.begun.token,
+        operation, "undo", msgspec.structs.replace(prior, id=""), prior, kind, attempts, act, want, undone=effect.begun,
     )  # fmt: skip

@@ -184,7 +184,8 @@ class Decider:
         found = self.found.get(node.address)
         if isinstance(found, Present) and node.options.adopt:
             recorded = Recorded({**found.values, **{k: v for k, v in inputs.items() if k not in found.values}}, {})
-            changes = kind.provider.diff(kind, inputs, recorded, found.values).changes
+            usual = {name: kind.default(name) for name in found.values if name in kind.inputs}
+            changes = kind.provider.diff(kind, {**usual, **inputs}, recorded, found.values).changes
             return self._make(node, kind, inputs, "adopt", None, changes, cause="it exists already")
         return self._make(node, kind, inputs, "create", None)
 

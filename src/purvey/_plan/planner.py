@@ -164,7 +164,7 @@ def _with_old(
 def _lives_in_one_of(record: ResourceState, found: Mapping[Key, ResourceState], decider: Decider) -> bool:
     """Whether the object disappears with the very container that it was made in."""
     home = (record.container, record.follows.get(record.container, 0))
-    return home in found and not decider.kinds.get(record.kind).delete_first
+    return home in found and not found[home].retain and not decider.kinds.get(record.kind).delete_first
 
 
 def _gaps(decider: Decider, gone: Mapping[Key, ResourceState]) -> set[str]:

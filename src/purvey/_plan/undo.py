@@ -7,6 +7,7 @@ left alone, and so is what cannot be taken back: both are said.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -23,6 +24,8 @@ class Effect(msgspec.Struct, frozen=True):
 
     begun: Begun
     after: ResourceState | None
+    tried: bool = False
+    """Whether an undo of it has begun."""
 
 
 def effects(records: Iterable[Record]) -> list[Effect]:
@@ -32,6 +35,8 @@ def effects(records: Iterable[Record]) -> list[Effect]:
     for record in records:
         if isinstance(record, Begun):
             begun[record.operation] = record
+            if record.undoes in found:
+                found[record.undoes] = msgspec.structs.replace(found[record.undoes], tried=True)
         elif isinstance(record, Succeeded) and record.operation in begun:  # Else it settled what an earlier run began.
             start = begun[record.operation]
             if start.undoes:
@@ -69,12 +74,16 @@ def undo_plan(stack: str, run: str, done: Sequence[Effect], state: State, kinds:
         kinds: The kinds.
 
     Raises:
-        RefusedError: ``refused.touched_since`` if a later run changed one of the objects.
+        RefusedError: ``refused.touched_since`` if a later run changed one of the objects, ``refused.deletions_done`` if what is
+            left to take back was built in place of what the run has deleted for good.
     """
     _refuse_touched(run, done, state)
-    dropped = _dropped_with_container(done, kinds)
-    possible = [effect for effect in done if effect.begun.operation in dropped or not _final(effect, kinds)]
-    waits = _waits(possible)
+    left = _protected(done)
+    dropped = _dropped_with_container(done, kinds) - left
+    left |= {item.begun.operation for item in done if item.begun.operation not in dropped and _final(item, kinds)}
+    possible = [effect for effect in done if effect.begun.operation not in left]
+    _refuse_deleted(done, possible)
+    waits = _waits(possible, state, kinds)
     operations = tuple(
         Operation(
             id=_id(effect), verb=_verb(effect, dropped), address=effect.begun.address, generation=effect.begun.generation,
@@ -82,9 +91,7 @@ def undo_plan(stack: str, run: str, done: Sequence[Effect], state: State, kinds:
         )
         for effect in reversed(possible)
     )  # fmt: skip
-    changes = tuple(
-        _change(effect, final=_final(effect, kinds) and effect.begun.operation not in dropped) for effect in reversed(done)
-    )
+    changes = tuple(_change(effect, final=effect.begun.operation in left) for effect in reversed(done))
     return Plan(stack=stack, verb="undo", changes=changes, operations=operations)
 
 
@@ -101,13 +108,18 @@ def _dropped_with_container(done: Sequence[Effect], kinds: Registry) -> set[str]
 
 
 def _refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:
-    newer = [
-        f"{resource.address} was changed by run {resource.run}"
-        for effect in done
-        if effect.after is not None
-        and (resource := state.resources.get((effect.begun.address, effect.begun.generation))) is not None
-        and resource.run not in ("", run)
-    ]
+    removed = {(effect.begun.address, effect.begun.generation) for effect in done if effect.after is None}
+    newer: dict[str, None] = {}
+    for effect in done:
+        key = (effect.begun.address, effect.begun.generation)
+        ours = {"", run}
+        if effect.tried and effect.begun.prior is not None:
+            ours.add(effect.begun.prior.run)  # Somebody settled the undo that had begun: it is the earlier run's again.
+        now = state.latest(key[0])
+        if now is not None and now.run not in ours and not effect.begun.final:
+            newer[f"{now.address} was changed by run {now.run}"] = None
+        elif key not in removed and key not in state.resources and not effect.tried:
+            newer[f"{key[0]} #{key[1]} is not recorded any more: it was deleted, moved or forgotten since"] = None
     if newer:
         raise RefusedError(
             "refused.touched_since",
@@ -117,32 +129,108 @@ def _refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:
         )
 
 
+def _refuse_deleted(done: Sequence[Effect], possible: Sequence[Effect]) -> None:
+    """An undo ends where deletions began, unless what is left has nothing to do with what they removed."""
+    deleted = {effect.begun.address for effect in done if effect.begun.final}
+    built = [
+        effect
+        for effect in possible
+        if effect.begun.address in deleted
+        or (effect.begun.prior is not None and not deleted.isdisjoint(effect.begun.prior.needs))
+    ]
+    if deleted and (built or not possible):
+        raise RefusedError(
+            "refused.deletions_done",
+            "The run has deleted objects for good",
+            detail="What it deleted after its checks had passed cannot be made again by an undo.",
+            findings=tuple(f"{address} is deleted" for address in deleted),
+            hint="Apply the former script: it makes them anew.",
+        )
+
+
+def _protected(done: Sequence[Effect]) -> set[str]:
+    """The creates that an undo leaves alone: those of protected objects, and of what these stand on."""
+    left: set[str] = set()
+    below: set[str] = set()
+    for effect in reversed(done):
+        made = effect.after
+        if effect.begun.verb == "create" and made is not None and (made.protect or made.address in below):
+            left.add(effect.begun.operation)
+            below.update(made.needs)
+    return left
+
+
 def _id(effect: Effect) -> str:
     return f"undo {effect.begun.verb} {effect.begun.address} #{effect.begun.generation} {effect.begun.operation}"
 
 
-def _waits(done: Sequence[Effect]) -> dict[str, tuple[str, ...]]:
-    """For each effect, the undos that must be complete first: those of later effects on the same node, and on what needs it."""
-    needs: dict[str, tuple[str, ...]] = {}
-    for effect in done:
-        resource = effect.after or effect.begun.prior
-        needs[effect.begun.address] = resource.needs if resource is not None else ()
+def _waits(done: Sequence[Effect], state: State, kinds: Registry) -> dict[str, tuple[str, ...]]:
+    """For each effect, the undos that must be complete first: those of later effects that have to do with it.
+
+    Effects have to do with each other on one node, where one node needs the other (also through nodes that the run did not
+    touch), and where a deletion may have freed what a later effect took.
+    """
     waits: dict[str, dict[str, None]] = {effect.begun.operation: {} for effect in done}
-    last: dict[str, Effect] = {}
-    for effect in done:
-        address = effect.begun.address
-        same = last.get(address)
-        if same is not None:
-            waits[same.begun.operation][_id(effect)] = None
-        for below in _touched_below(needs[address], needs, last):
-            waits[below.begun.operation][_id(effect)] = None
-        last[address] = effect
+    at: dict[str, list[int]] = {}
+    for place, effect in enumerate(done):
+        at.setdefault(effect.begun.address, []).append(place)
+    behind = _Behind(done, state)
+    for address, places in at.items():
+        for other in (address, *behind.of(address)):
+            related = sorted({*places, *at[other]})
+            for earlier, later in itertools.pairwise(related):
+                waits[done[earlier].begun.operation][_id(done[later])] = None
+    claiming = [place for place, effect in enumerate(done) if kinds.get(effect.begun.node.kind).claims_anything]
+    for place in claiming:
+        if done[place].begun.verb == "delete":
+            takers = [done[later] for later in claiming if later > place and done[later].begun.verb != "delete"]
+            waits[done[place].begun.operation].update((_id(taker), None) for taker in takers)
     return {operation: tuple(found) for operation, found in waits.items()}
 
 
-def _touched_below(needs: Iterable[str], graph: Mapping[str, tuple[str, ...]], last: Mapping[str, Effect]) -> list[Effect]:
-    """The effects on the nearest touched nodes below."""
-    return [last[need] for need in needs if need in last and need in graph]
+class _Behind:
+    """The nearest touched nodes that a node needs, through nodes that were not touched.
+
+    Args:
+        done: What was touched.
+        state: What is recorded, for the nodes between.
+    """
+
+    def __init__(self, done: Sequence[Effect], state: State) -> None:
+        self._needs: dict[str, dict[str, None]] = {}
+        for effect in done:
+            own = self._needs.setdefault(effect.begun.address, {})
+            for record in (effect.begun.prior, effect.after):
+                own.update(dict.fromkeys(record.needs if record is not None else ()))
+        self._state = state
+        self._through: dict[str, tuple[str, ...]] = {}
+
+    def of(self, address: str) -> tuple[str, ...]:
+        """The touched nodes nearest below the touched node at `address`."""
+        needs = [need for need in self._needs[address] if need != address]
+        for need in needs:
+            self._look_below(need)
+        return self._nearest(needs)
+
+    def _nearest(self, needs: Iterable[str]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for need in needs:
+            found.update(dict.fromkeys((need,) if need in self._needs else self._through.get(need, ())))
+        return tuple(found)
+
+    def _look_below(self, address: str) -> None:
+        """Fill `_through` for an untouched node and those below it; without recursion, for chains may be long."""
+        stack = [] if address in self._through or address in self._needs else [address]
+        while stack:
+            current = stack[-1]
+            record = self._state.latest(current)
+            needs = record.needs if record is not None else ()
+            first = current not in self._through
+            self._through.setdefault(current, ())  # A circle of records of different ages ends here.
+            deeper = [need for need in needs if need not in self._needs and need not in self._through] if first else []
+            stack.extend(deeper)
+            if not deeper:
+                self._through[stack.pop()] = self._nearest(needs)
 
 
 def _final(effect: Effect, kinds: Registry) -> bool:
@@ -151,7 +239,7 @@ def _final(effect: Effect, kinds: Registry) -> bool:
     if effect.begun.verb == "adopt":
         return False
     if effect.begun.verb == "delete":
-        return kind.holds_data
+        return effect.begun.final or kind.holds_data
     before, after = _view(effect.begun.prior, kinds), _view(effect.after, kinds)
     return not kind.provider.undoable(effect.begun.verb, before, after)
 

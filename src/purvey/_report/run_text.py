@@ -194,10 +194,7 @@ def _wanted(change: ChangeHistory) -> str:
 def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
     commands = [(f"{program} {verb} {run.id}", why) for verb, why in _next_verbs(run)]
     if run.result == "partial" and run.verb == "destroy":
-        limits = [part for name, values in (("--target", run.targets), ("--exclude", run.excludes)) for value in values
-                  for part in (name, value)]
-        again = shlex.join(["destroy", "--stack", run.stack, "-e", run.env, *limits])
-        commands.insert(0, (f"{program} {again}", "try the rest again"))
+        commands.insert(0, (f"{program} {_destroy_again(run)}", "try the rest again"))
     if run.result in ("undone", "kept", "parked", "interrupted", "partial") and not seen:
         commands.append((f"{program} show {run.id}", "the whole story"))
     if not commands:
@@ -207,6 +204,12 @@ def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
     width = max(len(command) for command, _ in commands)
     for command, why in commands:
         page.add(f"    {command.ljust(width)}   ", dim(why))
+
+
+def _destroy_again(run: RunHistory) -> str:
+    """The destroy that was limited to the same."""
+    limits = [*(("--target", item) for item in run.targets), *(("--exclude", item) for item in run.excludes)]
+    return shlex.join(["destroy", "--stack", run.stack, "-e", run.env, *(part for limit in limits for part in limit)])
 
 
 def _next_verbs(run: RunHistory) -> list[tuple[str, str]]:

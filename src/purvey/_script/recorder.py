@@ -88,7 +88,7 @@ class Recorder:
         self.later: Later | None = None
         self.tokens: dict[str, Value] = {}
         self.texts: dict[Link, str] = {}
-        self.revealed: dict[str, Link] = {}
+        self.revealed: dict[str, Value] = {}
         self.asked: set[str] = set()
         self._root_prefix = f"{root}/"
 

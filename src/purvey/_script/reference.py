@@ -213,6 +213,8 @@ def freeze(value: Any, source: str, what: str) -> Value:
     kind = type(value)
     if kind is str:
         recorder = current()
+        if value in recorder.revealed:  # A secret that `value` revealed stays one wherever it reappears whole.
+            return recorder.revealed[value]
         return _freeze_text(recorder, value, source, what) if len(value) > 7 else value  # noqa: PLR2004 - half a nonce.
     if value is None or kind in (int, bool, float):
         return value
@@ -259,8 +261,6 @@ def _freeze_text(recorder: Recorder, text: str, source: str, what: str) -> Value
     """`text`, or a Late that puts it together when its references are known."""
     nonce = recorder.nonce
     if nonce not in text:
-        if text in recorder.revealed:  # A secret that `value` revealed stays one wherever it reappears whole.
-            return recorder.revealed[text]
         if _has_remains(nonce, text):
             raise damaged(source, what)
         return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -12,7 +12,7 @@ import msgspec
 from purvey._base.value import Late, Link, Secret, SecretRef, Unknown, Value, resolve, walk
 from purvey._graph import Later
 from purvey._script.parameters import Parameter, convert, given_text
-from purvey._script.recorder import Paused, current
+from purvey._script.recorder import Paused, Recorder, current
 from purvey._script.reference import SecretHandle, Tokenised, freeze, refuse_tokens, token
 from purvey.errors import ScriptError
 
@@ -73,18 +73,44 @@ def value(reference: T) -> T:
     if not links:
         return reference
     known: dict[Link, Value] = {}
+    hidden: set[Link] = set()
     for link in links:
         found = recorder.knowledge.settled(recorder.nodes, link)
         if isinstance(found, Unknown):
             raise recorder.pause(link)
         if isinstance(found, Secret):
             found = found.reveal()
-            if isinstance(found, str):
-                recorder.revealed[found] = link
+            hidden.add(link)
+            _hide(recorder, link, found)
         else:
             recorder.knowledge.given(link, found)
         known[link] = found
-    return cast("T", resolve(frozen, known.__getitem__, SecretHandle))
+    result = resolve(frozen, known.__getitem__, SecretHandle)
+    if hidden:
+        _hide_composed(recorder, frozen, result, hidden)
+    return cast("T", result)
+
+
+def _hide(recorder: Recorder, link: Link, plain: Value) -> None:
+    """Let each text in a revealed secret be the secret again where it reappears."""
+    if isinstance(plain, str) and plain:
+        recorder.revealed[plain] = link
+    elif isinstance(plain, dict | list):
+        for key, item in plain.items() if isinstance(plain, dict) else enumerate(plain):
+            _hide(recorder, Link(link.address, link.output, (*link.path, key)), item)
+
+
+def _hide_composed(recorder: Recorder, frozen: Value, result: Value, hidden: Set[Link]) -> None:
+    """Let each text that was put together from a revealed secret be the expression that it is made by."""
+    if isinstance(frozen, Late):
+        if not hidden.isdisjoint(item for item in walk(frozen) if isinstance(item, Link)):
+            recorder.revealed[result] = frozen
+    elif isinstance(frozen, dict):
+        for key, item in frozen.items():
+            _hide_composed(recorder, item, result[key], hidden)
+    elif isinstance(frozen, list):
+        for item, made in zip(frozen, result, strict=True):
+            _hide_composed(recorder, item, made, hidden)
 
 
 class PausedResult:

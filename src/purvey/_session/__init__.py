@@ -8,6 +8,7 @@ from __future__ import annotations
 from purvey._apply.request import Approve, AwaitsApproval
 from purvey._graph import Graph, Selection
 from purvey._plan.plan import Plan
+from purvey._script.parameters import Given
 from purvey._session.session import Session
 from purvey._session.settings import Settings
 from purvey._session.signature import StackSignature
@@ -18,6 +19,7 @@ from purvey._state.record import ResourceState
 __all__ = [
     "Approve",
     "AwaitsApproval",
+    "Given",
     "Graph",
     "Plan",
     "ResourceState",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from purvey._apply.parts import Parts
+from purvey._apply.redacting import cleaned
 from purvey._apply.request import Approve, AwaitsApproval, Request
 from purvey._apply.run import Run
 from purvey._base.clock import ulid
@@ -134,7 +135,7 @@ class Drive:
             async def write(*records: Record) -> None:
                 """Make records durable, as long as the lease is ours: every effect begins with one."""
                 lease.check()
-                await journal.write(*records)
+                await journal.write(*(cleaned(record, parts.redactor) for record in records))
 
             run = Run(
                 parts, request, write=write, fence=lease.fence, stop=self.stop, approve=approve,
@@ -159,7 +160,8 @@ class Drive:
             raise
         except PurveyError as error:
             result = "kept" if any(isinstance(record, Begun) for record in run.records()) else "refused"
-            journal.write_now(Closed(at=self.clock.now(), result=result, cause=error.summary, detail=error.detail))
+            closed = Closed(at=self.clock.now(), result=result, cause=error.summary, detail=error.detail)
+            journal.write_now(cleaned(closed, run.parts.redactor))
             raise
 
     def parts(self, store: Store, run_id: str, state: State) -> Parts:

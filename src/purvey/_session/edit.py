@@ -15,7 +15,7 @@ from purvey._plan.plan import Plan
 from purvey._session import records as edits
 from purvey._session.drive import Drive
 from purvey._state.moving import moved
-from purvey._state.record import Failed, Noted, Record, ResourceState, Succeeded
+from purvey._state.record import Begun, Failed, Noted, Record, ResourceState, Succeeded
 from purvey._state.state import State
 from purvey._state.store import Store
 from purvey.errors import ProviderError, ScriptError, StateError
@@ -80,16 +80,15 @@ def settle(drive: Drive, store: Store, address: str, *, happened: bool) -> None:
     drive.note(store, work)
 
 
-def _settled(operation: str, object_id: str, begun: object, now: float, *, happened: bool) -> Record:
-    node: ResourceState = begun.node  # type: ignore[attr-defined]
-    verb: str = begun.verb  # type: ignore[attr-defined]
+def _settled(operation: str, object_id: str, begun: Begun, now: float, *, happened: bool) -> Record:
+    node = begun.node
     if not happened:
         return Failed(
             at=now, operation=operation, address=node.address, generation=node.generation, code="failed",
             summary="It did not happen, a person says",
         )  # fmt: skip
-    gone = verb == "delete"
-    state = None if gone else msgspec.structs.replace(node, id=object_id or node.id or node.name)
+    made = begun.prior if begun.verb == "undo" else None if begun.verb == "delete" else begun.node
+    state = msgspec.structs.replace(made, id=object_id or made.id or made.name) if made is not None else None
     return Succeeded(at=now, operation=operation, address=node.address, generation=node.generation, state=state)
 
 
@@ -125,8 +124,9 @@ async def _look(drive: Drive, store: Store, request: Request, address: str) -> R
         raise _not_known(node) from error
     if not isinstance(seen, Present):
         raise ProviderError("not_found", "Nothing is there under the node's identity", detail=f"{address} in {plan.stack}")
-    inputs = {**parts.masked_inputs(node), **{key: item for key, item in seen.values.items() if key in node.inputs}}
-    outputs = {key: item for key, item in seen.values.items() if key in kind.outputs}
+    wished = parts.masked_inputs(node)
+    inputs = {**wished, **parts.found_inputs(kind, seen.values, wished)}
+    outputs = parts.at_rest(kind, {key: item for key, item in seen.values.items() if key in kind.outputs})
     return ResourceState(
         address=address, kind=node.kind, generation=generation, id=seen.id, name=name, inputs=inputs, outputs=outputs,
         needs=node.needs, container=node.container, protect=node.options.protect, source=node.source, version=kind.version,

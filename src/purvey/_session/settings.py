@@ -12,7 +12,9 @@ Beside a script ``shop.py``, ``shop.prod.toml`` holds its parameters for the env
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +28,9 @@ from purvey._script.parameters import Given
 from purvey.errors import ScriptError
 
 FILE = "purvey.toml"
+
+_UNKNOWN = re.compile(r"unknown field `(.*?)`(?: - at `(.*)`)?")
+"""How msgspec tells of a field that is not known: its name and, unless it is at the top, its place."""
 
 
 _Parallel = Annotated[int, msgspec.Meta(ge=1, le=PARALLEL_MAX)]
@@ -94,9 +99,21 @@ def _read(path: Path) -> _File:
         found = msgspec.convert(tomllib.loads(path.read_text()), _File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise ScriptError(
-            "script.settings", "The project's settings cannot be read", detail=f"{path.name}: {error}", source=str(path)
-        ) from None
+            "script.settings", "The project's settings cannot be read", detail=f"{path.name}: {error}", source=str(path),
+            hint=_known(str(error)),
+        ) from None  # fmt: skip
     return found
+
+
+def _known(problem: str) -> str:
+    """What a field that is not known could have been; empty for another problem."""
+    unknown = _UNKNOWN.search(problem)
+    if unknown is None:
+        return ""
+    names = (EnvironmentSettings if unknown[2] else _File).__struct_fields__
+    close = difflib.get_close_matches(unknown[1], names, n=1)
+    meant = f"Did you mean `{close[0]}`? " if close else ""
+    return f"{meant}There can be{' in an environment' if unknown[2] else ''}: {', '.join(names)}."
 
 
 def given_values(script: Path, env: str, command_line: Mapping[str, Any]) -> dict[str, Given]:
@@ -105,7 +122,7 @@ def given_values(script: Path, env: str, command_line: Mapping[str, Any]) -> dic
     Args:
         script: The script.
         env: The environment.
-        command_line: By parameter name.
+        command_line: By parameter name; a `Given` says itself where it came from.
 
     Raises:
         ScriptError: ``script.settings`` for a file that is not TOML.
@@ -123,5 +140,9 @@ def given_values(script: Path, env: str, command_line: Mapping[str, Any]) -> dic
     for name, text in os.environ.items():
         if name.startswith("PURVEY_PARAM_"):
             found[name.removeprefix("PURVEY_PARAM_").lower()] = Given(text, name)
-    found |= {name.replace("-", "_"): Given(value, f"--{name.replace('_', '-')}") for name, value in command_line.items()}
+    found |= {name.replace("-", "_"): _given(name, value) for name, value in command_line.items()}
     return found
+
+
+def _given(name: str, value: Any) -> Given:
+    return value if isinstance(value, Given) else Given(value, f"--{name.replace('_', '-')}")

@@ -153,6 +153,10 @@ class Begun(Base, frozen=True, tag="begun"):
         node: What else the record of a new object will hold (a `ResourceState` without id and outputs).
         prior: The object's record before, with the fields as they were observed; None for a create.
         undoes: The operation that this one takes back.
+        undoes_token: The token of that operation.
+        undoes_verb: The verb of that operation: what takes back a ``delete`` makes the object again.
+        final: Nothing takes it back: a deletion after every check had passed.
+        timeout_s: The node's own time, in seconds; 0 where it has none.
         fence: The lease's fencing number.
     """
 
@@ -164,7 +168,16 @@ class Begun(Base, frozen=True, tag="begun"):
     node: ResourceState
     prior: ResourceState | None = None
     undoes: str = ""
+    undoes_token: str = ""
+    undoes_verb: str = ""
+    final: bool = False
+    timeout_s: float = 0.0
     fence: int = 0
+
+    @property
+    def makes(self) -> bool:
+        """Whether the effect brings an object into being: a create, or the undo of a delete."""
+        return self.verb == "create" or self.undoes_verb == "delete"
 
 
 class Identified(Base, frozen=True, tag="identified"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from purvey._report.document import ended_document, plan_document
+from purvey._report.document import FORMAT, ended_document, plan_document
 from purvey._report.run_text import ended_page, was_asked_to_undo
 from purvey._session import AwaitsApproval, RunHistory, Session, Target
 from purvey.cli.ask import Asker
@@ -50,7 +50,7 @@ def change(work: Work, *, start: Path | None, yes: bool, as_json: bool, verb: st
     asker = Asker(screen, watch.pause, yes=yes)
     session = Session(start, observer=watch)
     try:
-        with watch.stopped_by_signals(session.interrupt):
+        with watch.stopped_by_signals(session.interrupt, program(session)):
             ended = work(session, asker)
     except AwaitsApproval:
         watch.pause()
@@ -81,7 +81,7 @@ def _waits(session: Session, screen: Screen, asker: Asker, begun: str, named: st
     run = begun or named or _newest(session, plan.stack)
     code = asker.unanswered([*program(session), "resume" if begun else verb, run])
     if screen.as_json:
-        told = ended_document(session.show(begun), {}) if begun else {}
+        told = ended_document(session.show(begun), {}) if begun else {"format": FORMAT}
         screen.document(told | {"awaits_approval": True, "plan": plan_document(plan)})
     return code
 

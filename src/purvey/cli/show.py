@@ -26,6 +26,8 @@ def command(*, run: str, as_json: bool) -> int:
 
     What happened, what was undone, and the cause with the server's own message; then what can be done next.
     """
+    if not run.strip():
+        raise click.UsageError("Give a run's id; `purvey runs` lists them.")
     found = Session().show(run.upper())
     screen = Screen.of(as_json=as_json)
     if as_json:

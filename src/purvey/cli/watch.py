@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn, Protocol
@@ -55,16 +56,17 @@ class Watch:
             self._live.pause()
 
     @contextmanager
-    def stopped_by_signals(self, interrupt: Callable[[], int]) -> Iterator[None]:
+    def stopped_by_signals(self, interrupt: Callable[[], int], program: Sequence[str]) -> Iterator[None]:
         """Meanwhile, Ctrl-C and SIGTERM ask the run to stop; a second one leaves at once.
 
         Args:
             interrupt: Notes one, and returns how many there were.
+            program: How purvey is called for this project.
         """
 
         def handle(_number: int, _frame: FrameType | None) -> None:
             if interrupt() > 1:
-                self._leave()
+                self._leave(program)
             self._say("Stopping: nothing new is started, what is in flight is finished. Once more leaves at once.")
 
         before = [signal.signal(number, handle) for number in _SIGNALS]
@@ -80,11 +82,11 @@ class Watch:
         else:  # Past every buffer, because the signal may have come in the middle of a write.
             os.write(sys.stderr.fileno(), f"{text}\n".encode())
 
-    def _leave(self) -> NoReturn:
+    def _leave(self, program: Sequence[str]) -> NoReturn:
         """End the process without another step; the journal holds what was in flight, and no thread is waited for."""
         if self._live is not None:
             os.write(sys.stdout.fileno(), _SHOW_CURSOR + b"\n")
-        advice = f"purvey resume {self.run}" if self.run else "purvey runs"
+        advice = shlex.join([*program, *(["resume", self.run] if self.run else ["runs"])])
         os.write(sys.stderr.fileno(), f"\nLeft at once. What was in flight is settled by\n\n    {advice}\n".encode())
         os._exit(EXIT_INTERRUPTED)
 

@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from purvey._session import Given
+
 _NUMBER: Final = re.compile(r"-[0-9.][0-9.eE+-]*")
 _RUN: Final = re.compile(r"[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{4,26}")
 """A run's id (a ULID) or its beginning."""
@@ -60,12 +62,14 @@ def read_words(words: Sequence[str], explicit: Sequence[str] = ()) -> Words:
         name, value, used = _option(word, None if free else following)
         position += used
         found.setdefault(name, []).append(value)
+    options = set(found)
     for item in explicit:
         name, equals, value = item.partition("=")
         if not equals:
             raise click.UsageError(f"--param {item}: write NAME=VALUE.")
         found.setdefault(_snake(name), []).append(value)
-    parameters = {name: values[0] if len(values) == 1 else json.dumps(values) for name, values in found.items()}
+    values = {name: given[0] if len(given) == 1 else json.dumps(given) for name, given in found.items()}
+    parameters = {name: value if name in options else Given(value, "-p") for name, value in values.items()}
     return Words(plain[0] if plain else "", parameters, tuple(plain[1:]))
 
 

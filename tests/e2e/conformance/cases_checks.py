@@ -28,7 +28,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         type(self).asked.append(self.command)
         self.send_response(self.status)
         self.end_headers()
-        self.wfile.write(f"it is {self.status} for {self.headers.get('X-Password')}".encode())
+        self.wfile.write(f"it is {self.status} for {self.headers.get('X-Password')}".encode("latin-1"))
 
     do_DELETE = do_GET
 

@@ -225,13 +225,18 @@ class DatabaseCase(Served, Case):
 
 
 class Schema(Served):
-    """What is in a database: ``kit_shop``, the same for all."""
+    """What is in a database, which each case has to itself: schemas stay where they are."""
+
+    @property
+    def database(self) -> str:
+        """Its name."""
+        return f"kit_{type(self).__name__.lower()}"
 
     def around(self) -> Mapping[str, Any]:
         """See `Situation.around`."""
         known = super().around()
-        owner = postgres.Role("kit_shop", server=self.db)
-        self.shop = postgres.Database("kit_shop", server=self.db, owner=owner.name)
+        owner = postgres.Role(self.database, server=self.db)
+        self.shop = postgres.Database(self.database, server=self.db, owner=owner.name)
         return known
 
     def files(self, **files: str) -> str:
@@ -279,20 +284,20 @@ class GrantCase(Schema, Case):
             SELECT relname, privilege_type FROM pg_class, aclexplode(relacl)
              WHERE pg_get_userbyid(grantee) = 'kit_reader' ORDER BY 1, 2
         """
-        return self.rows(query, database="kit_shop") or None
+        return self.rows(query, database=self.database) or None
 
     def lose(self) -> None:
         """See `Case.lose`."""
-        self.rows("REVOKE ALL ON goods FROM kit_reader", database="kit_shop")
+        self.rows("REVOKE ALL ON goods FROM kit_reader", database=self.database)
 
     def drift(self) -> str:
         """See `Case.drift`."""
-        self.rows("REVOKE INSERT ON goods FROM kit_reader", database="kit_shop")
+        self.rows("REVOKE INSERT ON goods FROM kit_reader", database=self.database)
         return "missing"
 
     def found(self) -> None:
         """See `Case.found`."""
-        self.rows("GRANT SELECT ON goods TO kit_reader", database="kit_shop")
+        self.rows("GRANT SELECT ON goods TO kit_reader", database=self.database)
 
 
 class MigrationsCase(Schema, Case):
@@ -323,18 +328,18 @@ class MigrationsCase(Schema, Case):
     def look(self) -> Any:
         """See `Case.look`."""
         query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
-        return [name for (name,) in self.rows(query, database="kit_shop")] or None
+        return [name for (name,) in self.rows(query, database=self.database)] or None
 
     def identity(self) -> Any:
         """See `Case.identity`: when each file was applied stays."""
         if self.look() is None:
             return None
-        return self.look(), self.rows("SELECT m.*::text FROM purvey_migrations m ORDER BY 1", database="kit_shop")
+        return self.look(), self.rows("SELECT m.*::text FROM purvey_migrations m ORDER BY 1", database=self.database)
 
     def lose(self) -> None:
         """See `Case.lose`."""
         tables = "DROP TABLE IF EXISTS goods, orders, purvey_migrations"
-        self.rows(tables, database="kit_shop")
+        self.rows(tables, database=self.database)
 
     def drift(self) -> str:
         """See `Case.drift`."""
@@ -359,7 +364,7 @@ class SqlCheckCase(Schema, CheckCase):
     def declare(self, wish: CheckWish, opts: Options) -> Resource:
         """See `CheckCase.declare`."""
         query = "DELETE FROM counted RETURNING 3" if wish == "impossible" else "SELECT count(*) FROM counted"
-        dsn = f"host=127.0.0.1 port={self.db.port} dbname=kit_shop user={self.reader.name} password='{self.secret('password')}'"
+        dsn = f"host=127.0.0.1 port={self.db.port} dbname={self.database} user={self.reader.name} password='{self.secret('password')}'"
         return postgres.Check(
             NAME, dsn=dsn, sql=query, expect=3, within_s=1.0 if wish == "failing" else 20.0, every_s=0.1,
             opts=msgspec.structs.replace(opts, after=[self.tables]),
@@ -369,8 +374,8 @@ class SqlCheckCase(Schema, CheckCase):
         """See `CheckCase.prepare`."""
         count = 3 if wish == "passing" else 2
         statement = "WITH gone AS (DELETE FROM counted) INSERT INTO counted SELECT generate_series(1, %s)"
-        self.rows(statement, count, database="kit_shop")
+        self.rows(statement, count, database=self.database)
 
     def look(self) -> Any:
         """See `CheckCase.look`."""
-        return self.rows("SELECT xmin::text, id FROM counted ORDER BY 2", database="kit_shop")
+        return self.rows("SELECT xmin::text, id FROM counted ORDER BY 2", database=self.database)

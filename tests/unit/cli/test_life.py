@@ -70,7 +70,7 @@ def test_applying_again_changes_nothing(applied: Ended, purvey: Purvey) -> None:
 def test_without_a_terminal_an_apply_waits_for_approval(purvey: Purvey, project: Path) -> None:
     """Nobody to ask: nothing is made, the code is 15, and the command to run does what was planned."""
     told = purvey("apply", SITE)
-    command = next(line.split() for line in told.out.splitlines() if line.startswith("    purvey resume "))
+    command = next(line.split() for line in told.out.splitlines() if line.startswith("    purvey "))
 
     assert told.code == 15
     assert not (project / "public-dev").exists()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from purvey._session import Given
 from purvey.cli.targets import target_of
 from purvey.cli.words import is_run, read_words
 
@@ -47,7 +48,9 @@ def test_a_repeated_parameter_is_a_list(values: list[str]) -> None:
 
 def test_a_parameter_called_like_an_option_has_a_way_in() -> None:
     """`--param NAME=VALUE` reaches any parameter; without a name it is refused."""
-    assert read_words(["shop.py"], ["parallel=3", "a-b=x=y"]).parameters == {"parallel": "3", "a_b": "x=y"}
+    assert read_words(["shop.py"], ["parallel=3", "a-b=x=y"]).parameters == {
+        "parallel": Given("3", "-p"), "a_b": Given("x=y", "-p")
+    }  # fmt: skip
     with pytest.raises(click.UsageError, match="NAME=VALUE"):
         read_words(["shop.py"], ["parallel"])
 

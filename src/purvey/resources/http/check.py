@@ -132,7 +132,8 @@ async def _ask(call: Call, want: Check, context: ssl.SSLContext) -> tuple[httpx.
     import httpx  # noqa: PLC0415 - declaring a check must not load it.
 
     agent = f"purvey/{import_module('purvey').__version__} run/{call.run}"
-    headers = {"User-Agent": agent, **{name: str(value) for name, value in reveal(dict(want.headers)).items()}}
+    given = {name: str(value).encode() for name, value in reveal(dict(want.headers)).items()}  # httpx itself knows ASCII only.
+    headers = {"User-Agent": agent.encode(), **given}
     body = bytearray()
     async with (
         httpx.AsyncClient(verify=context, trust_env=False, timeout=want.timeout_s) as client,

@@ -43,11 +43,17 @@ class GrantProvider(Provider["Grant"]):
         return Present(_id(have), {"missing": seen[0]}) if isinstance(seen, tuple) else seen
 
     async def find(self, call: Call, want: Grant) -> Observed:
-        """Present as soon as the role has any of the privileges already: undoing would take that away too."""
+        """Present as soon as the role has any of the privileges already: undoing would take that away too.
+
+        Which of them it has on all the objects is what an undo of the adoption leaves to it.
+        """
         seen = await self._look(call, want)
         if not isinstance(seen, tuple):
             return seen
-        return Present(_id(want), {"missing": seen[0]}) if seen[1] else Absent()
+        missing, found = seen
+        lacking = {item.partition(" on ")[0] for item in missing}
+        held = [item for item in want.privileges if item not in lacking]
+        return Present(_id(want), {"missing": missing, **({"privileges": held} if held else {})}) if found else Absent()
 
     async def _look(self, call: Call, grant: Grant) -> tuple[list[str], bool] | Absent | Unreadable:
         try:

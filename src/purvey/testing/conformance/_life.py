@@ -61,7 +61,7 @@ def update(project: Project, case: Case) -> None:
     for wish in ("changed", "first"):
         run = project.apply(wish)  # type: ignore[arg-type]
         require(
-            project.effects(run) == [f"update #{_generation(project)}"], "it was to be changed in place", project.effects(run)
+            project.effects(run) == [f"update #{generation(project)}"], "it was to be changed in place", project.effects(run)
         )
         require_seen(case, wish, "after the change")  # type: ignore[arg-type]
         project.settled(wish)
@@ -70,7 +70,7 @@ def update(project: Project, case: Case) -> None:
 def replace(project: Project, case: Case) -> None:
     """What cannot change in place is made anew, in the order that the plan shows, and the old one goes."""
     first(project, case)
-    old = _generation(project)
+    old = generation(project)
     change = project.change(project.plan("replaced"))
     require(change is not None and change.action == "replace", "the plan of a replacement is", change)
     assert change is not None  # It was just required.
@@ -78,12 +78,12 @@ def replace(project: Project, case: Case) -> None:
 
     run = project.apply("replaced")
 
-    order = [f"create #{old + 1}", f"delete #{old}"]
+    order = [f"create #{change.generation}", f"delete #{old}"]
     expected = order[::-1] if change.gap else order
     require(project.effects(run) == expected, f"the plan {'has a' if change.gap else 'has no'} gap", project.effects(run))
     require(change.gap or not case.kind._kind.delete_first, "the kind deletes first, and the plan shows no gap")  # noqa: SLF001
     require_seen(case, "replaced", "after the replacement")
-    require(_generation(project) == old + 1, "more than the new object is recorded", project.recorded())
+    require(generation(project) == change.generation, "more than the new object is recorded", project.recorded())
     project.settled("replaced")
     nothing(project, case)
 
@@ -147,7 +147,7 @@ def undo_update(project: Project, case: Case) -> None:
     project.settled("first")
 
 
-def _generation(project: Project) -> int:
+def generation(project: Project) -> int:
     recorded = project.recorded()
     require(len(recorded) == 1, "the record should have one object", recorded)
     return recorded[0].generation

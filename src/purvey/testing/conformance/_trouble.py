@@ -67,8 +67,16 @@ def adopt(project: Project, case: Case) -> None:
     """What somebody else has made is refused, taken over only on request, and never removed by an undo."""
     nothing(project, case)
     case.found()
+    try:
+        _adopted(project, case)
+    finally:
+        if case.exists():
+            case.lose()
+        shutil.rmtree(project.object_folder(), ignore_errors=True)  # What is forgotten, as this was, keeps it.
+
+
+def _adopted(project: Project, case: Case) -> None:
     before = case.content()
-    require(before is not None, "`found` has made nothing")
     try:
         run = project.attempt("first")
     except RefusedError:
@@ -83,8 +91,6 @@ def adopt(project: Project, case: Case) -> None:
 
     project.undo()
     require(case.content() == before, "the undo of an adoption has not left what was there", before, case.content())
-    case.lose()
-    shutil.rmtree(project.object_folder(), ignore_errors=True)  # What is forgotten, as this was, keeps it.
 
 
 def killed_create(project: Project, case: Case) -> None:
