@@ -1,6 +1,7 @@
 """Takes back operations in doubt instead of finishing them, before the rest of a run is undone.
 
-What may have been made is deleted, which is a success where nothing is there; what was changed gets its former values.
+What may have been made is deleted, which is a success where nothing is there; what was changed gets its former values. A
+deletion and a step are finished instead, for only then is it known what there is to take back; the rest of the undo does that.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Any
 
 import msgspec
 
+from purvey._apply.attempt import Parked
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Failure, Performer
-from purvey._apply.recover import attempts_for, begun_view, is_recorded
+from purvey._apply.recover import attempts_for, begun_view, is_recorded, settle
 from purvey._apply.redacting import clean_error
 from purvey._state.record import Failed
 from purvey._state.state import InDoubt
@@ -25,8 +27,15 @@ async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
     """Take back each operation; one that cannot be taken back stays in doubt, and the performer notes the failure."""
     for doubt in doubts:
         begun = doubt.begun
+        kind = performer.parts.kinds.get(begun.node.kind)
         try:
-            await _take_back(performer, doubt)
+            if begun.verb == "delete" or (kind.provider.forgets and kind.provider.recovers_by != "nothing"):
+                await settle(performer, doubt)
+                continue
+            await _take_back(performer, doubt, kind)
+        except Parked as parked:
+            performer.parked.append((begun.address, parked.progress))
+            continue
         except ProviderError as error:
             clean_error(error, performer.parts.redactor)
             performer.failures.append(Failure(begun.address, error.code, error.summary, error.detail, error.hint))
@@ -41,11 +50,10 @@ async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
         )  # fmt: skip
 
 
-async def _take_back(performer: Performer, doubt: InDoubt) -> None:
+async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
     begun = doubt.begun
-    kind = performer.parts.kinds.get(begun.node.kind)
     recovers_by = kind.provider.recovers_by
-    if recovers_by == "nothing" or begun.verb in ("delete", "undo"):
+    if recovers_by == "nothing" or begun.verb == "undo":
         raise ProviderError("failed", f"Its interrupted {begun.verb} cannot be settled", hint="See `purvey state settle`.")
     have = begun_view(performer, begun.node, doubt.id)
     call = performer.parts.call(

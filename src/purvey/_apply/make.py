@@ -120,7 +120,8 @@ def _seen(parts: Parts, kind: Kind, wanted: ResourceState, values: dict[str, Val
     found = {name: value for name, value in values.items() if name in kind.inputs}
     kept = kind.outputs.difference(kind.compared)
     outputs = parts.at_rest(kind, {name: value for name, value in values.items() if name in kept})
-    return {"inputs": {**wanted.inputs, **parts.found_inputs(kind, found, wanted.inputs)}, "outputs": outputs}
+    usual = {name: kind.default(name) for name in found}  # What is not declared returns to it, so an undo must know better.
+    return {"inputs": {**wanted.inputs, **parts.found_inputs(kind, found, {**usual, **wanted.inputs})}, "outputs": outputs}
 
 
 def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:

@@ -68,16 +68,18 @@ class Parts:
         """Show `event` to the observer."""
         self.observer.on(event)
 
-    def mask(self, reference: SecretRef) -> Masked:
-        """A secret in a backend as a plan may hold it."""
+    def mask(self, reference: SecretRef | Masked) -> Masked:
+        """A secret in a backend, or one that is sealed, as a plan may hold it."""
+        if isinstance(reference, Masked):
+            return reference
         try:
             return self.sealer.mask(self.reader.read(reference.source))
         except (ScriptError, ProviderError):  # Preflight tells; a plan can be made all the same.
             return Masked(f"(unreadable) {reference.source}", reference)
 
-    def open(self, reference: SecretRef) -> Secret:
-        """A secret in a backend as a provider gets it."""
-        secret = self.reader.read(reference.source)
+    def open(self, reference: SecretRef | Masked) -> Secret:
+        """A secret in a backend, or one that is sealed, as a provider gets it."""
+        secret = self.sealer.unseal(reference) if isinstance(reference, Masked) else self.reader.read(reference.source)
         self.redactor.add(secret)
         return secret
 
@@ -106,9 +108,7 @@ class Parts:
     def _open_masked(self, masked: Masked) -> Value:
         if masked.origin is not None:
             return resolve(masked.origin, self.open_link, self.open)
-        secret = self.sealer.unseal(masked)
-        self.redactor.add(secret)
-        return secret
+        return self.open(masked)
 
     def _open_if_there(self, masked: Masked) -> Value:
         """A secret opened; itself where its source does not yield it any more, so that only who needs it fails."""

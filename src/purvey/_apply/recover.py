@@ -20,9 +20,10 @@ from purvey._plan.plan import Plan
 from purvey._state.record import Begun, Failed, ResourceState, Succeeded
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError, StateError
-from purvey.providers import Absent, Kind, Present, Unreadable
+from purvey.providers import Absent, Done, Kind, Outcome, Present, Provider, Unreadable
 
 Write = Callable[..., Awaitable[None]]
+Act = Callable[[EngineCall], Awaitable[Any]]
 
 
 def empty_plan(stack: str) -> Plan:
@@ -39,10 +40,11 @@ async def recover(performer: Performer, doubts: Sequence[InDoubt]) -> list[str]:
     Raises:
         StateError: ``state.in_doubt`` if a kind gives no way to find out.
     """
-    return [await _settle(performer, doubt) for doubt in doubts]
+    return [await settle(performer, doubt) for doubt in doubts]
 
 
-async def _settle(performer: Performer, doubt: InDoubt) -> str:
+async def settle(performer: Performer, doubt: InDoubt) -> str:
+    """Settle one operation in doubt: see `recover`."""
     begun = doubt.begun
     kind = performer.parts.kinds.get(begun.node.kind)
     recovers_by = kind.provider.recovers_by
@@ -59,12 +61,14 @@ async def _settle(performer: Performer, doubt: InDoubt) -> str:
 
 async def _repeat(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     """Call again with the same token and name."""
-    begun = doubt.begun
-    attempts = attempts_for(performer, begun, kind)
-    want = begun_view(performer, begun.node, doubt.id)
-    act = _act(performer, begun, kind, want)
+    want = begun_view(performer, doubt.begun.node, doubt.id)
+    return await _finish(performer, doubt.begun, kind, _act(performer, doubt.begun, kind, want), want, doubt.id)
+
+
+async def _finish(performer: Performer, begun: Begun, kind: Kind, act: Act, want: Any, object_id: str) -> str:
+    """Act once more, wait until it is complete, and record the end."""
     try:
-        await performer.finish(begun, kind, attempts, act, want, object_id=doubt.id)
+        await performer.finish(begun, kind, attempts_for(performer, begun, kind), act, want, object_id=object_id)
     except ProviderError as error:
         if error.may_exist:
             raise
@@ -72,7 +76,7 @@ async def _repeat(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     return f"{begun.address}: the interrupted {begun.verb} is complete"
 
 
-def _act(performer: Performer, begun: Begun, kind: Kind, want: Any) -> Callable[[EngineCall], Awaitable[Any]]:
+def _act(performer: Performer, begun: Begun, kind: Kind, want: Any) -> Act:
     provider = kind.provider
     if begun.makes:
         return lambda call: provider.create(call, want)
@@ -111,25 +115,28 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     begun = doubt.begun
     parts = performer.parts
     want = begun_view(performer, begun.node, doubt.id)
+    waits = type(kind.provider).ready is not Provider.ready
+    if doubt.id and waits:
+        return await _finish(performer, begun, kind, lambda call: kind.provider.ready(call, want), want, doubt.id)
     call = parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
     found = await kind.provider.find(call, want)
-    now = parts.clock.now()
     if isinstance(found, Unreadable):
         raise _in_doubt(begun, parts.stack)
     if not isinstance(found, Present) or (begun.makes and is_recorded(performer, found.id)):
         await performer.record(
             Failed(
-                at=now, operation=begun.operation, address=begun.address, generation=begun.generation, code="not_found",
-                summary="The interrupted create did not happen",
+                at=parts.clock.now(), operation=begun.operation, address=begun.address, generation=begun.generation,
+                code="not_found", summary=f"The interrupted {begun.verb} did not happen",
             )
         )  # fmt: skip
-        return f"{begun.address}: the interrupted create did not happen"
-    outputs = parts.at_rest(kind, {name: value for name, value in found.values.items() if name in kind.outputs})
-    record = msgspec.structs.replace(begun.node, id=found.id, outputs=outputs, run=parts.run)
-    await performer.record(
-        Succeeded(at=now, operation=begun.operation, address=begun.address, generation=begun.generation, state=record)
-    )
-    return f"{begun.address}: the interrupted create had happened; it is recorded now"
+        return f"{begun.address}: the interrupted {begun.verb} did not happen"
+    seen = Done(found.id, {name: value for name, value in found.values.items() if name in kind.outputs})
+
+    async def complete(call: EngineCall) -> Outcome:
+        """What was found, once it is complete."""
+        return await kind.provider.ready(call, want) if waits else seen
+
+    return await _finish(performer, begun, kind, complete, want, found.id)
 
 
 def is_recorded(performer: Performer, object_id: str) -> bool:

@@ -22,7 +22,7 @@ from purvey._apply.request import Approve, AwaitsApproval, Request, StagePlan
 from purvey._apply.stage import observed, prepare
 from purvey._base.event import Message, PhaseStarted, Planned
 from purvey._base.limits import STAGES_MAX
-from purvey._base.value import digest, resolve
+from purvey._base.value import digest, resolve, thaw
 from purvey._gate.preflight import refuse
 from purvey._graph import Graph
 from purvey._plan.guard import refuse_many_deletes, refuse_protected, within_later
@@ -122,6 +122,8 @@ class Run:
         refuse_many_deletes(plan, self.request.deletes_max)
         await self._write(*ready.records)
         if plan.is_empty and not plan.operations:
+            for warning in plan.warnings:  # Nobody is shown this plan.
+                self.parts.tell(Message(at=self._now(), run=self.parts.run, level="warning", text=warning))
             self._stages.append(plan)
             return
         await self._approved(plan, earlier)
@@ -187,15 +189,17 @@ class Run:
         own = node.options.on_failure if node is not None else None
         return own or self.request.on_failure
 
-    async def undo(self, cause: str, address: str = "", detail: str = "", plan: Plan | None = None) -> Closed:
+    async def undo(self, cause: str, address: str = "", detail: str = "") -> Closed:
         """Take back what the run did and has not taken back yet."""
         self._phase("undo", "")
-        done = effects(self.records())
-        plan = plan or undo_plan(self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds)
         stop = Stop()  # One Ctrl-C does not stop an undo that has begun; a second one leaves at once.
+        first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
+        await abandon(first, list(self.parts.state.in_doubt.values()))
+        done = effects(self.records())
+        plan = undo_plan(self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds)
         performer = Performer(self.parts, plan, self._write, stop, self._fence)
         performer.undone = _by_operation(done)
-        await abandon(performer, list(self.parts.state.in_doubt.values()))
+        performer.failures, performer.parked = first.failures, first.parked
         needs = {operation.id: operation.needs for operation in plan.operations}
         self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=plan.stage))
         await execute(needs, performer.perform, parallel=self.request.parallel, stop=stop, go_on=lambda _: True)
@@ -227,7 +231,7 @@ class Run:
         if self.request.check_all:
             await probe(self.parts, [node for node in ready.graph.nodes.values() if self.parts.kinds.get(node.kind).check])
         outputs = self.parts.sealer.protect(self._outputs(ready.graph))
-        if outputs != self.parts.state.outputs or ready.reads != self.parts.state.reads:
+        if outputs != thaw(self.parts.state.outputs) or ready.reads != self.parts.state.reads:
             await performer.record(OutputsSet(at=self._now(), values=outputs, reads=ready.reads))
         return await self._close("succeeded")
 

@@ -179,13 +179,13 @@ def walk(value: Value) -> list[Link | NodeLink | SecretRef | Unknown | Masked]:
     return found
 
 
-def resolve(value: Value, link: Callable[[Link], Value], secret: Callable[[SecretRef], Value]) -> Value:
+def resolve(value: Value, link: Callable[[Link], Value], secret: Callable[[SecretRef | Masked], Value]) -> Value:
     """`value` with everything replaced that is known.
 
     Args:
         value: A frozen value.
         link: What an output is now: data, `Unknown`, `Masked` or `Secret`.
-        secret: What a reference to a backend is now: `Masked` or `Secret`.
+        secret: What a reference to a backend, or a sealed secret, is now: `Masked` or `Secret`.
 
     Returns:
         Plain data with `NodeLink`s, `Unknown`s and secrets inside; a Late with an unknown argument is `Unknown` as a whole.
@@ -203,8 +203,8 @@ def resolve(value: Value, link: Callable[[Link], Value], secret: Callable[[Secre
         return secret(value)
     if kind is Late:
         return _compute(value, [resolve(item, link, secret) for item in value.arguments])
-    if kind is Masked and value.origin is not None:
-        return resolve(value.origin, link, secret)
+    if kind is Masked:
+        return resolve(value.origin, link, secret) if value.origin is not None else secret(value)
     return value
 
 

@@ -44,7 +44,7 @@ class Decider:
         state: State,
         observed: Observations,
         kinds: Registry,
-        secret: Callable[[SecretRef], Masked],
+        secret: Callable[[SecretRef | Masked], Masked],
         found: Mapping[str, Observed] | None = None,
         *,
         selection: Selection = ALL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,16 @@ class Script:
         self.stack = stack
         self.path = path
         self.parameters: list[Parameter] = parameters_of(stack.function)
+
+    def concerning(self, given: Mapping[str, Given]) -> dict[str, Given]:
+        """Those of `given` that the script may ask for: variables of the environment that are for other stacks are left out."""
+        text = b"\n".join(self.files().values()).decode(errors="replace").replace("-", "_")
+        words = set(re.findall(r"\w+", text))  # Each name in the signature, or in a call of `param`, is one of them.
+        return {
+            name: item
+            for name, item in given.items()
+            if not item.origin.startswith("PURVEY_PARAM_") or name.replace("-", "_") in words
+        }
 
     def files(self) -> dict[str, bytes]:
         """The script and the modules beside it that it imported, by path relative to its folder."""

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from purvey._base.value import Late, Link, NodeLink, SecretRef, Value
+from purvey._base.value import Late, Link, Masked, NodeLink, SecretRef, Value
 from purvey._script.recorder import Recorder, current
 from purvey.errors import ScriptError
 
@@ -79,13 +79,13 @@ class SecretHandle(Tokenised):
 
     def __repr__(self) -> str:
         """The reference; the value is not here."""
-        return f"secret({self._value.source!r})"
+        return f"secret({self._value.source!r})" if isinstance(self._value, SecretRef) else "(secret)"
 
     def _misuse(self, what: str) -> ScriptError:
         return ScriptError(
             "script.secret_misused",
             "A secret was used as a value",
-            detail=f"secret({self._value.source!r}) {what}; the plaintext is read only by the provider that needs it.",
+            detail=f"{self!r} {what}; the plaintext is read only by the provider that needs it.",
             hint="Pass it to an input that accepts secrets, or format it into one with an f-string.",
             source=current().source(),
         )
@@ -212,10 +212,7 @@ def freeze(value: Any, source: str, what: str) -> Value:
     """
     kind = type(value)
     if kind is str:
-        recorder = current()
-        if value in recorder.revealed:  # A secret that `value` revealed stays one wherever it reappears whole.
-            return recorder.revealed[value]
-        return _freeze_text(recorder, value, source, what) if len(value) > 7 else value  # noqa: PLR2004 - half a nonce.
+        return _freeze_text(current(), value, source, what)
     if value is None or kind in (int, bool, float):
         return value
     if isinstance(value, Tokenised):
@@ -259,6 +256,10 @@ def _key(key: Any, source: str, what: str) -> str:
 
 def _freeze_text(recorder: Recorder, text: str, source: str, what: str) -> Value:
     """`text`, or a Late that puts it together when its references are known."""
+    if text in recorder.revealed:  # A secret that `value` revealed stays one wherever it reappears whole.
+        return recorder.revealed[text]
+    if len(text) <= 7:  # noqa: PLR2004 - half a nonce.
+        return text
     nonce = recorder.nonce
     if nonce not in text:
         if _has_remains(nonce, text):
@@ -275,7 +276,7 @@ def _freeze_text(recorder: Recorder, text: str, source: str, what: str) -> Value
             parts.append(rest)
     if nonce in head:
         raise damaged(source, what)
-    return parts[0] if len(parts) == 1 and isinstance(parts[0], Link | SecretRef) else Late("concat", tuple(parts))
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Link | SecretRef | Masked) else Late("concat", tuple(parts))
 
 
 def damaged(source: str, what: str) -> ScriptError:

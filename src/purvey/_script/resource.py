@@ -19,7 +19,7 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from purvey._base.value import Late, Link, NodeLink, Secret, SecretRef, Value, digest, walk
+from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
 from purvey._graph import DEFAULT_OPTIONS, Node, NodeOptions, OnFailure, edges_of
 from purvey._script.fields import Declaration, FieldSpec, Input
 from purvey._script.recorder import current, options_matter
@@ -224,7 +224,7 @@ def _check_input(kind: Kind, name: str, value: Any, item: Value, hint: Any, addr
     if type(item) is Late and all(type(part) in (str, Link) for part in item.arguments):
         return  # Text with outputs in it, the usual case; whether text fits is seen when it is known.
     references = walk(item)
-    if any(type(reference) is SecretRef for reference in references) and name not in kind.secrets:
+    if any(type(reference) in (SecretRef, Masked) for reference in references) and name not in kind.secrets:
         raise ScriptError(
             "script.secret_refused",
             "A secret was given to an input that cannot keep it",

@@ -18,6 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 from purvey._base.value import Secret
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Options, Resource
+from purvey._secrets.redaction import Redactor
 from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Absent, Call, Done, Observed, Present, Provider
 
@@ -59,7 +60,10 @@ class StepProvider(Provider[Any]):
 
     async def create(self, call: Call, want: Any) -> Done:
         """Run the function."""
-        result = await _run(self.function, **self._arguments(want))
+        arguments = self._arguments(want)
+        result = await _run(self.function, **arguments)
+        if _tells(result, arguments):
+            result = Secret(result)
         return Done(call.address, {"result": result})
 
     async def update(self, call: Call, have: Any, want: Any) -> Done:
@@ -89,6 +93,18 @@ class StepProvider(Provider[Any]):
     def undoable(self, verb: str, have: Any, want: Any) -> bool:
         """Whether it has an undo."""
         return self.undo_function is not None
+
+
+def _tells(result: Any, arguments: dict[str, Any]) -> bool:
+    """Whether a secret among the arguments can be read in the result, which is then a secret too."""
+    secrets = [value for value in arguments.values() if isinstance(value, Secret)]
+    if not secrets or isinstance(result, Secret):
+        return False
+    redactor = Redactor()
+    for secret in secrets:
+        redactor.add(secret)
+    text = str(result)
+    return redactor.clean(text) != text
 
 
 async def _run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -198,7 +214,8 @@ def step(function: Callable[P, T] | None = None, /, *, repeatable: bool = False,
     """Make a function a step: imperative work that is planned, journaled and undone like any resource.
 
     Args:
-        function: The function; its parameters are inputs, its result must be plain data.
+        function: The function; its parameters are inputs, its result must be plain data, or a `Secret`. A result in which a
+            secret argument can be read is kept as a `Secret`, and its undo gets it as one.
         repeatable: Whether running it twice does no harm, so that an interrupted one may simply run again.
         reads_only: Whether it changes nothing: then it is repeatable, and there is nothing to undo.
     """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
-from purvey._base.value import Late, Link, Secret, SecretRef, Unknown, Value, resolve, walk
+from purvey._base.value import Late, Link, Masked, Secret, SecretRef, Unknown, Value, resolve, walk
 from purvey._graph import Later
 from purvey._script.parameters import Parameter, convert, given_text
 from purvey._script.recorder import Paused, Recorder, current
@@ -100,7 +101,7 @@ def _hide(recorder: Recorder, link: Link, plain: Value) -> None:
             _hide(recorder, Link(link.address, link.output, (*link.path, key)), item)
 
 
-def _hide_composed(recorder: Recorder, frozen: Value, result: Value, hidden: Set[Link]) -> None:
+def _hide_composed(recorder: Recorder, frozen: Value, result: Value, hidden: AbstractSet[Link]) -> None:
     """Let each text that was put together from a revealed secret be the expression that it is made by."""
     if isinstance(frozen, Late):
         if not hidden.isdisjoint(item for item in walk(frozen) if isinstance(item, Link)):
@@ -252,7 +253,17 @@ def stack_output(name: str, env: str, /) -> Mapping[str, Any]:
         name: The other stack.
         env: Its environment.
     """
-    return current().knowledge.stack_outputs(refuse_tokens(name, "A stack's name"), refuse_tokens(env, "An environment"))
+    outputs = current().knowledge.stack_outputs(refuse_tokens(name, "A stack's name"), refuse_tokens(env, "An environment"))
+    return {key: _with_handles(item) for key, item in outputs.items()}
+
+
+def _with_handles(value: Value) -> Any:
+    """`value` as a script may hold it: secrets can be passed on, and not read."""
+    if isinstance(value, Masked):
+        return SecretHandle(value)
+    if isinstance(value, dict):
+        return {key: _with_handles(item) for key, item in value.items()}
+    return [_with_handles(item) for item in value] if isinstance(value, list) else value
 
 
 def to_json(data: Any, /) -> str:

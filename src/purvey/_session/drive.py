@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import getpass
 import platform
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +18,7 @@ from purvey._apply.redacting import cleaned
 from purvey._apply.request import Approve, AwaitsApproval, Request
 from purvey._apply.run import Run
 from purvey._base.clock import ulid
-from purvey._base.event import Result, RunEnded, RunStarted
+from purvey._base.event import Message, Result, RunEnded, RunStarted
 from purvey._base.version import VERSION
 from purvey._graph import Selection
 from purvey._script.load import load_archived
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from purvey._base.event import Observer
     from purvey._session.settings import Settings
     from purvey._state.journal import Journal
+    from purvey._state.lease import HeldLease
     from purvey._state.store import RunRow, Store
 
 T = TypeVar("T")
@@ -120,7 +121,7 @@ class Drive:
         work: Callable[[Run], Awaitable[Closed]], *, wait: bool = False, archive: Mapping[str, bytes] | None = None,
     ) -> RunHistory:  # fmt: skip
         """Hold the lease, write the first records, work, and tell the story."""
-        with closing(store), store.hold(self.stack, run_id, wait=wait) as lease:
+        with closing(store), self._hold(store, run_id, wait=wait) as lease:
             if archive:
                 store.archive(run_id, dict(archive))
             state = store.load(self.stack)
@@ -148,6 +149,20 @@ class Drive:
             result: Result = closed.result  # type: ignore[assignment]
             self._tell(RunEnded(at=self.clock.now(), run=run_id, result=result, seconds=self.clock.monotonic() - started))
             return history(run_id, self.stack, store.records(run_id))
+
+    @contextmanager
+    def _hold(self, store: Store, run_id: str, *, wait: bool) -> Iterator[HeldLease]:
+        """The stack's lease; whoever has to queue for it is told so once."""
+        with ExitStack() as held:
+            try:
+                lease = held.enter_context(store.hold(self.stack, run_id))
+            except StateError as error:
+                if not wait or error.code != "state.busy":
+                    raise
+                text = f"Waiting for the stack, as --wait says. {error.detail}"
+                self._tell(Message(at=self.clock.now(), run=run_id, level="info", text=text))
+                lease = held.enter_context(store.hold(self.stack, run_id, wait=True))
+            yield lease
 
     def _work(self, run: Run, work: Callable[[Run], Awaitable[Closed]], journal: Journal) -> Closed:
         """Run to the end; one that an error stops is closed as refused, or as kept when it had effects already."""
@@ -225,10 +240,11 @@ class Drive:
 
     def _opened(self, request: Request, display: str) -> Opened:
         script = request.script
+        given = script.concerning(request.given) if script is not None else request.given
         return Opened(
             at=self.clock.now(), verb=request.verb, script=str(script.path) if script else "",
             function=script.stack.name if script else "",
-            parameters={name: {"value": item.value, "origin": item.origin} for name, item in request.given.items()},
+            parameters={name: {"value": item.value, "origin": item.origin} for name, item in given.items()},
             on_failure=request.on_failure, purvey=VERSION, targets=request.selection.targets,
             excludes=request.selection.excludes, user=_user(), machine=platform.node(), standing=request.standing,
         )  # fmt: skip

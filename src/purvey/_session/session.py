@@ -88,7 +88,7 @@ class Session:
             ScriptError: for what is wrong in the script or its parameters.
             StateError: if the store cannot be read.
         """
-        plan, _ = self._planned(script, env, function, parameters, selection, refresh=refresh)
+        plan, _ = self._planned(script, env, function, parameters, selection, refresh=refresh, check_all=check_all)
         return plan
 
     def graph(
@@ -100,12 +100,14 @@ class Session:
 
     def _planned(
         self, script: Path, env: str, function: str, parameters: Mapping[str, Any] | None, selection: Selection, *,
-        refresh: bool, verb: str = "apply",
+        refresh: bool, verb: str = "apply", check_all: bool = False,
     ) -> tuple[Plan, Graph]:  # fmt: skip
         settings = self.settings(script)
         loaded = load_script(script, function)
         given = given_values(script, env, parameters or {})
-        request = self._request(settings, env, loaded, given, selection=selection, refresh=refresh, verb=verb)
+        request = self._request(
+            settings, env, loaded, given, selection=selection, refresh=refresh, verb=verb, check_all=check_all
+        )
         return preview(settings, stack_key(loaded.stack.name, env), request, clock=self._clock, observer=self._observer)
 
     def drift(self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None) -> Plan:
@@ -249,7 +251,7 @@ class Session:
         """Take back what a run did: the run named, or the stack's last one.
 
         Raises:
-            RefusedError: ``refused.touched_since`` if a later run changed one of its objects.
+            RefusedError: ``refused.touched_since`` if a later run changed one of its objects; ``refused.deletions_done``.
         """
         store, stack, root = self._resolve(target)
         settings = self.settings(target.script)

@@ -51,6 +51,10 @@ class Place(Situation):
         assert len(found) <= 1, found
         return found[0] if found else None
 
+    def exists(self) -> bool:
+        """See `Case.exists`."""
+        return self.there() is not None
+
     def lose(self) -> None:
         """See `Case.lose`."""
         path = self.path()

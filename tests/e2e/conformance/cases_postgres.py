@@ -130,7 +130,11 @@ class RoleCase(Served, Case):
 
     def expected(self, wish: Wish) -> Mapping[str, Any]:
         """See `Case.expected`."""
-        return {"name": "kit_moved" if wish == "replaced" else "kit_role", "limit": 7 if wish == "changed" else 5, "enters": True}
+        return {
+            "name": "kit_moved" if wish == "replaced" else "kit_role",
+            "limit": 7 if wish == "changed" else 5,
+            "enters": True,
+        }
 
     def look(self) -> Mapping[str, Any] | None:
         """See `Case.look`: whether somebody with its password gets in is tried out."""

@@ -122,25 +122,27 @@ def test_a_secret_never_leaves_memory() -> None:
 
 
 def test_a_late_is_as_secret_as_its_arguments() -> None:
-    """Unknown beats secret beats plain."""
+    """Unknown beats secret beats plain; the origin holds outputs as they were, so that it stays true when they change."""
     late = Late("concat", ("a", Link("n", "x"), SecretRef("env:P")))
+    origin = Late("concat", ("a", "x", SecretRef("env:P")))
     secret = Secret("hunter2", SecretRef("env:P"))
 
     opened = resolve(late, lambda _: "x", lambda _: secret)
     assert isinstance(opened, Secret)
-    assert (opened.reveal(), opened.origin) == ("axhunter2", late)
+    assert (opened.reveal(), opened.origin) == ("axhunter2", origin)
     assert isinstance(resolve(late, lambda _: Unknown("n.x"), lambda _: secret), Unknown)
     masked = resolve(late, lambda _: "x", lambda _: Masked("d", SecretRef("env:P")))
-    assert (type(masked), masked.origin) == (Masked, late)
+    assert (type(masked), masked.origin) == (Masked, origin)
     assert resolve(late, lambda _: "x", lambda _: Masked("d", None, "sealed")).origin is None
     assert resolve(Late("concat", ("a", 1, None)), None, None) == "a1None"  # type: ignore[arg-type]
 
 
 def test_masked_values_are_resolved_again_from_their_source() -> None:
-    """A recorded secret with an origin is read anew; a sealed one stays for whoever has the key."""
-    assert resolve(Masked("d", SecretRef("env:P")), lambda _: "x", lambda item: Secret(item.source)).reveal() == "env:P"
+    """A recorded secret with an origin is read anew; a sealed one goes to the look-up, which has the key or keeps it."""
+    found = resolve(Masked("d", SecretRef("env:P")), lambda _: "x", lambda item: Secret(item))
+    assert found.reveal() == SecretRef("env:P")
     sealed = Masked("d", None, "sealed")
-    assert resolve(sealed, lambda _: "x", lambda _: "y") is sealed
+    assert resolve(sealed, lambda _: "x", lambda item: item) is sealed
 
 
 def test_digging() -> None:

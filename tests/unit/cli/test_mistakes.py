@@ -13,7 +13,7 @@ from tests.unit.cli.conftest import Ended, Purvey
 SITE = "site/site.py"
 
 SECRETIVE = '''
-from purvey import Secret, stack
+from purvey import secret, stack
 from purvey.resources import files
 
 
@@ -22,7 +22,7 @@ def hidden():
     """Has a secret output and an object that needs another one's output."""
     folder = files.Directory("folder", path=__file__ + ".made")
     files.File("inside", path=folder.path + "/inside", content="x")
-    return {"token": Secret("hunter2"), "open": "yes"}
+    return {"token": secret("env:MISTAKES_TOKEN"), "open": "yes"}
 '''
 
 
@@ -149,8 +149,9 @@ def test_advice_quotes_a_path(purvey: Purvey) -> None:
     assert advised(purvey("new", "bad name/x y"))[0] == ["plan", "bad name/x y/site.py"]
 
 
-def test_a_secret_output_is_not_printed_by_its_name(purvey: Purvey, tmp_path: Path) -> None:
+def test_a_secret_output_is_not_printed_by_its_name(purvey: Purvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One secret is refused without --reveal, rather than printed as something else; others are printed."""
+    monkeypatch.setenv("MISTAKES_TOKEN", "hunter2")
     (tmp_path / "hidden.py").write_text(SECRETIVE, encoding="utf-8")
     assert purvey("apply", "hidden.py", "--yes").code == 0
     told = purvey("outputs", "hidden.py", "--name", "token")
@@ -161,8 +162,9 @@ def test_a_secret_output_is_not_printed_by_its_name(purvey: Purvey, tmp_path: Pa
     assert purvey("outputs", "hidden.py", "--name", "open").out == "yes\n"
 
 
-def test_an_import_of_what_is_not_known_yet_is_refused(purvey: Purvey, tmp_path: Path) -> None:
+def test_an_import_of_what_is_not_known_yet_is_refused(purvey: Purvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An object that is found by another one's output can be imported only after that one."""
+    monkeypatch.setenv("MISTAKES_TOKEN", "hunter2")
     (tmp_path / "hidden.py").write_text(SECRETIVE, encoding="utf-8")
     told = purvey("state", "import", "hidden.py", "files.File::inside", "--json")
 

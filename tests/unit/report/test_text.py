@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from purvey._base.compare import FieldChange
 from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Unknown
+from purvey._graph import Later
 from purvey._plan.plan import Change, Plan
 from purvey._report.errors_text import PROBLEMS_MAX, error_page, excerpt_from
 from purvey._report.fields import DIFF_LINES_MAX, field_lines, inline
-from purvey._report.run_text import ended_page, show_page
+from purvey._report.run_text import ended_page, show_page, sum_of
 from purvey._report.style import Page, bad, coloured, plain
 from purvey._report.text import SHOWN_MAX, plan_page, plan_sum
 from purvey._report.values import LENGTH_MAX, shown
@@ -153,6 +155,55 @@ def test_the_end_of_a_run_names_the_next_commands(result: str, commands: list[st
     found = [line.split()[1] for line in text.splitlines() if line.startswith("    purvey ")]
 
     assert found == commands
+
+
+def test_what_was_made_good_is_counted_once() -> None:
+    """A create that failed and was tried again, or was settled, counts as what it became; a lost object is not counted."""
+    failed = msgspec.structs.replace(samples.CREATED, result="failed")
+    settled = msgspec.structs.replace(samples.CREATED, action="settle", result="failed")
+    forgotten = msgspec.structs.replace(samples.CREATED, action="forgotten")
+
+    assert sum_of([failed, samples.UPDATED, samples.CREATED]) == "1 updated, 1 created"
+    assert sum_of([settled, samples.CREATED]) == "1 created"
+    assert sum_of([settled]) == "1 settled as not done"
+    assert sum_of([samples.CREATED, forgotten]) == "1 created"
+    assert sum_of([forgotten]) == "1 forgotten"
+    assert sum_of([samples.CREATED, failed]) == "1 created, 1 create failed"
+    assert sum_of([samples.CREATED, samples.REMOVED]) == "1 created, 1 removed again"
+
+
+def test_a_run_that_succeeded_has_nothing_in_doubt() -> None:
+    """What was in doubt and settled by a person counts as what it became once the run has succeeded."""
+    doubtful = msgspec.structs.replace(samples.CREATED, result="in doubt")
+
+    assert ": 1 created." in plain(ended_page(samples.run("succeeded", doubtful), {}))
+    assert "1 create in doubt" in plain(ended_page(samples.run("interrupted", doubtful), {}))
+
+
+def test_a_warning_of_several_lines_keeps_them() -> None:
+    """A command inside a warning stands alone on its line."""
+    text = text_of(Plan(stack="a/dev", warnings=("It is not there. Make it:\n\n    touch it",)))
+
+    assert "Note: It is not there. Make it:\n\n          touch it\n" in text
+
+
+def test_an_approval_covers_later_stages_only_where_one_is_asked() -> None:
+    """A plan without anything to approve does not speak of its approval."""
+    assert "this approval" not in text_of(Plan(stack="a/dev", later=Later(40)))
+
+
+def test_the_next_commands_are_for_where_the_user_is() -> None:
+    """From another folder than the project's, the advice says which project it is about."""
+    text = plain(ended_page(samples.run("kept", cause="it failed"), {}, program="purvey -C site"))
+
+    assert f"    purvey -C site resume {samples.RUN}" in text
+
+
+def test_a_destroy_that_was_limited_is_repeated_with_its_limits() -> None:
+    """Trying the rest of a limited destroy again never removes more than was asked for."""
+    limited = samples.run("partial", verb="destroy", cause="in use", targets=("files.*",), excludes=("b",))
+
+    assert "purvey destroy --stack shop -e dev --target 'files.*' --exclude b" in plain(ended_page(limited, {}))
 
 
 def test_a_destroy_that_failed_halfway_can_be_repeated() -> None:

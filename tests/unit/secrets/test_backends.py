@@ -151,3 +151,12 @@ def test_a_backend_s_own_error_is_not_passed_on(tmp_path: Path) -> None:
 
     assert caught.value.detail == "memo:x: ValueError"
     assert caught.value.__suppress_context__
+
+
+def test_the_advice_for_a_missing_file_makes_it_private(reader: Reader, tmp_path: Path) -> None:
+    """The command that is advised makes the folder too, and a file that only its owner can read, with a value in it."""
+    with pytest.raises(ScriptError) as caught:
+        reader.read("file:my secrets/token")
+    path = tmp_path / "my secrets" / "token"
+
+    assert caught.value.hint.endswith(f"umask 077; mkdir -p '{path.parent}'; printf %s VALUE > '{path}'")

@@ -81,3 +81,17 @@ def test_a_damaged_environments_file(tmp_path: Path) -> None:
     with pytest.raises(ScriptError) as caught:
         given_values(tmp_path / "shop.py", "dev", {})
     assert "shop.dev.toml" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "meant", "others"),
+    [("paralel = 3", "parallel", "store"), ("[env.prod]\nmax_delete = 1", "max_deletes", "on_failure")],
+)
+def test_a_misspelt_setting_is_answered_with_those_there_are(text: str, meant: str, others: str, tmp_path: Path) -> None:
+    """The closest setting is named, and all that can stand in that place."""
+    (tmp_path / "purvey.toml").write_text(text)
+
+    with pytest.raises(ScriptError) as caught:
+        load_settings(tmp_path / "shop.py")
+    assert f"Did you mean `{meant}`?" in caught.value.hint
+    assert others in caught.value.hint

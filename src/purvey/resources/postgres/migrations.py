@@ -193,6 +193,7 @@ async def _taken_back(connection: Connection, want: Migrations, token: str, erro
         return error
     try:
         await _ledger.take_back(connection, in_order(want.files), token, _owner(want))
+        await _ledger.drop_if_empty(connection)
     except ProviderError as second:
         error.detail += f"\nThe files before it stay applied: {second.detail}"
     return error

@@ -65,7 +65,7 @@ class Situation:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                file.write(f"{SystemClock().entropy(12).hex()}%\"&<é>/{name}")
+                file.write(f'{SystemClock().entropy(12).hex()}%"&<é>/{name}')
         return secret(f"file:{path}")
 
     def plaintext(self, name: str) -> str:

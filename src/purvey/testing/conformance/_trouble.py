@@ -97,22 +97,25 @@ def killed_create(project: Project, case: Case) -> None:
     """A death between the creation and its record leaves one object after the resume, and no second one."""
     for method in _moments(case):
         nothing(project, case)
-        project.kill("first", method)
+        died = project.kill("first", method)
         require(case.exists(), "the dead process has made nothing")
-        _resumed(project, case, "first")
+        if died:
+            _resumed(project, case, "first")
+        else:
+            require(method != "create", "a new object was recorded without being created")
 
 
 def killed_update(project: Project, case: Case) -> None:
     """A death between a change and its record ends, after the resume, in the changed object."""
     first(project, case)
-    project.kill("changed", "update")
+    require(project.kill("changed", "update"), "a changed object was recorded without an update")
     _resumed(project, case, "changed")
 
 
 def killed_delete(project: Project, case: Case) -> None:
     """A death between the deletion and its record ends, after the resume, in nothing."""
     first(project, case)
-    project.kill("", "delete")
+    require(project.kill("", "delete"), "an object was forgotten without a delete")
     require(case.look() is None, "the dead process has left", case.look())
     run = project.resume()
     require(run.result == "succeeded", f"the resumed run ended {run.result}", run.cause, run.cause_detail)
