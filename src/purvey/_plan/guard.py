@@ -44,11 +44,12 @@ def refuse_many_deletes(plan: Plan, deletes_max: int | None) -> None:
     doomed = [change.address for change in plan.changes if change.action in ("delete", "replace")]
     if deletes_max is None or len(doomed) <= deletes_max:
         return
+    objects = "object" if len(doomed) == 1 else "objects"
     raise RefusedError(
         "refused.max_deletes",
         "The plan deletes more than this environment allows",
         findings=tuple(doomed),
-        hint=f"{len(doomed)} object{'' if len(doomed) == 1 else 's'} would go; `max_deletes` is {deletes_max}. Raise it in purvey.toml if you mean it.",
+        hint=f"{len(doomed)} {objects} would go; `max_deletes` is {deletes_max}. Raise it in purvey.toml if you mean it.",
     )
 
 

@@ -12,7 +12,8 @@ def violations(state: State) -> list[str]:
     """One sentence for each rule that `state` breaks; empty for a sound one.
 
     The rules: an object is filed under its own address and generation; no generation is above the highest one reserved; an
-    operation in doubt has a begin. A container may be missing: while one is replaced with a gap its contents wait for the new one.
+    operation in doubt has a begin. A container may be missing: where one is replaced with a gap, its contents wait for the new
+    one.
     """
     found: list[str] = []
     for (address, generation), resource in state.resources.items():

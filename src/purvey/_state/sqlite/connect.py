@@ -89,7 +89,8 @@ def write_failed(path: Path, error: sqlite3.Error) -> StateError:
         "The store cannot be written",
         detail=f"{path}: {error}. {_free(path)} Nothing is done that could not be written down first; what was "
         "acknowledged before is safe.",
-        hint="Make room or mend the disk. Then see which run it was, and go on with it:\n\n    purvey runs\n    purvey resume RUN",
+        hint="Make room or mend the disk. Then see which run it was, and go on with it:\n\n"
+        "    purvey runs\n    purvey resume RUN",
     )
 
 
