@@ -12,7 +12,7 @@ import pytest
 from purvey.testing.conformance import Bench, Case, CheckCase
 from tests.e2e.conformance import cases_checks, cases_files, cases_postgres, cases_process, cases_tls
 
-CASES: tuple[type[Case] | type[CheckCase], ...] = (
+CASES: tuple[type[Case | CheckCase], ...] = (
     cases_postgres.ServerCase,
     cases_process.ServiceCase,
     cases_postgres.RoleCase,
@@ -46,6 +46,6 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_a_kind_conforms(case: type[Case] | type[CheckCase], bench: Bench) -> None:
+def test_a_kind_conforms(case: type[Case | CheckCase], bench: Bench) -> None:
     """The kind behaves as the engine, and everybody who reads a plan, takes for granted."""
     bench.conform(case)

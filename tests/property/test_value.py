@@ -73,10 +73,15 @@ def _never(item: object) -> object:
     raise AssertionError(item)
 
 
+def _masked(item: SecretRef | Masked) -> Masked:
+    assert isinstance(item, SecretRef)  # No value of `FROZEN` is masked already.
+    return Masked(digest(item.source), item)
+
+
 @given(FROZEN)
 def test_unknown_covers_everything_it_touches(value: object) -> None:
     """With nothing known, every reference is unknown, and a Late with one is unknown as a whole."""
-    found = resolve(value, lambda link: Unknown(str(link)), lambda item: Masked(digest(item.source), item))
+    found = resolve(value, lambda link: Unknown(str(link)), _masked)
     assert is_known(found) == (not any(isinstance(item, Link) for item in walk(value)))
     assert not any(isinstance(item, Link | SecretRef) for item in walk(found) if not isinstance(item, Masked))
 
@@ -88,12 +93,19 @@ def test_planning_and_applying_agree(value: object, texts: dict[str, str]) -> No
     def link(item: Link) -> str:
         return texts.get(item.address, "else")
 
-    def text(source: str) -> str:
-        return f"secret of {source}"
+    def text(item: SecretRef | Masked) -> str:
+        assert isinstance(item, SecretRef)  # No value of `FROZEN` is masked already.
+        return f"secret of {item.source}"
 
-    opened = resolve(value, link, lambda item: Secret(text(item.source), item))
-    again = resolve(value, link, lambda item: Secret(text(item.source), item))
-    masked = resolve(value, link, lambda item: Masked(digest(text(item.source)), item))
+    def opened_secret(item: SecretRef | Masked) -> Secret:
+        return Secret(text(item), item)
+
+    def masked_secret(item: SecretRef | Masked) -> Masked:
+        return Masked(digest(text(item)), item)
+
+    opened = resolve(value, link, opened_secret)
+    again = resolve(value, link, opened_secret)
+    masked = resolve(value, link, masked_secret)
     assert reveal(opened) == reveal(again)
     assert "secret of" not in repr(opened)
     assert _secrets(opened) == sum(isinstance(item, Masked) for item in walk(masked))

@@ -25,15 +25,15 @@ def outputs_of(store: Store | None) -> OtherStacks:
     """A look-up of the outputs of other stacks in a store."""
 
     def look(stack: str, /) -> Mapping[str, Value]:
-        state = store.load(stack) if store is not None and stack in store.stacks() else None
-        if state is None or not state.outputs:
+        given = store.outputs(stack) if store is not None else None
+        if given is None or not given.values:
             raise ScriptError(
                 "script.no_such_stack",
                 "Another stack has no outputs",
                 detail=f"{stack} was not applied yet, or returned nothing.",
                 hint="Apply it first.",
             )
-        return thawed(state.outputs)
+        return thawed(given.values)
 
     return look
 
@@ -93,7 +93,8 @@ def refuse_read_by_others(store: Store, stack: str) -> None:
     Raises:
         RefusedError: ``refused.has_readers``.
     """
-    readers = [other for other in store.stacks() if other != stack and stack in store.load(other).reads]
+    given = {other: store.outputs(other) for other in store.stacks() if other != stack}
+    readers = [other for other, item in given.items() if item is not None and stack in item.reads]
     if readers:
         raise RefusedError(
             "refused.has_readers",

@@ -156,7 +156,8 @@ class Session:
             revealed: Whether secrets are opened; masked otherwise.
         """
         store, stack, root = self._resolve(target)
-        values = thawed(store.load(stack).outputs)
+        given = store.outputs(stack)
+        values = thawed(given.values) if given is not None else {}
         if not revealed:
             return values
         parts = make_parts(

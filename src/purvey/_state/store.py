@@ -15,7 +15,7 @@ import msgspec
 
 from purvey._state.journal import Journal
 from purvey._state.lease import HeldLease, Lease
-from purvey._state.record import Record
+from purvey._state.record import OutputsSet, Record
 from purvey._state.state import State
 
 UNFINISHED: Final = ("", "interrupted", "parked", "kept")
@@ -88,6 +88,13 @@ class Store(Protocol):
 
         Raises:
             StateError: ``state.tampered_row``, naming the row.
+        """
+
+    def outputs(self, stack: str) -> OutputsSet | None:
+        """The outputs of a stack and the stacks it reads, without its objects; None if it has none.
+
+        Raises:
+            StateError: ``state.tampered_row``.
         """
 
     def records(self, run: str) -> list[Record]:

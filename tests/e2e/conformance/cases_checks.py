@@ -23,14 +23,12 @@ class Answer(http.server.BaseHTTPRequestHandler):
     status: ClassVar[int] = 200
     asked: ClassVar[list[str]] = []
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that the library calls.
+    def do_GET(self) -> None:
         """Answer."""
         type(self).asked.append(self.command)
         self.send_response(self.status)
         self.end_headers()
         self.wfile.write(f"it is {self.status} for {self.headers.get('X-Password')}".encode("latin-1"))
-
-    do_DELETE = do_GET
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""

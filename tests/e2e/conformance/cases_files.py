@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from purvey.resources import files
 from purvey.testing.conformance import NAME, Case, Situation, Wish
@@ -74,7 +74,7 @@ class DirectoryCase(Place, Case):
     """`files.Directory`: its mode changes in place, its path does not."""
 
     kind = files.Directory
-    inapplicable = {
+    inapplicable: ClassVar[Mapping[str, str]] = {
         "failure": "what can be wrong with a directory is found by preflight, before anything is made",
         "failed update": "as for its creation",
     }
@@ -111,7 +111,7 @@ class FileCase(Place, Case):
     """`files.File` with plain content; a validating program that says no makes it fail."""
 
     kind = files.File
-    inapplicable = {"secrets": "the content is plain here; `TemplateCase` has a secret"}
+    inapplicable: ClassVar[Mapping[str, str]] = {"secrets": "the content is plain here; `TemplateCase` has a secret"}
 
     def declare(self, wish: Wish, opts: Options) -> Resource:
         """See `Case.declare`."""
@@ -150,7 +150,7 @@ class FileCase(Place, Case):
 class TemplateCase(FileCase):
     """`files.File` from a template that is filled with a secret."""
 
-    inapplicable: Mapping[str, str] = {}
+    inapplicable: ClassVar[Mapping[str, str]] = {}
 
     def declare(self, wish: Wish, opts: Options) -> Resource:
         """See `Case.declare`."""
@@ -185,7 +185,7 @@ class LinkCase(Place, Case):
     """`files.Link`: its target changes in place."""
 
     kind = files.Link
-    inapplicable = {
+    inapplicable: ClassVar[Mapping[str, str]] = {
         "failure": "what can be wrong with a link is found by preflight, before anything is made",
         "failed update": "as for its creation",
     }

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, ClassVar, LiteralString
 
 import msgspec
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import make_conninfo
 
 from purvey.resources import postgres
 from purvey.testing.conformance import NAME, Case, CheckCase, CheckWish, Situation, Wish
@@ -28,7 +28,9 @@ class ServerCase(Case):
     """`postgres.Server`: its settings change in place; a second data directory may be made beside the first."""
 
     kind = postgres.Server
-    inapplicable = {"adopt": "the name of its folder holds the id of the store, so nobody else can have made it"}
+    inapplicable: ClassVar[Mapping[str, str]] = {
+        "adopt": "the name of its folder holds the id of the store, so nobody else can have made it"
+    }
 
     def declare(self, wish: Wish, opts: Options) -> Resource:
         """See `Case.declare`."""
@@ -106,7 +108,7 @@ class Served(Situation):
 
     def rows(self, statement: LiteralString, *values: Any, database: str = "postgres") -> list[tuple[Any, ...]]:
         """The answer of the server to its superuser."""
-        with psycopg.connect(**{**conninfo_to_dict(self.known["admin"]), "dbname": database}, autocommit=True) as connection:
+        with psycopg.connect(make_conninfo(self.known["admin"], dbname=database), autocommit=True) as connection:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description is not None else []
 
@@ -256,7 +258,7 @@ class GrantCase(Schema, Case):
     """`postgres.Grant`: its privileges change in place, its objects do not."""
 
     kind = postgres.Grant
-    inapplicable = {
+    inapplicable: ClassVar[Mapping[str, str]] = {
         "lost": "privileges that were all taken away are drift that names each; nothing else of a grant can be lost",
     }
 
@@ -308,7 +310,7 @@ class MigrationsCase(Schema, Case):
     """`postgres.Migrations`: more files are more schema; removing the node removes none of it."""
 
     kind = postgres.Migrations
-    inapplicable = {
+    inapplicable: ClassVar[Mapping[str, str]] = {
         "delete": "the schema belongs to the database, and goes with it; removing the node forgets it",
         "killed delete": "as for deleting",
         "replace": "there is one schema in a database, and it is replaced with it",
@@ -368,7 +370,8 @@ class SqlCheckCase(Schema, CheckCase):
     def declare(self, wish: CheckWish, opts: Options) -> Resource:
         """See `CheckCase.declare`."""
         query = "DELETE FROM counted RETURNING 3" if wish == "impossible" else "SELECT count(*) FROM counted"
-        dsn = f"host=127.0.0.1 port={self.db.port} dbname={self.database} user={self.reader.name} password='{self.secret('password')}'"
+        where = f"host=127.0.0.1 port={self.db.port} dbname={self.database} user={self.reader.name}"
+        dsn = f"{where} password='{self.secret('password')}'"
         return postgres.Check(
             NAME, dsn=dsn, sql=query, expect=3, within_s=1.0 if wish == "failing" else 20.0, every_s=0.1,
             opts=msgspec.structs.replace(opts, after=[self.tables]),

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -40,7 +40,9 @@ class ServiceCase(Case):
     """`process.Service`: every input changes in place, by a restart; two at once cannot have one port, so there is a gap."""
 
     kind = process.Service
-    inapplicable = {"adopt": "the name of an instance holds the id of the store, so nobody else can have made it"}
+    inapplicable: ClassVar[Mapping[str, str]] = {
+        "adopt": "the name of an instance holds the id of the store, so nobody else can have made it"
+    }
 
     def declare(self, wish: Wish, opts: Options) -> Resource:
         """See `Case.declare`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class PemCase(Place, Case):
     """What all three are: a file whose content nobody can foretell."""
 
-    inapplicable = {
+    inapplicable: ClassVar[Mapping[str, str]] = {
         "failure": "what can be wrong with it is found by preflight, before anything is made",
         "failed update": "as for its creation",
     }

@@ -139,7 +139,7 @@ def test_a_late_is_as_secret_as_its_arguments() -> None:
 
 def test_masked_values_are_resolved_again_from_their_source() -> None:
     """A recorded secret with an origin is read anew; a sealed one goes to the look-up, which has the key or keeps it."""
-    found = resolve(Masked("d", SecretRef("env:P")), lambda _: "x", lambda item: Secret(item))
+    found = resolve(Masked("d", SecretRef("env:P")), lambda _: "x", Secret)
     assert found.reveal() == SecretRef("env:P")
     sealed = Masked("d", None, "sealed")
     assert resolve(sealed, lambda _: "x", lambda item: item) is sealed

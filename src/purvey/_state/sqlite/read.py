@@ -33,7 +33,7 @@ def load(connection: sqlite3.Connection, stack: str, mac: RowMac) -> State:
     row = connection.execute("SELECT number, outputs FROM stack WHERE name = ?", (stack,)).fetchone()
     if row is None:
         return State()
-    number, outputs = row
+    number, _ = row
     with _without_collections():
         state = State(_resources(connection, number, stack, mac))
     for doubt in _in_doubt(connection, number, mac):
@@ -41,12 +41,25 @@ def load(connection: sqlite3.Connection, stack: str, mac: RowMac) -> State:
         _reserve(state, doubt.begun.address, doubt.begun.generation)
     for address, generation in _retired(connection, number, stack, mac):
         _reserve(state, address, generation)
-    if outputs is not None:
-        record = _record_at(connection, outputs, mac)
-        if not isinstance(record, OutputsSet):
-            raise tampered(f"The outputs of {stack}")
-        state.apply(record)
+    given = outputs(connection, stack, mac)
+    if given is not None:
+        state.apply(given)
     return state
+
+
+def outputs(connection: sqlite3.Connection, stack: str, mac: RowMac) -> OutputsSet | None:
+    """The outputs of a stack, without its objects; None if it has none.
+
+    Raises:
+        StateError: ``state.tampered_row``.
+    """
+    row = connection.execute("SELECT outputs FROM stack WHERE name = ?", (stack,)).fetchone()
+    if row is None or row[0] is None:
+        return None
+    record = _record_at(connection, row[0], mac)
+    if not isinstance(record, OutputsSet):
+        raise tampered(f"The outputs of {stack}")
+    return record
 
 
 def records(connection: sqlite3.Connection, run: str, mac: RowMac) -> list[Record]:

@@ -14,7 +14,7 @@ from purvey._base.clock import Clock
 from purvey._state.journal import Journal, Writer
 from purvey._state.lease import HeldLease, Lease
 from purvey._state.mac import RowMac, key_id
-from purvey._state.record import Record
+from purvey._state.record import OutputsSet, Record
 from purvey._state.sqlite import archive, lease, read
 from purvey._state.sqlite.connect import connect, reading, transaction, writing
 from purvey._state.sqlite.verify import verify
@@ -56,6 +56,11 @@ class SqliteStore:
         """See `Store.load`."""
         with self._snapshot() as connection:
             return read.load(connection, stack, self._mac)
+
+    def outputs(self, stack: str) -> OutputsSet | None:
+        """See `Store.outputs`."""
+        with self._snapshot() as connection:
+            return read.outputs(connection, stack, self._mac)
 
     def records(self, run: str) -> list[Record]:
         """See `Store.records`."""

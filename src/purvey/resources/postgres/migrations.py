@@ -56,12 +56,13 @@ class MigrationsProvider(Provider["Migrations"]):
         return Present(_id(have), {"applied": applied})
 
     async def create(self, call: Call, want: Migrations) -> Outcome:
-        """Apply the files that are not applied yet."""
-        await call.identified(_id(want))
+        """Apply the files that are not applied yet; a failure leaves nothing of them, so until then nothing is identified."""
         async with _alone(call, want) as connection:
             if connection is None:
                 return Pending(_id(want), _AGAIN_S, "another run is migrating the database")
-            return await _apply(call, want, connection)
+            done = await _apply(call, want, connection)
+        await call.identified(done.id)
+        return done
 
     async def update(self, call: Call, have: Migrations, want: Migrations) -> Outcome:
         """As `create`."""

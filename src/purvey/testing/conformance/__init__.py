@@ -26,8 +26,8 @@ what its plan said, and leave a record that contradicts neither itself nor its j
 
 Invariants:
 
-- The engine is not replaced anywhere. Where a behaviour needs an accident (an answer that is lost, a death between an effect and
-  its record), the kind's own method runs to its end first, and then the accident happens.
+- The engine is not replaced anywhere. Where a behaviour needs an accident (an answer that is lost, a death between an effect
+  and its record), the kind's own method runs to its end first, and then the accident happens.
 - The case's module can be imported by name, because the dying engine is another process.
 
 Not part of it: what only a server can be made to do, a storm of throttled answers and reads that lag behind writes.

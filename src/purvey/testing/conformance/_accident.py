@@ -46,6 +46,7 @@ def twice(case: Case) -> AbstractContextManager[None]:
     create = _provider(case).create
 
     async def again(call: Any, want: Any) -> Outcome:
+        """Create, and once more."""
         if _is_subject(call):
             await create(call, want)
         return await create(call, want)
@@ -59,6 +60,7 @@ def lost_answer(case: Case) -> AbstractContextManager[None]:
     lost: list[str] = []
 
     async def unheard(call: Any, want: Any) -> Outcome:
+        """Create, and the first time fail all the same."""
         outcome = await create(call, want)
         if not _is_subject(call) or lost:
             return outcome
@@ -73,9 +75,11 @@ def endless(case: Case) -> AbstractContextManager[None]:
     create, ready = _provider(case).create, _provider(case).ready
 
     async def begin(call: Any, want: Any) -> Outcome:
+        """Create, and call it incomplete."""
         return _held(call, await create(call, want))
 
     async def wait(call: Any, want: Any) -> Outcome:
+        """Call it incomplete."""
         return Pending(call.id, 0.01, "held back by the conformance kit") if _is_subject(call) else await ready(call, want)
 
     return replaced(_provider(case), create=begin, ready=wait)

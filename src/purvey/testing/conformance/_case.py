@@ -100,7 +100,7 @@ class Case(Situation):
         raise NotImplementedError
 
     def exists(self) -> bool:
-        """Whether anything is there, complete or not; asked where something was interrupted. By default whether `look` sees it."""
+        """Whether anything is there, complete or not; asked after an interruption. By default whether `look` sees it."""
         return self.look() is not None
 
     def identity(self) -> Any:

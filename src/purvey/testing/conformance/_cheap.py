@@ -33,7 +33,7 @@ HEAVY: Final = frozenset(
 """Parts of the standard library that cost more than all of purvey's own start."""
 
 
-def cheap_import(project: Project, case: Case | CheckCase) -> None:
+def cheap_import(project: Project, case: Case | CheckCase) -> None:  # noqa: ARG001 - all behaviours are called alike.
     """Importing the kind's family loads only what is on the list."""
     module = case.kind.__module__
     loaded = _modules(f"import {module}") - _modules("pass")

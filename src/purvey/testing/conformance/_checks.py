@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from purvey._base.clock import SystemClock
 from purvey._base.event import Event, OperationProgress
 from purvey._state.record import Begun
-from purvey.testing.conformance._project import require
+from purvey.testing.conformance._project import look_away, require
 
 if TYPE_CHECKING:
     from purvey._session import RunHistory
@@ -24,10 +26,11 @@ def passes(project: Project, case: CheckCase) -> None:
     _begin(project, case, "passing")
     before = case.look()
 
-    run = project.apply("passing")
+    with _watched(project) as waits:
+        run = project.apply("passing")
 
-    checked = _checked(project, run)
-    require([(item.result, item.attempts) for item in checked] == [("done", 1)], "it was to pass at once", checked)
+    require([item.result for item in _checked(project, run)] == ["done"], "it was to pass", _checked(project, run))
+    require(not waits, "it waits although its promise holds", *waits)
     _require_harmless(project, case, run, before)
     project.settled("passing")
     require(not _checked(project, project.apply("passing")), "it ran again although nothing changed")
@@ -36,19 +39,9 @@ def passes(project: Project, case: CheckCase) -> None:
 def waits(project: Project, case: CheckCase) -> None:
     """A check whose promise does not hold yet waits, and passes as soon as it does."""
     _begin(project, case, "failing")
-    seen: list[Event] = []
-
-    def mend(event: Event) -> None:
-        if isinstance(event, OperationProgress) and event.address == project.address and not seen:
-            seen.append(event)
-            case.prepare("passing")
-
-    project.react = mend
-    try:
-        run = project.apply("passing")
-    finally:
-        project.react = lambda event: None
-    require(bool(seen), "it passed before its promise held", run)
+    with _watched(project, lambda: case.prepare("passing")) as waits:
+        project.apply("passing")
+    require(bool(waits), "it passed before its promise held")
 
 
 def fails(project: Project, case: CheckCase) -> None:
@@ -61,9 +54,27 @@ def fails(project: Project, case: CheckCase) -> None:
 def impossible(project: Project, case: CheckCase) -> None:
     """A check that can never pass fails at the first attempt, says why, and changes nothing."""
     _begin(project, case, "passing")
-    run = _failed(project, case, "impossible")
-    attempts = [item.attempts for item in _checked(project, run)]
-    require(attempts in ([1], [1, 1]), "it was to give up at once", attempts)
+    with _watched(project) as waits:
+        _failed(project, case, "impossible")
+    require(not waits, "it waits for what can never be", *waits)
+
+
+@contextmanager
+def _watched(project: Project, act: Callable[[], None] | None = None) -> Iterator[list[str]]:
+    """What the check says while it waits; at its first word, `act` is done."""
+    said: list[str] = []
+
+    def react(event: Event) -> None:
+        if isinstance(event, OperationProgress) and event.address == project.address:
+            said.append(event.text)
+            if act is not None and len(said) == 1:
+                act()
+
+    project.react = react
+    try:
+        yield said
+    finally:
+        project.react = look_away
 
 
 def _begin(project: Project, case: CheckCase, wish: CheckWish) -> None:

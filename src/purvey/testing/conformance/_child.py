@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from purvey._session import Session
+from purvey._session import Plan, Session
 from purvey.providers import Done
 from purvey.testing.conformance._accident import replaced
 from purvey.testing.conformance._script import case_of
@@ -26,14 +26,21 @@ def main() -> None:
     original = getattr(provider, method)
 
     async def deadly(call: Any, *arguments: Any) -> Any:
+        """Do what is to be done, and die."""
         outcome = await original(call, *arguments)
         if call.address.endswith("::subject") and (method != "ready" or isinstance(outcome, Done)):
             die()
         return outcome
 
     with replaced(provider, **{method: deadly}):
-        run = Session(Path(script)).apply(Path(script), approve=lambda plan: "conformance kit", parameters=parameters)
+        run = Session(Path(script)).apply(Path(script), approve=_yes, parameters=parameters)
     sys.stdout.write(f"{run.result} {run.cause} {run.cause_detail}")
+
+
+def _yes(plan: Plan) -> str:
+    """Approve whatever it is: the kit looks at what comes of it."""
+    del plan
+    return "conformance kit"
 
 
 def die() -> NoReturn:

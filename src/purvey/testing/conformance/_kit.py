@@ -84,8 +84,8 @@ class Bench:
     alike: ten cases can share one server. A ``with`` block removes everything at its end, and fails if something is left.
 
     Args:
-        folder: An existing folder that all users may enter; the bench makes and removes what is in it. As root, the objects' own
-            files are in ``/var/lib/purvey`` as always.
+        folder: An existing folder that all users may enter; the bench makes and removes what is in it. As root, the objects'
+            own files are in ``/var/lib/purvey`` as always.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -107,6 +107,8 @@ class Bench:
         try:
             if self._project is not None:
                 self._project.close()
+        except PurveyError as stopped:
+            raise NotConformingError(f"in the end the engine stopped: {stopped}") from stopped
         finally:
             del os.environ["XDG_DATA_HOME"]
             if self._keys is not None:
@@ -124,7 +126,10 @@ class Bench:
         """
         table = _OF_CHECKS if issubclass(case, CheckCase) else _OF_OBJECTS
         situation = self._situation(case)
-        table[behaviour](self._project_for(situation), situation)
+        try:
+            table[behaviour](self._project_for(situation), situation)
+        except PurveyError as error:
+            raise NotConformingError(f"the engine stopped: {error}") from error
 
     def conform(self, case: type[Case | CheckCase]) -> None:
         """Hold a kind to all its behaviours.
@@ -139,7 +144,7 @@ class Bench:
         for behaviour in behaviours(case):
             try:
                 self.check(case, behaviour)
-            except (AssertionError, PurveyError) as error:
+            except AssertionError as error:
                 broken.append(f"{behaviour}: {error}")
         if broken:
             raise NotConformingError("\n\n".join([f"{case.kind._kind.name} does not conform", *broken]))  # noqa: SLF001

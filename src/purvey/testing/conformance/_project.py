@@ -23,6 +23,7 @@ from purvey._base.clock import SystemClock
 from purvey._base.event import Event
 from purvey._plan.plan import Change, Plan
 from purvey._session import AwaitsApproval, RunHistory, Session, Target
+from purvey._session.drive import prune_empty
 from purvey._session.workshop import data_folder, open_store
 from purvey._state.check import violations
 from purvey._state.record import Begun, Record, ResourceState, Succeeded
@@ -50,6 +51,11 @@ def require(promise: bool, otherwise: str, *seen: object) -> None:  # noqa: FBT0
         raise NotConformingError(": ".join([otherwise, *map(str, seen)]))
 
 
+def look_away(event: Event) -> None:
+    """Do nothing about an event."""
+    del event
+
+
 class Project:
     """The project in a folder.
 
@@ -63,7 +69,7 @@ class Project:
         self.case = case
         self.script = folder / "main.py"
         self.script.write_text(_script.TEXT, encoding="utf-8")
-        self.react: Callable[[Event], None] = lambda event: None
+        self.react: Callable[[Event], None] = look_away
         self.told: list[bytes] = []
         self.last_plan = Plan(stack=STACK)
 
@@ -239,11 +245,14 @@ class Project:
         """Remove everything that the kit made; the folder itself stays."""
         if not (self.folder / ".purvey" / "state.db").exists():
             return
-        objects = self.case.objects
         run = self.destroy()
         require(run.result == "succeeded", f"the end was {run.result}", run.cause, run.cause_detail)
-        require(not objects.exists(), "in the end the objects' folder is still there", objects)
-        shutil.rmtree(self.folder / ".purvey")
+        objects = self.case.objects
+        left = sorted(map(str, objects.rglob("*")))
+        shutil.rmtree(objects, ignore_errors=True)
+        prune_empty(objects.parent)
+        shutil.rmtree(self.folder / ".purvey", ignore_errors=True)
+        require(not left, "in the end the objects' folder still holds", *left)
 
 
 def _effects_of(plan: Plan, address: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The behaviour of secrets: what was given in confidence stands in clear nowhere but where it was meant to.
 
-Looked at are the bytes: every file of the project and of the objects, everything the engine told (events, plans, errors, ends of
-runs), and the command line of every process of the machine, read again and again while the engine works.
+Looked at are the bytes: every file of the project and of the objects, everything the engine told (events, plans, errors, ends
+of runs), and the command line of every process of the machine, read again and again while the engine works.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import base64
 import json
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote
 
-from purvey.testing.conformance._case import Case
 from purvey.testing.conformance._project import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from purvey.testing.conformance._case import CheckCase
+    from purvey.testing.conformance._case import Case, CheckCase
     from purvey.testing.conformance._project import Project
 
 _LOOK_S: Final = 0.002
@@ -34,7 +33,7 @@ class CommandLines:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> CommandLines:
+    def __enter__(self) -> Self:
         """Begin to watch."""
         self._thread.start()
         return self
