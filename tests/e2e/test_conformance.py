@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from purvey.testing.conformance import Bench, Case, CheckCase
-from tests.e2e.conformance import cases_checks, cases_files, cases_postgres, cases_process, cases_tls
+from tests.e2e.conformance import cases_checks, cases_files, cases_postgres, cases_process, cases_tls, machine
 
 CASES: tuple[type[Case | CheckCase], ...] = (
     cases_postgres.ServerCase,
@@ -42,6 +42,10 @@ def bench() -> Iterator[Bench]:
         with Bench(folder) as bench:
             yield bench
     finally:
+        for estate in [key.stem for key in (folder / "keys").rglob("*.key")]:  # Whatever failed, no server outlives the tests.
+            for pid in machine.processes(f"/{estate}/"):
+                machine.end(pid)
+            shutil.rmtree(Path("/var/lib/purvey") / estate, ignore_errors=True)
         shutil.rmtree(folder)
 
 

@@ -97,6 +97,7 @@ def test_when_asked_to_stop_nothing_new_starts(needs: dict[str, tuple[str, ...]]
     asked_at: list[int] = []
 
     async def one(item: str) -> bool:
+        """Do one thing."""
         if len(work.started) >= after and not stop.is_asked():
             stop.ask()
             asked_at.append(len(work.started))

@@ -39,6 +39,7 @@ async def create(performer: Performer, operation: Operation, attempts: Attempts)
     want = parts.view(kind, node.address, values)
 
     def act(call: EngineCall) -> Awaitable[Any]:
+        """Call the provider, through the gate."""
         return kind.provider.create(call, want)
 
     await performer.effect(operation, "create", wanted, None, kind, attempts, act, want)
@@ -92,6 +93,7 @@ async def _change(performer: Performer, operation: Operation, attempts: Attempts
     have, want = parts.record_view(prior), parts.view(kind, node.address, values)
 
     def act(call: EngineCall) -> Awaitable[Any]:
+        """Call the provider, through the gate."""
         return kind.provider.update(call, have, want)
 
     await performer.effect(operation, "update", wanted, before, kind, attempts, act, want)

@@ -35,6 +35,7 @@ async def observe(parts: Parts, records: Sequence[ResourceState], *, parallel: i
             jobs.setdefault(f"batch of {record.kind}", []).append(record)
 
     async def work(job: str) -> bool:
+        """Read one job's objects."""
         group = jobs[job]
         kind = parts.kinds.get(group[0].kind)
         if kind.provider.read_many is None:

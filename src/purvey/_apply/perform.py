@@ -172,6 +172,7 @@ class Performer:
         """Act for an operation whose begin is on disk, and record its end; recovery begins here too."""
 
         async def identify(object_id: str) -> None:
+            """Write the id down before any waiting."""
             await self.record(Identified(at=self._now(), operation=begun.operation, id=object_id))
 
         call = self.parts.call(
@@ -236,6 +237,7 @@ class Performer:
         return {record.address: record.generation for record in records if record is not None}
 
     def decider(self, observed: Observations) -> Decider:
+        """Decides with what is known now."""
         return Decider(self.parts.state, observed, self.parts.kinds, self.parts.mask, believe=True)
 
     def _attempts(self, operation: Operation, started: float) -> Attempts:

@@ -23,6 +23,7 @@ async def probe(parts: Parts, checks: Sequence[Node]) -> dict[str, str]:
     """
 
     def view(node: Node) -> Callable[[], Any]:
+        """The check with its values, made when it is looked through."""
         return lambda: parts.view(parts.kinds.get(node.kind), node.address, parts.opened_inputs(node))
 
     return await _look(parts, {node.address: (node.kind, view(node)) for node in checks})

@@ -38,6 +38,7 @@ async def take_back(performer: Performer, operation: Operation, attempts: Attemp
     before = parts.former_view(begun.prior) if begun.prior is not None else None
 
     def act(call: EngineCall) -> Awaitable[Any]:
+        """Call the provider, through the gate."""
         return kind.provider.undo(call, have, before)
 
     await performer.effect(
@@ -56,6 +57,7 @@ async def _make_again(performer: Performer, operation: Operation, attempts: Atte
     want = parts.former_view(prior)
 
     def act(call: EngineCall) -> Awaitable[Any]:
+        """Call the provider, through the gate."""
         return kind.provider.create(call, want)
 
     await performer.effect(

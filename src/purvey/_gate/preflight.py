@@ -39,6 +39,7 @@ async def look_around(plan: Plan, kinds: Registry, view: ViewOf, call: Callable[
     asked = [node for node in wanted if type(kinds.get(node.kind).provider).preflight is not Provider.preflight]
 
     async def ask(node: Node) -> Sequence[Finding]:
+        """Ask about one node; what it cannot tell yet is no finding."""
         try:
             found: Sequence[Finding] = await kinds.get(node.kind).provider.preflight(call(node), view(node))
         except NotKnownError:
@@ -63,6 +64,7 @@ async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Ca
     asked = [node for node in nodes if type(kinds.get(node.kind).provider).find is not Provider.find]
 
     async def ask(node: Node) -> None:
+        """Ask about one node; what it cannot tell yet is no finding."""
         try:
             found[node.address] = await kinds.get(node.kind).provider.find(call(node), view(node))
         except (NotKnownError, PurveyError):  # It depends on what is not there yet, or cannot be reached yet.

@@ -71,6 +71,7 @@ class Drive:
         archive = request.script.files() if request.script is not None else {}
 
         async def work(run: Run) -> Closed:
+            """What the run does under the lease."""
             return await run.apply()
 
         return self.held(store, ulid(self.clock), (opened,), request, approve, work, wait=wait, archive=archive)
@@ -84,6 +85,7 @@ class Drive:
         undoing = next((record for record in reversed(records) if isinstance(record, Undoing)), None)
 
         async def work(run: Run) -> Closed:
+            """What the run does under the lease."""
             if undoing is None:
                 return await run.apply()
             pending = await run.settle()
@@ -109,6 +111,7 @@ class Drive:
         request = Request(verb="undo", env=self._env(), parallel=parallel or self.settings.parallel_in(self._env()))
 
         async def work(run: Run) -> Closed:
+            """What the run does under the lease."""
             pending = await run.settle()
             return pending if pending is not None else await run.undo("undone by request")
 

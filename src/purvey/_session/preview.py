@@ -41,7 +41,8 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
 
     found: list[tuple[Plan, Graph]] = []
 
-    async def work() -> None:  # It returns nothing, because asyncio.run formats what a task returns, however large.
+    async def work() -> None:
+        """Observe and plan. It returns nothing, because asyncio.run formats what a task returns, however large."""
         ready = await prepare(parts, request, await observed(parts, request), edits.outputs_of(store))
         findings = tuple(f"{item.address}: {item.problem}." + (f" {item.fix}" if item.fix else "") for item in ready.findings)
         doubts = tuple(

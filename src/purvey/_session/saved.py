@@ -35,6 +35,7 @@ def save(drive: Drive, request: Request, path: Path) -> Plan:
     parts = drive.parts(store, "", state)
 
     async def work() -> SavedPlan:
+        """Observe and plan, and gather what must still hold."""
         ready = await prepare(parts, request, await observed(parts, request), edits.outputs_of(store))
         script = request.script
         assert script is not None  # Only scripts are planned to a file.

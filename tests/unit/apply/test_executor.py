@@ -47,6 +47,7 @@ async def test_an_exception_ends_the_whole_execution() -> None:
     running: set[str] = set()
 
     async def work(item: str) -> bool:
+        """Fail in a way that nobody expects."""
         running.add(item)
         try:
             if item == "bad":
