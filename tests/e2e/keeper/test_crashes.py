@@ -102,8 +102,10 @@ async def test_a_killed_start_leaves_one_service_or_none(bench: Bench, rng: rand
     """After kill -9 of the starter, or of it and the keeper, at any moment, the status is true and the next start right."""
     spec = bench.spec("sleep", "60")
     await killed_start(spec, after_s=rng.uniform(0, 0.1))
-    for pid in bench.keepers() if victim == "everyone" else []:
+    killed = bench.keepers() if victim == "everyone" else []
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
+    await eventually(lambda: not any(map(lives, killed)))  # A kill is on its way for a moment, and so is what it takes with it.
 
     await eventually(lambda: bench.recorded() == "running" or bench.nobody_starts())
     await eventually(lambda: bool(bench.keepers()) or not bench.services())
