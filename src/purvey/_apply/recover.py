@@ -16,7 +16,6 @@ import msgspec
 from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Performer
-from purvey._plan.plan import Plan
 from purvey._state.record import Begun, Failed, ResourceState, Succeeded
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError, StateError
@@ -24,11 +23,6 @@ from purvey.providers import Absent, Done, Kind, Outcome, Present, Provider, Unr
 
 Write = Callable[..., Awaitable[None]]
 Act = Callable[[EngineCall], Awaitable[Any]]
-
-
-def empty_plan(stack: str) -> Plan:
-    """A plan of nothing, for a performer that only settles."""
-    return Plan(stack=stack)
 
 
 async def recover(performer: Performer, doubts: Sequence[InDoubt]) -> list[str]:

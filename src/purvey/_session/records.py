@@ -125,8 +125,3 @@ def undo_plan_of(store: Store, stack: str, run: str) -> Plan:
         raise StateError("state.no_such_run", "There is no such run", hint="`purvey runs` lists them.")
     records = store.records(rows[0].id)
     return undo_plan(stack, rows[0].id, effects(records), store.load(stack), registry)
-
-
-def without_secrets(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Values for JSON: what is masked becomes None."""
-    return {name: None if isinstance(value, Masked) else value for name, value in values.items()}
