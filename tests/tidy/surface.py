@@ -62,12 +62,20 @@ def _entry(name: str, thing: object) -> Iterator[str]:
 
 
 def _bases(thing: type) -> str:
-    names = [base.__name__ for base in thing.__bases__ if base is not object]
+    names = [base.__name__ for base in thing.__bases__ if base is not object and not _is_hidden(base)]
     return f" <- {', '.join(names)} " if names else " "
 
 
+def _is_hidden(base: type) -> bool:
+    """Whether users cannot name a base class, so that what it gives counts as the class's own."""
+    private = any(part.startswith("_") for part in base.__module__.split("."))
+    return private and not any(getattr(importlib.import_module(name), base.__name__, None) is base for name in public_modules())
+
+
 def _members(thing: type) -> Iterator[str]:
-    for name, member in sorted(vars(thing).items()):
+    hidden = [base for base in thing.__mro__[1:] if base is not object and _is_hidden(base)]
+    members = {name: member for holder in (*reversed(hidden), thing) for name, member in vars(holder).items()}
+    for name, member in sorted(members.items()):
         if name.startswith("_"):
             continue
         plain = member.__func__ if isinstance(member, classmethod | staticmethod) else member

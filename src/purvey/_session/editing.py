@@ -1,0 +1,62 @@
+"""The verbs that change the record, or write a plan, and leave the world as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from purvey._graph import ALL, Selection
+from purvey._plan.plan import Plan
+from purvey._script.load import load_script
+from purvey._session import edit, saved
+from purvey._session.project import Project
+from purvey._session.settings import given_values
+from purvey._session.target import Target
+from purvey._session.workshop import stack_key
+from purvey._state.record import ResourceState
+
+
+class Editing(Project):
+    """Edits of the record, and plans saved to files."""
+
+    def state_move(self, target: Target, address: str, to: str) -> ResourceState:
+        """Give an object another address, so that renaming its node is no replacement."""
+        store, stack, root = self._resolve(target)
+        return edit.move(self._drive(self.settings(target.script), stack, root), store, address, to)
+
+    def state_remove(self, target: Target, address: str) -> ResourceState:
+        """Forget an object and leave it in the world."""
+        store, stack, root = self._resolve(target)
+        return edit.forget(self._drive(self.settings(target.script), stack, root), store, address)
+
+    def state_settle(self, target: Target, address: str, *, happened: bool) -> None:
+        """Say how an interrupted operation ended that purvey cannot find out by itself."""
+        store, stack, root = self._resolve(target)
+        edit.settle(self._drive(self.settings(target.script), stack, root), store, address, happened=happened)
+
+    def state_import(
+        self, script: Path, address: str, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None
+    ) -> ResourceState:
+        """Record an object that exists already under a node that the script declares.
+
+        Raises:
+            ScriptError: ``script.unknown_address`` if the script does not declare it.
+            ProviderError: ``not_found`` if nothing is there under its identity.
+        """
+        settings = self.settings(script)
+        loaded = load_script(script, function)
+        request = self._request(settings, env, loaded, given_values(script, env, parameters or {}))
+        return edit.adopt(self._drive(settings, stack_key(loaded.stack.name, env), loaded.root), request, address)
+
+    def save_plan(
+        self, path: Path, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None,
+        selection: Selection = ALL, refresh: bool = True,
+    ) -> Plan:  # fmt: skip
+        """Plan, and write the plan to a file, sealed and signed with the store's key; `apply_plan` performs exactly it."""
+        settings = self.settings(script)
+        loaded = load_script(script, function)
+        request = self._request(
+            settings, env, loaded, given_values(script, env, parameters or {}), selection=selection, refresh=refresh
+        )
+        return saved.save(self._drive(settings, stack_key(loaded.stack.name, env), loaded.root), request, path)

@@ -1,0 +1,171 @@
+"""The verbs that change nothing, neither the world nor the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from purvey._base.value import Value, reveal
+from purvey._graph import ALL, Graph, Selection
+from purvey._plan.plan import Plan
+from purvey._script.load import load_script
+from purvey._session import records as edits
+from purvey._session import saved
+from purvey._session.preview import preview
+from purvey._session.project import Project
+from purvey._session.settings import given_values
+from purvey._session.signature import StackSignature
+from purvey._session.target import Target
+from purvey._session.workshop import make_parts, open_store, stack_key
+from purvey._state.history import RunHistory, history
+from purvey._state.record import ResourceState, thawed
+from purvey._state.state import State
+
+
+class Reading(Project):
+    """Plans, drift, and questions to the record."""
+
+    def signature(self, script: Path, *, function: str = "") -> StackSignature:
+        """The interface of a script's stack.
+
+        Raises:
+            ScriptError: if the script cannot be loaded.
+        """
+        found = load_script(script, function)
+        return StackSignature(found.stack.name, found.stack.__doc__ or "", tuple(found.parameters))
+
+    def plan(
+        self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None,
+        selection: Selection = ALL, refresh: bool = True, check_all: bool = False,
+    ) -> Plan:  # fmt: skip
+        """What an apply would do. Changes nothing, takes no lease, writes nothing.
+
+        Args:
+            script: The script.
+            env: The environment.
+            function: The stack function, where the script has several.
+            parameters: By name, as text or data.
+            selection: Which nodes it is about.
+            refresh: Whether the world is read; otherwise the record is believed.
+            check_all: Whether the plan lists checks whose surroundings do not change.
+
+        Raises:
+            ScriptError: for what is wrong in the script or its parameters.
+            StateError: if the store cannot be read.
+        """
+        plan, _ = self._planned(script, env, function, parameters, selection, refresh=refresh, check_all=check_all)
+        return plan
+
+    def graph(
+        self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None
+    ) -> tuple[Graph, Plan]:
+        """What a script declares, and what an apply would do to it by the record alone."""
+        plan, graph = self._planned(script, env, function, parameters, ALL, refresh=False)
+        return graph, plan
+
+    def _planned(
+        self, script: Path, env: str, function: str, parameters: Mapping[str, Any] | None, selection: Selection, *,
+        refresh: bool, verb: str = "apply", check_all: bool = False,
+    ) -> tuple[Plan, Graph]:  # fmt: skip
+        settings = self.settings(script)
+        loaded = load_script(script, function)
+        given = given_values(script, env, parameters or {})
+        request = self._request(
+            settings, env, loaded, given, selection=selection, refresh=refresh, verb=verb, check_all=check_all
+        )
+        return preview(settings, stack_key(loaded.stack.name, env), request, clock=self._clock, observer=self._observer)
+
+    def drift(self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None) -> Plan:
+        """What differs in the world from what is recorded; read-only.
+
+        Returns:
+            A plan whose changes are those that come from outside purvey.
+        """
+        plan, _ = self._planned(script, env, function, parameters, ALL, refresh=True, verb="drift")
+        drifted = [
+            change
+            for change in plan.changes
+            if change.cause == "it is gone" or any(field.because == "drift" for field in change.fields)
+        ]
+        return msgspec.structs.replace(plan, verb="drift", changes=tuple(drifted), operations=(), deletions=())
+
+    def destroy_plan(self, target: Target, *, selection: Selection = ALL) -> Plan:
+        """What `destroy` would remove."""
+        store, stack, _ = self._resolve(target)
+        edits.load_kinds(store, stack)
+        return edits.removal_plan(store.load(stack), stack, selection)
+
+    def undo_plan(self, target: Target) -> Plan:
+        """What `undo` would do."""
+        store, stack, _ = self._resolve(target)
+        edits.load_kinds(store, stack)
+        return edits.undo_plan_of(store, stack, target.run)
+
+    def load_plan(self, path: Path) -> Plan:
+        """The plan in a file.
+
+        Raises:
+            ScriptError: ``script.plan_file`` if it is damaged, expired or from another store.
+        """
+        settings = self.settings(path)
+        return saved.read(self._drive(settings, "", path.parent), path).saved.plan
+
+    def runs(self, *, stack: str = "", env: str = "", limit: int = 20) -> list[RunHistory]:
+        """The newest runs first.
+
+        Args:
+            stack: Only of this stack.
+            env: Only of this environment.
+            limit: At most so many.
+        """
+        store = open_store(self.settings(), self._clock, create=False)
+        if store is None:
+            return []
+        found = [history(row.id, row.stack, store.records(row.id)) for row in store.runs(None, limit if not stack else 1000)]
+        return [run for run in found if stack in ("", run.stack) and env in ("", run.env)][:limit]
+
+    def show(self, run: str) -> RunHistory:
+        """What a run did.
+
+        Raises:
+            StateError: ``state.no_such_run``.
+        """
+        store = self._store_of(Target(run=run))
+        row = store.run(run)
+        return history(row.id, row.stack, store.records(row.id))
+
+    def outputs(self, target: Target, *, revealed: bool = False) -> dict[str, Value]:
+        """A stack's outputs as of its last successful run.
+
+        Args:
+            target: The stack.
+            revealed: Whether secrets are opened; masked otherwise.
+        """
+        store, stack, root = self._resolve(target)
+        given = store.outputs(stack)
+        values = thawed(given.values) if given is not None else {}
+        if not revealed:
+            return values
+        parts = make_parts(
+            stack=stack, run="", state=State(), store=store, settings=self.settings(target.script), root=root,
+            clock=self._clock, observer=self._observer,
+        )  # fmt: skip
+        opened: dict[str, Value] = reveal(parts.opened(values))
+        return opened
+
+    def state_list(self, target: Target) -> list[ResourceState]:
+        """Every object that a stack has, by address."""
+        store, stack, _ = self._resolve(target)
+        return sorted(store.load(stack).resources.values(), key=lambda item: (item.address, item.generation))
+
+    def state_show(self, target: Target, address: str) -> ResourceState:
+        """One object's record, secrets masked.
+
+        Raises:
+            StateError: ``state.no_such_object``.
+        """
+        store, stack, _ = self._resolve(target)
+        return edits.find(store.load(stack), address)
