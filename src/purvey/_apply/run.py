@@ -148,10 +148,14 @@ class Run:
         self._phase("apply", f"stage {plan.stage}")
         needs = {operation.id: operation.needs for operation in plan.operations}
         self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=plan.stage))
-        performer = Performer(self.parts, plan, self._write, self.stop, self._fence)
+        performer = self.performer(plan, self.stop)
         stop = _Either(self.stop)
         await execute(needs, performer.perform, parallel=self.request.parallel, stop=stop, go_on=self._goes_on(plan))
         return performer
+
+    def performer(self, plan: Plan, stop: Stop) -> Performer:
+        """What performs a plan; a rehearsal has one that fails on purpose."""
+        return Performer(self.parts, plan, self._write, stop, self._fence)
 
     def _goes_on(self, plan: Plan) -> Callable[[str], bool]:
         operations = {operation.id: operation for operation in plan.operations}
@@ -197,7 +201,7 @@ class Run:
         await abandon(first, list(self.parts.state.in_doubt.values()))
         done = effects(self.records())
         plan = undo_plan(self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds)
-        performer = Performer(self.parts, plan, self._write, stop, self._fence)
+        performer = self.performer(plan, stop)
         performer.undone = _by_operation(done)
         performer.failures, performer.parked = first.failures, first.parked
         needs = {operation.id: operation.needs for operation in plan.operations}

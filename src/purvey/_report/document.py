@@ -23,6 +23,7 @@ from purvey._base.clock import timestamp
 from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, thaw
 from purvey._graph import Graph
 from purvey._plan.plan import Change, Plan
+from purvey._rehearse.finding import Rehearsal
 from purvey._state.history import RunHistory
 from purvey._state.record import ResourceState, thawed
 from purvey.errors import Problems, PurveyError
@@ -38,6 +39,8 @@ CHANGE: Final = (
 )  # fmt: skip
 OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "prior", "undoes", "gates")
 EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "detail", "undoes")
+REHEARSED: Final = ("operation", "address", "verb", "stage", "restored")
+FINDING: Final = ("what", "address", "why", "source", "fix", "after")
 OBJECT: Final = (
     "address", "kind", "generation", "id", "name", "needs", "container", "protect", "retain", "adopted", "skipped",
     "source", "run",
@@ -68,6 +71,20 @@ def value_document(value: Value) -> Any:
     if kind is Late:
         return {"$": "$late", "function": value.function, "arguments": value_document(value.arguments)}
     return value
+
+
+def rehearsal_document(rehearsal: Rehearsal) -> Document:
+    """What a rehearsal found."""
+    stack, _, env = rehearsal.stack.rpartition("/")
+    return {
+        "format": FORMAT,
+        "stack": stack,
+        "env": env,
+        "restores": rehearsal.restores,
+        "operations": [{name: getattr(item, name) for name in REHEARSED} for item in rehearsal.operations],
+        "findings": [{name: getattr(item, name) for name in FINDING} for item in rehearsal.findings],
+        "limits": list(rehearsal.limits),
+    }
 
 
 def plan_document(plan: Plan) -> Document:

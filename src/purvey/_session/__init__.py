@@ -8,6 +8,7 @@ from __future__ import annotations
 from purvey._apply.request import Approve, AwaitsApproval
 from purvey._graph import Graph, Selection
 from purvey._plan.plan import Plan
+from purvey._rehearse.finding import Rehearsal
 from purvey._script.parameters import Given
 from purvey._session.session import Session
 from purvey._session.settings import Settings
@@ -22,6 +23,7 @@ __all__ = [
     "Given",
     "Graph",
     "Plan",
+    "Rehearsal",
     "ResourceState",
     "RunHistory",
     "Selection",

@@ -11,11 +11,14 @@ import msgspec
 from purvey._base.value import Value, reveal
 from purvey._graph import ALL, Graph, Selection
 from purvey._plan.plan import Plan
+from purvey._rehearse.finding import Rehearsal
+from purvey._rehearse.rehearse import Progress, unwatched
 from purvey._script.load import load_script
 from purvey._session import records as edits
 from purvey._session import saved
 from purvey._session.preview import preview
 from purvey._session.project import Project
+from purvey._session.rehearse import rehearsal
 from purvey._session.settings import given_values
 from purvey._session.signature import StackSignature
 from purvey._session.target import Target
@@ -91,6 +94,35 @@ class Reading(Project):
             if change.cause == "it is gone" or any(field.because == "drift" for field in change.fields)
         ]
         return msgspec.structs.replace(plan, verb="drift", changes=tuple(drifted), operations=(), deletions=())
+
+    def rehearse(
+        self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None,
+        selection: Selection = ALL, refresh: bool = True, progress: Progress | None = None,
+    ) -> Rehearsal:  # fmt: skip
+        """Whether an undo would restore everything, wherever an apply failed. Changes nothing and writes nothing down.
+
+        The engine performs the plan in memory, fails after each operation in turn, and undoes.
+
+        Args:
+            script: The script.
+            env: The environment.
+            function: The stack function, where the script has several.
+            parameters: By name, as text or data.
+            selection: Which nodes it is about.
+            refresh: Whether the world is read first; otherwise the record is believed.
+            progress: Told how many operations of how many have been let fail.
+
+        Raises:
+            ScriptError: for what is wrong in the script or its parameters.
+            RefusedError: when preflight or a guard would refuse the apply.
+            StateError: if the store cannot be read.
+        """
+        settings = self.settings(script)
+        loaded = load_script(script, function)
+        given = given_values(script, env, parameters or {})
+        request = self._request(settings, env, loaded, given, selection=selection, refresh=refresh)
+        stack = stack_key(loaded.stack.name, env)
+        return rehearsal(settings, stack, request, clock=self._clock, observer=self._observer, progress=progress or unwatched)
 
     def destroy_plan(self, target: Target, *, selection: Selection = ALL) -> Plan:
         """What `destroy` would remove."""

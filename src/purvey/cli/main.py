@@ -25,6 +25,7 @@ EXIT_INTERRUPTED: Final = 13
 COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
     "Plan and apply": {
         "plan": "Show what would change, why, and how it would be undone.",
+        "rehearse": "Let an apply fail after each operation in turn, in memory, and see whether its undo restores everything.",
         "apply": "Plan, ask, apply, check; undo if it fails.",
         "resume": "Go on with a run that was killed, interrupted, parked or kept.",
         "undo": "Take back what a run did.",

@@ -155,7 +155,7 @@ def test_a_shell_completes_commands() -> None:
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert told.stdout.split() == ["plain,resume"]
+    assert told.stdout.split() == ["plain,rehearse", "plain,resume"]
 
 
 def test_the_folder_to_work_in_can_be_given(tmp_path: Path, purvey: Purvey) -> None:
