@@ -75,18 +75,18 @@ class Stage:
 
     def play(self, act: Act, point: int = 0) -> str | None:
         """How the run ended; None when it was killed at `point`."""
+        return ended(self.begin(act, **{points.VARIABLE: str(point or "")}))
+
+    def begin(self, act: Act, **variables: str) -> subprocess.Popen[str]:
+        """A process that plays one verb, with more in its environment."""
         environment = {
             **os.environ, world.VARIABLE: str(self.world.path), "XDG_DATA_HOME": str(self.folder / "data"),
-            "PYTHONPATH": f"{ROOT}/src:{ROOT}", points.VARIABLE: str(point or ""), "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": f"{ROOT}/src:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1", **variables,
         }  # fmt: skip
-        child = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "tests.support.child", act.verb, str(self.folder), json.dumps(act.parameters)],
-            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+            env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        if child.returncode == -signal.SIGKILL:
-            return None
-        assert child.returncode == 0, child.stderr
-        return child.stdout
 
     def go_on(self) -> str:
         """Resume; a run that died before its first record is begun anew, and one that died after its last is over."""
@@ -128,6 +128,15 @@ class Stage:
         return Ending(result, self.world.visible(), Counter(self.world.log), records)
 
 
+def ended(child: subprocess.Popen[str]) -> str | None:
+    """How a process's run ended; None when the process was killed."""
+    told, errors = child.communicate(timeout=120)
+    if child.returncode == -signal.SIGKILL:
+        return None
+    assert child.returncode == 0, errors
+    return told
+
+
 def undisturbed(folder: Path, story: Story) -> Ending:
     """How the story ends when nobody dies."""
     stage = Stage(folder, story)
@@ -142,3 +151,11 @@ def killed_at(folder: Path, story: Story, point: int) -> Ending | None:
     if stage.play(story.act, point) is not None:
         return None
     return stage.ending(stage.go_on())
+
+
+def require_same(ending: Ending, expected: Ending, where: str) -> None:
+    """The world and the record are as expected, and no effect happened more often."""
+    assert ending.objects == expected.objects, where
+    assert ending.records == expected.records, where
+    doubled = {effect: count for effect, count in ending.effects.items() if count > expected.effects[effect]}
+    assert not doubled, f"{where}: more often than undisturbed: {doubled}"

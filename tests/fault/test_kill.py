@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault.crash import POINTS_MAX, Act, Ending, Story, killed_at, undisturbed
+from tests.fault.crash import POINTS_MAX, Act, Ending, Story, killed_at, require_same, undisturbed
 
 LAYERS = """
 @stack
@@ -106,11 +106,4 @@ def test_a_killed_run_ends_as_if_left_alone(name: str, tmp_path: Path, seed: int
         ending = killed_at(tmp_path / f"killed-at-{point}", story, point)
         if ending is None:
             break
-        _require_same(ending, expected, f"{name}, killed at point {point}")
-
-
-def _require_same(ending: Ending, expected: Ending, where: str) -> None:
-    assert ending.objects == expected.objects, where
-    assert ending.records == expected.records, where
-    doubled = {effect: count for effect, count in ending.effects.items() if count > expected.effects[effect]}
-    assert not doubled, f"{where}: more often than undisturbed: {doubled}"
+        require_same(ending, expected, f"{name}, killed at point {point}")

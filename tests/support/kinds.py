@@ -28,13 +28,15 @@ def _raise(world: World, verb: str, name: str, *, after: bool) -> None:
 class _Effect:
     """Brackets one effect with its points and its faults."""
 
-    def __init__(self, verb: str, name: str) -> None:
+    def __init__(self, verb: str, call: Call) -> None:
         self.world = here()
         self.verb = verb
-        self.name = name
+        self.name = _name(call)
+        self.call = call
 
     def __enter__(self) -> World:
         points.reached()
+        self.call.check_lease()
         _raise(self.world, self.verb, self.name, after=False)
         return self.world
 
@@ -59,7 +61,7 @@ class ThingProvider(Provider[Any]):
         """Make it; under the same name again changes nothing."""
         key = self.key(call, want)
         name = _name(call)
-        with _Effect("create", name) as world, world.edited() as content:
+        with _Effect("create", call) as world, world.edited() as content:
             if key not in content["objects"]:
                 content["objects"][key] = {"name": name, "kind": want._kind.name, "token": call.token, **self.fields(want)}
                 content["objects"][key] |= {"revision": 1, "tag": call.name}
@@ -89,7 +91,7 @@ class ThingProvider(Provider[Any]):
 
     async def update(self, call: Call, have: Any, want: Any) -> Outcome:
         """Change it; a change that is there already changes nothing."""
-        with _Effect("update", _name(call)) as world, world.edited() as content:
+        with _Effect("update", call) as world, world.edited() as content:
             entry = content["objects"].get(call.id)
             if entry is None:
                 raise ProviderError("not_found", "The thing is gone")
@@ -102,7 +104,7 @@ class ThingProvider(Provider[Any]):
 
     async def delete(self, call: Call, have: Any) -> None:
         """Remove it; gone already is success."""
-        with _Effect("delete", _name(call)) as world, world.edited() as content:
+        with _Effect("delete", call) as world, world.edited() as content:
             objects = content["objects"]
             if objects.pop(call.id or call.name, None) is not None:
                 content["log"].append(f"delete {_name(call)}")

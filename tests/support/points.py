@@ -1,4 +1,4 @@
-"""Points at which a child process dies: before and after every journal write and every effect.
+"""Points at which a child process dies, or falls asleep: before and after every journal write and every effect.
 
 The variable ``PURVEY_TEST_KILL_AT`` names the number of the point, counted from 1, at which the process kills itself with
 SIGKILL. Nothing in the package knows of it: the journal is wrapped here, and the tests' own kinds call `reached`.
@@ -14,15 +14,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 VARIABLE = "PURVEY_TEST_KILL_AT"
+ASLEEP = "PURVEY_TEST_STOP_AT"
+"""The same for SIGSTOP: the process sleeps until somebody sends SIGCONT."""
 
 _numbers = itertools.count(1)
 
 
 def reached() -> None:
-    """Die if this is the point."""
-    wanted = os.environ.get(VARIABLE)
-    if wanted and next(_numbers) == int(wanted):
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Die, or fall asleep, if this is the point."""
+    number = next(_numbers)
+    for variable, sent in ((VARIABLE, signal.SIGKILL), (ASLEEP, signal.SIGSTOP)):
+        if os.environ.get(variable) == str(number):
+            os.kill(os.getpid(), sent)
 
 
 def wrap_journal() -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
+from purvey._apply import patience
 from purvey._apply.attempt import Parked
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Failure, Performer
-from purvey._apply.recover import attempts_for, begun_view, is_recorded, settle
+from purvey._apply.recover import attempts_for, begun_view, settle, sought
 from purvey._apply.redacting import clean_error
 from purvey._state.record import Failed
 from purvey._state.state import InDoubt
@@ -52,6 +53,7 @@ async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
 
 async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
     begun = doubt.begun
+    await patience.until_quiet(performer, doubt, attempts_for(performer, begun, kind).job.deadline_s)
     recovers_by = kind.provider.recovers_by
     if recovers_by == "nothing" or begun.verb == "undo":
         raise ProviderError("failed", f"Its interrupted {begun.verb} cannot be settled", hint="See `purvey state settle`.")
@@ -81,8 +83,8 @@ async def _made_id(performer: Performer, doubt: InDoubt, kind: Kind, call: Engin
         attempts = attempts_for(performer, doubt.begun, kind)
         done = await attempts.until_done(partial(provider.create, call, have), partial(provider.ready, call, have))
         return done.id if done is not None else ""
-    found = await provider.find(call, have)
-    return found.id if isinstance(found, Present) and not is_recorded(performer, found.id) else ""
+    found = await patience.found(performer, doubt, kind, lambda: sought(performer, kind, call, have, makes=True))
+    return found.id if isinstance(found, Present) else ""
 
 
 async def _undo(performer: Performer, doubt: InDoubt, kind: Kind, call: EngineCall, have: Any) -> Outcome | None:

@@ -21,7 +21,7 @@ class EngineCall:
     """See `purvey.providers.Call` for what each means to a provider."""
 
     __slots__ = (
-        "_folder", "_identify", "_progress", "address", "clock", "host", "id", "name", "run", "token", "undoes",
+        "_folder", "_guard", "_host", "_identify", "_progress", "address", "clock", "id", "name", "run", "token", "undoes",
     )  # fmt: skip
 
     def __init__(
@@ -38,11 +38,12 @@ class EngineCall:
         undoes: str = "",
         identify: Callable[[str], Awaitable[None]] | None = None,
         progress: Callable[[str], None] | None = None,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
         self.clock = clock
         self._folder = folder
-        self.host = host
+        self._host = host
         self.id = object_id
         self.token = token
         self.undoes = undoes
@@ -50,6 +51,17 @@ class EngineCall:
         self.run = run
         self._identify = identify
         self._progress = progress
+        self._guard = guard
+
+    @property
+    def host(self) -> Connector:
+        """The machine that the node is `on`, as long as the lease is ours."""
+        self._guard()
+        return self._host
+
+    def check_lease(self) -> None:
+        """Return if the lease is still ours."""
+        self._guard()
 
     @property
     def folder(self) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from purvey._base.clock import Clock
 from purvey._base.limits import ATTEMPTS_MAX, BACKOFF_S, BACKOFF_S_MAX
-from purvey.errors import InternalError, ProviderError, PurveyError
+from purvey.errors import InternalError, ProviderError, PurveyError, StateError
 from purvey.providers import NotKnownError, RecoversBy
 
 TRANSIENT: Final = frozenset({"throttled", "unavailable", "timeout", "conflict", "in_use"})
@@ -48,7 +48,7 @@ def as_provider_error(error: BaseException) -> ProviderError:
     """`error` as one with a stable code; what is not normalised by its provider is ``failed`` and may have had its effect."""
     if isinstance(error, ProviderError):
         return error
-    if isinstance(error, InternalError):
+    if isinstance(error, InternalError | StateError):  # Not the world's doing: the run ends here.
         raise error
     if isinstance(error, PurveyError):
         return ProviderError("failed", error.summary, detail=error.detail, hint=error.hint)

@@ -12,6 +12,7 @@ from purvey._apply.redacting import Redacting
 from purvey._base.address import full, split
 from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, resolve, thaw, walk
 from purvey._secrets.redaction import Redactor
+from purvey._state.lease import Former
 from purvey._state.record import ResourceState, thawed
 from purvey.errors import InternalError, ProviderError, ScriptError
 
@@ -44,6 +45,7 @@ class Parts:
 
     Attributes:
         guard: Called before each call of a provider; raises when the lease is lost.
+        former: The holder of the lease before this run, whose calls may still land.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Parts:
         self.sealer = sealer
         self.clock = clock
         self.guard: Callable[[], None] = lambda: None
+        self.former = Former()
         self.redactor = Redactor()
         self.observer = Redacting(observer, self.redactor)
         self.folder = folder
@@ -187,7 +190,7 @@ class Parts:
         """The gate for one operation on the node at `address`."""
         return EngineCall(
             address=full(self.stack, address), clock=self.clock, folder=partial(self.object_folder, address), host=self.host,
-            name=name, run=self.run, **more,
+            name=name, run=self.run, guard=self.guard, **more,
         )  # fmt: skip
 
     def next_generation(self, address: str) -> int:

@@ -28,7 +28,7 @@ from purvey._plan.decide import Decider, Observations
 from purvey._plan.plan import Operation, Plan
 from purvey._plan.undo import Effect
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
-from purvey.errors import ProviderError, ScriptError
+from purvey.errors import ProviderError, ScriptError, StateError
 from purvey.providers import Absent, Done, Kind, NotKnownError
 
 Write = Callable[..., Awaitable[None]]
@@ -84,7 +84,9 @@ class Performer:
             self.interrupted = self.interrupted or parked.interrupted
             self._tell_ended(operation, "parked", started, attempts.count, detail=parked.progress)
             return False
-        except (ProviderError, ScriptError, NotKnownError) as raised:
+        except (ProviderError, ScriptError, NotKnownError, StateError) as raised:
+            if isinstance(raised, StateError) and raised.code != "state.tagged_out":
+                raise
             error = clean_error(as_provider_error(raised), self.parts.redactor)
             self.failures.append(Failure(operation.address, error.code, error.summary, error.detail, error.hint))
             self._tell_ended(

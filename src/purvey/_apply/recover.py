@@ -2,7 +2,8 @@
 
 The effect may have happened or not. What the kind declares decides how that is found out: a kind that recovers by token or by
 name is called again with the same token and name, which finishes what is half done and changes nothing that is complete; one
-that tags at creation is looked for first; for one with nothing the run stops and says what to look for.
+that tags at creation is looked for first, for as long as it may still appear; for one with nothing the run stops and says what
+to look for. Before any of this, the calls of a former holder who may only be asleep are waited out.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 
 import msgspec
 
+from purvey._apply import patience
 from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Performer
 from purvey._state.record import Begun, Failed, ResourceState, Succeeded
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError, StateError
-from purvey.providers import Absent, Done, Kind, Outcome, Present, Provider, Unreadable
+from purvey.providers import Absent, Done, Kind, Observed, Outcome, Present, Provider, Unreadable
 
 Write = Callable[..., Awaitable[None]]
 Act = Callable[[EngineCall], Awaitable[Any]]
@@ -41,6 +43,7 @@ async def settle(performer: Performer, doubt: InDoubt) -> str:
     """Settle one operation in doubt: see `recover`."""
     begun = doubt.begun
     kind = performer.parts.kinds.get(begun.node.kind)
+    await patience.until_quiet(performer, doubt, attempts_for(performer, begun, kind).job.deadline_s)
     recovers_by = kind.provider.recovers_by
     if begun.verb == "delete" or recovers_by in ("token", "name"):
         return await _repeat(performer, doubt, kind)
@@ -113,10 +116,10 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     if doubt.id and waits:
         return await _finish(performer, begun, kind, lambda call: kind.provider.ready(call, want), want, doubt.id)
     call = parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
-    found = await kind.provider.find(call, want)
+    found = await patience.found(performer, doubt, kind, lambda: sought(performer, kind, call, want, makes=begun.makes))
     if isinstance(found, Unreadable):
         raise _in_doubt(begun, parts.stack)
-    if not isinstance(found, Present) or (begun.makes and is_recorded(performer, found.id)):
+    if not isinstance(found, Present):
         await performer.record(
             Failed(
                 at=parts.clock.now(), operation=begun.operation, address=begun.address, generation=begun.generation,
@@ -131,6 +134,12 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
         return await kind.provider.ready(call, want) if waits else seen
 
     return await _finish(performer, begun, kind, complete, want, found.id)
+
+
+async def sought(performer: Performer, kind: Kind, call: EngineCall, want: Any, *, makes: bool) -> Observed:
+    """What is found of an interrupted effect; a create's is not one of those that are recorded already."""
+    found = await kind.provider.find(call, want)
+    return Absent() if makes and isinstance(found, Present) and is_recorded(performer, found.id) else found
 
 
 def is_recorded(performer: Performer, object_id: str) -> bool:

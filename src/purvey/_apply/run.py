@@ -24,11 +24,13 @@ from purvey._base.event import Message, PhaseStarted, Planned
 from purvey._base.limits import STAGES_MAX
 from purvey._base.value import digest, resolve, thaw
 from purvey._gate.preflight import refuse
+from purvey._gate.tags import refuse_tagged
 from purvey._graph import Graph
 from purvey._plan.guard import refuse_many_deletes, refuse_protected, within_later
 from purvey._plan.plan import Operation, Plan
 from purvey._plan.undo import Effect, effects, undo_plan
 from purvey._state.record import Approved, Closed, Noted, OutputsSet, Record, Staged, Undoing
+from purvey._state.tag_out import TagOut
 from purvey.errors import ScriptError
 from purvey.providers import Observed
 
@@ -46,11 +48,13 @@ class Run:
         others: The outputs of other stacks.
         records: Reads the run's records from the store.
         supersede: Called once the run may begin: unfinished runs before it can then be neither resumed nor undone.
+        tags: Reads the tags on the stack's objects.
     """
 
     def __init__(
         self, parts: Parts, request: Request, *, write: Write, fence: int, stop: Stop, approve: Approve, others: OtherStacks,
         records: Callable[[], Sequence[Record]], supersede: Callable[[], None] = lambda: None,
+        tags: Callable[[], Sequence[TagOut]] = tuple,
     ) -> None:  # fmt: skip
         self.parts = parts
         self.request = request
@@ -61,6 +65,7 @@ class Run:
         self._others = others
         self.records = records
         self._supersede = supersede
+        self._tags = tags
         self._stages: list[Plan] = []
         self._failing: frozenset[str] = frozenset()
 
@@ -104,6 +109,7 @@ class Run:
         doubts = list(self.parts.state.in_doubt.values())
         if not doubts:
             return None
+        refuse_tagged((doubt.begun.address for doubt in doubts), self._tags())
         self._phase("recover", f"{len(doubts)} operation{'' if len(doubts) == 1 else 's'} in doubt")
         performer = Performer(self.parts, Plan(stack=self.parts.stack), self._write, self.stop, self._fence)
         try:
@@ -119,6 +125,7 @@ class Run:
         plan = ready.plan
         refuse(ready.findings)
         refuse_protected(plan)
+        refuse_tagged((change.address for change in plan.changes if change.touches), self._tags())
         refuse_many_deletes(plan, self.request.deletes_max)
         await self._write(*ready.records)
         if plan.is_empty and not plan.operations:

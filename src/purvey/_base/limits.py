@@ -31,6 +31,9 @@ LEASE_S: Final = 30.0
 HEARTBEAT_S: Final = 10.0
 """Seconds between two heartbeats of a lease."""
 
+CLOCK_SKEW_S: Final = 5.0
+"""By how much the clocks of two machines may differ: another machine's lease is over only so long after its end."""
+
 PLAN_EXPIRY_S: Final = 24 * 3600.0
 """A saved plan older than this is refused: reviews are fresh, the world moves."""
 

@@ -59,6 +59,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = ""
     generation: int = 1
 
+    @property
+    def touches(self) -> bool:
+        """Whether the object in the world is made, changed or removed."""
+        return self.action in ("create", "update", "replace", "delete", "adopt")
+
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing to perform, for the executor.

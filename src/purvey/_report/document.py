@@ -26,6 +26,7 @@ from purvey._plan.plan import Change, Plan
 from purvey._rehearse.finding import Rehearsal
 from purvey._state.history import RunHistory
 from purvey._state.record import ResourceState, thawed
+from purvey._state.tag_out import TagOut
 from purvey.errors import Problems, PurveyError
 
 FORMAT: Final = 1
@@ -41,6 +42,7 @@ OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "
 EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "detail", "undoes")
 REHEARSED: Final = ("operation", "address", "verb", "stage", "restored")
 FINDING: Final = ("what", "address", "why", "source", "fix", "after")
+TAG: Final = ("address", "reason", "user", "host", "released_by")
 OBJECT: Final = (
     "address", "kind", "generation", "id", "name", "needs", "container", "protect", "retain", "adopted", "skipped",
     "source", "run",
@@ -181,6 +183,11 @@ def object_document(item: ResourceState) -> Document:
     """One object's record."""
     values = {name: value_document(thawed(getattr(item, name))) for name in ("inputs", "outputs")}
     return {"format": FORMAT} | _fields(item, OBJECT) | values
+
+
+def tags_document(tags: Sequence[TagOut]) -> list[Document]:
+    """Tags on objects that no run may touch, oldest first."""
+    return [{"format": FORMAT} | _fields(tag, TAG) | {"at": timestamp(tag.at)} for tag in tags]
 
 
 def graph_document(graph: Graph, actions: Mapping[str, str]) -> Document:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from purvey._base.clock import timestamp
 from purvey._base.value import Value
 from purvey._report.style import Page, Span, bold, dim
 from purvey._report.values import shown
 from purvey._state.record import ResourceState, thawed
+from purvey._state.tag_out import TagOut
 
 
 def state_page(objects: Sequence[ResourceState]) -> Page:
@@ -23,6 +25,18 @@ def state_page(objects: Sequence[ResourceState]) -> Page:
     for item in objects:
         notes = _notes(item, newest[item.address])
         page.add(item.address.ljust(width), "  ", dim(item.id), f"  ({', '.join(notes)})" if notes else "")
+    return page
+
+
+def tags_page(tags: Sequence[TagOut]) -> Page:
+    """One line for each tag: what must not be touched, since when, who says so and why."""
+    page = Page()
+    if not tags:
+        page.add("Nothing is tagged out.")
+        return page
+    width = max(len(tag.address) for tag in tags)
+    for tag in tags:
+        page.add(tag.address.ljust(width), "  ", dim(f"{timestamp(tag.at)} {tag.user}@{tag.host}"), f"  {tag.reason}")
     return page
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import platform
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -24,7 +23,7 @@ from purvey._graph import Selection
 from purvey._script.load import load_archived
 from purvey._script.parameters import Given
 from purvey._session import records as edits
-from purvey._session.workshop import make_parts, open_store
+from purvey._session.workshop import make_parts, open_store, user_name
 from purvey._state.check import violations
 from purvey._state.history import RunHistory, history
 from purvey._state.record import Begun, Closed, Opened, Record, Undoing
@@ -134,6 +133,7 @@ class Drive:
             journal.write_now(*opened)
             parts = self.parts(store, run_id, state)
             parts.guard = lease.check
+            parts.former = lease.former
             self._tell(RunStarted(at=self.clock.now(), run=run_id, stack=self.stack, verb=request.verb))
 
             async def write(*records: Record) -> None:
@@ -144,7 +144,7 @@ class Drive:
             run = Run(
                 parts, request, write=write, fence=lease.fence, stop=self.stop, approve=approve,
                 others=edits.outputs_of(store), records=lambda: store.records(run_id),
-                supersede=partial(self._supersede, store, before, run_id, lease.fence),
+                tags=lambda: store.tags(self.stack), supersede=partial(self._supersede, store, before, run_id, lease.fence),
             )  # fmt: skip
             started = self.clock.monotonic()
             closed = self._work(run, work, journal)
@@ -164,7 +164,7 @@ class Drive:
                     raise
                 text = f"Waiting for the stack, as --wait says. {error.detail}"
                 self._tell(Message(at=self.clock.now(), run=run_id, level="info", text=text))
-                lease = held.enter_context(store.hold(self.stack, run_id, wait=True))
+                lease = held.enter_context(store.hold(self.stack, run_id, wait=True, give_up=self.stop.is_asked))
             yield lease
 
     def _work(self, run: Run, work: Callable[[Run], Awaitable[Closed]], journal: Journal) -> Closed:
@@ -202,7 +202,7 @@ class Drive:
             state = store.load(self.stack)
             records = work(state, self.clock.now())
             journal = store.open_journal(self.stack, run_id, lease.fence)
-            opened = Opened(at=self.clock.now(), verb="state", purvey=VERSION, user=_user(), machine=platform.node())
+            opened = Opened(at=self.clock.now(), verb="state", purvey=VERSION, user=user_name(), machine=platform.node())
             journal.write_now(opened, *records, Closed(at=self.clock.now(), result="succeeded"))
             for record in records:
                 state.apply(record)
@@ -249,7 +249,7 @@ class Drive:
             function=script.stack.name if script else "",
             parameters={name: {"value": item.value, "origin": item.origin} for name, item in given.items()},
             on_failure=request.on_failure, purvey=VERSION, targets=request.selection.targets,
-            excludes=request.selection.excludes, user=_user(), machine=platform.node(), standing=request.standing,
+            excludes=request.selection.excludes, user=user_name(), machine=platform.node(), standing=request.standing,
         )  # fmt: skip
 
     def _env(self) -> str:
@@ -300,10 +300,3 @@ def _remove_if_empty(path: Path) -> None:
         path.rmdir()
     except OSError:
         return
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ from purvey._graph import ALL, Selection
 from purvey._plan.plan import Plan
 from purvey._script.load import load_script
 from purvey._session import edit, saved
+from purvey._session import records as edits
 from purvey._session.project import Project
 from purvey._session.settings import given_values
 from purvey._session.target import Target
-from purvey._session.workshop import stack_key
+from purvey._session.workshop import stack_key, user_name
 from purvey._state.record import ResourceState
+from purvey._state.tag_out import TagOut
+from purvey.errors import StateError
 
 
 class Editing(Project):
@@ -48,6 +52,35 @@ class Editing(Project):
         loaded = load_script(script, function)
         request = self._request(settings, env, loaded, given_values(script, env, parameters or {}))
         return edit.adopt(self._drive(settings, stack_key(loaded.stack.name, env), loaded.root), request, address)
+
+    def tag_out(self, target: Target, address: str, reason: str) -> TagOut:
+        """Hang up a tag on an object: no run touches it until the tag is taken off; one that is under way included.
+
+        Raises:
+            StateError: ``state.no_such_object``.
+        """
+        store, stack, _ = self._resolve(target)
+        edits.find(store.load(stack), address)
+        tag = TagOut(address=address, reason=reason, user=user_name(), host=platform.node(), at=self._clock.now())
+        store.tag_out(stack, tag)
+        return tag
+
+    def release_tags(self, target: Target, address: str) -> list[TagOut]:
+        """Take every tag off an object.
+
+        Raises:
+            StateError: ``state.not_tagged_out`` if none hangs there.
+        """
+        store, stack, _ = self._resolve(target)
+        found = store.release_tags(stack, address, user_name(), self._clock.now())
+        if not found:
+            raise StateError(
+                "state.not_tagged_out",
+                "The object is not tagged out",
+                detail=f"No tag hangs on {address}.",
+                hint="`purvey tag-out --list` shows every tag.",
+            )
+        return found
 
     def save_plan(
         self, path: Path, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None,

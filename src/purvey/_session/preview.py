@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from purvey._apply.stage import observed, prepare
+from purvey._gate.tags import tagged
 from purvey._session import records as edits
 from purvey._session.workshop import make_parts, open_store
 from purvey._state.state import State
@@ -49,7 +50,8 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
             f"{item.begun.address}: its {item.begun.verb} has begun and not ended: a run is at it, or the next settles it."
             for item in state.in_doubt.values()
         )
-        warnings = (*ready.plan.warnings, *findings, *doubts)
+        tags = tuple(f"{told}." for told in tagged(ready.plan, store.tags(stack))) if store is not None else ()
+        warnings = (*ready.plan.warnings, *findings, *doubts, *tags)
         found.append((msgspec.structs.replace(ready.plan, warnings=warnings), ready.graph))
 
     asyncio.run(work())

@@ -26,6 +26,7 @@ from purvey._session.workshop import make_parts, open_store, stack_key
 from purvey._state.history import RunHistory, history
 from purvey._state.record import ResourceState, thawed
 from purvey._state.state import State
+from purvey._state.tag_out import TagOut
 
 
 class Reading(Project):
@@ -187,6 +188,11 @@ class Reading(Project):
         )  # fmt: skip
         opened: dict[str, Value] = reveal(parts.opened(values))
         return opened
+
+    def tags(self, target: Target) -> list[TagOut]:
+        """The tags that hang on a stack's objects, oldest first."""
+        store, stack, _ = self._resolve(target)
+        return [tag for tag in store.tags(stack) if not tag.released_by]
 
     def state_list(self, target: Target) -> list[ResourceState]:
         """Every object that a stack has, by address."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,3 +72,11 @@ def make_parts(
         stack=stack, run=run, state=state, kinds=registry, host=LocalConnector(), reader=Reader(root), sealer=sealer,
         clock=clock, observer=observer, folder=data_folder(settings, estate, stack), estate=estate,
     )  # fmt: skip
+
+
+def user_name() -> str:
+    """Who runs this, for people."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

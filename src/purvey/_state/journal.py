@@ -222,7 +222,7 @@ class Journal:
 
         Raises:
             StateError: ``state.fenced`` when a later holder has the lease; ``state.write_failed`` when the disk refuses, and
-                from then on.
+                from then on; ``state.tagged_out`` for the begin of an operation on a tagged object.
         """
         import asyncio  # noqa: PLC0415 - a caller without a loop does not pay for it.
 
@@ -253,8 +253,11 @@ class Journal:
         return True
 
     def learn(self, write: Write) -> None:
-        """Remember a failure, so that nothing follows the gap. For the writer's thread."""
-        if isinstance(write.error, StateError):
+        """Remember a failure, so that nothing follows the gap. For the writer's thread.
+
+        A tag is no gap: that operation was not begun, and others go on.
+        """
+        if isinstance(write.error, StateError) and write.error.code != "state.tagged_out":
             self._failure = write.error
 
 
@@ -267,7 +270,7 @@ def _encoded(record: Record) -> bytes:
 
 def _reported(error: Exception) -> PurveyError:
     if isinstance(error, StateError):
-        return StateError(error.code, error.summary, detail=error.detail, hint=error.hint)
+        return StateError(error.code, error.summary, detail=error.detail, hint=error.hint, address=error.address)
     return InternalError(f"The journal could not be written: {type(error).__name__}: {error}.")
 
 

@@ -3,9 +3,12 @@
 A lease is held for `LEASE_S` and renewed every `HEARTBEAT_S`. Each new holder gets a higher fencing number, and every journal
 write is checked against it in its own transaction, so that a holder who only slept cannot write any more.
 
-A holder on this machine whose process is gone is followed at once. Elsewhere nobody can look, so its lease must have run out
-for `CALL_DEADLINE_S`: by then its last call has ended, too. "This machine" means the same machine id, boot and process
-namespace: containers share the first two and do not see each other's processes.
+A holder on this machine whose process is gone is followed at once; any other when its lease has run out. "This machine" means
+the same machine id, boot and process namespace: containers share the first two and do not see each other's processes.
+
+A holder begins no call after its lease has ended, but one that only slept or hung may still be in the middle of those that it
+began. So the new holder learns from its lease how long the former one may have begun calls (`Former`), and recovery waits
+out the deadline of each before it settles it.
 """
 
 from __future__ import annotations
@@ -21,12 +24,19 @@ from typing import Final
 import msgspec
 
 from purvey._base.clock import Clock
-from purvey._base.limits import CALL_DEADLINE_S, HEARTBEAT_S
+from purvey._base.limits import CLOCK_SKEW_S, HEARTBEAT_S
 from purvey.errors import StateError
 
 _STAT_STATE: Final = 0
 _STAT_STARTED: Final = 19
 """Fields of /proc/PID/stat after the closing bracket of the command: the third and the twenty-second of proc(5)."""
+
+
+WHOLE: Final = ("*",)
+"""What a lease covers today: its whole stack. It is stored as a set of addresses, so that finer ones can come."""
+
+WAITER_S: Final = 15.0
+"""Seconds without a sign of life after which somebody in the queue on another machine is passed over."""
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +68,8 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         process: The process that runs it.
         heartbeat_at: When it was last heard of, in seconds since the epoch.
         expires_at: When the lease ends without another heartbeat.
+        hung_until: As of `Former`, of those before it.
+        addresses: What the lease covers; ``*`` is the whole stack.
     """
 
     run: str
@@ -65,6 +77,21 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     process: Process
     heartbeat_at: float
     expires_at: float
+    hung_until: float = 0.0
+    addresses: tuple[str, ...] = WHOLE
+
+
+class Former(msgspec.Struct, frozen=True, kw_only=True):
+    """The holder before, as far as its calls may still land.
+
+    Attributes:
+        calls_until: Seconds since the epoch until which it may have begun calls; 0.0 if there was none.
+        hung_until: The same for the last holder, it or one before, whose process is not known to have ended: it may only be
+            asleep, in the middle of a call. 0.0 if every one gave the lease back or is known to have ended.
+    """
+
+    calls_until: float = 0.0
+    hung_until: float = 0.0
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,12 +102,14 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         run: The run that holds it.
         fence: Its fencing number: higher than those of all earlier holders.
         expires: When it ends, in seconds on the clock that counts sleep (`Clock.monotonic`).
+        former: Who had it before.
     """
 
     stack: str
     run: str
     fence: int
     expires: float
+    former: Former = Former()
 
 
 def this_process() -> Process:
@@ -100,21 +129,46 @@ def is_over(holder: Holder, here: Process, now: float) -> bool:
         here: The process that asks.
         now: Seconds since the epoch.
     """
-    if not holder.run or now > holder.expires_at + CALL_DEADLINE_S:
-        return True
-    there = holder.process
+    return not holder.run or now > holder.expires_at + CLOCK_SKEW_S or _has_ended_here(holder.process, here)
+
+
+def former(holder: Holder | None, here: Process, now: float) -> Former:
+    """What a new holder has to know of `holder`, whose lease is over."""
+    if holder is None:
+        return Former()
+    if not holder.run or _has_ended_here(holder.process, here):
+        until = max(min(now, holder.expires_at), holder.hung_until)
+        return Former(calls_until=until, hung_until=holder.hung_until)
+    until = holder.expires_at + CLOCK_SKEW_S
+    return Former(calls_until=until, hung_until=until)
+
+
+def has_left(waiting: Process, heartbeat_at: float, here: Process, now: float) -> bool:
+    """Whether somebody in the queue for a lease does not wait any more."""
+    return now > heartbeat_at + WAITER_S or _has_ended_here(waiting, here)
+
+
+def _has_ended_here(there: Process, here: Process) -> bool:
     return bool(there.boot) and (there.machine, there.boot) == (here.machine, here.boot) and _is_gone(there)
 
 
-def busy(stack: str, holder: Holder, now: float) -> StateError:
-    """The error for a stack whose lease another run holds."""
+def busy(stack: str, holder: Holder, now: float, waiting: int = 0) -> StateError:
+    """The error for a stack whose lease another run holds.
+
+    Args:
+        stack: ``name/environment``.
+        holder: Who has it, or will: the first in the queue.
+        now: Seconds since the epoch.
+        waiting: How many wait in the queue before the one that asks.
+    """
     process = holder.process
     ago = max(0.0, now - holder.heartbeat_at)
+    queue = f" {waiting} wait{'s' if waiting == 1 else ''} for it already." if waiting else ""
     return StateError(
         "state.busy",
         "Another run holds the stack",
         detail=f"Run {holder.run} of {process.user}@{process.host} (process {process.pid}) works on {stack}; "
-        f"it was last heard of {ago:.0f} s ago. Two runs at once would undo each other's work.",
+        f"it was last heard of {ago:.0f} s ago.{queue} Two runs at once would undo each other's work.",
         hint="Wait for it to end, then repeat the command.",
     )
 
@@ -153,6 +207,11 @@ class HeldLease:
     def fence(self) -> int:
         """The fencing number, for the journal."""
         return self._lease.fence
+
+    @property
+    def former(self) -> Former:
+        """Who had it before."""
+        return self._lease.former
 
     @property
     def lease(self) -> Lease:

@@ -58,6 +58,11 @@ def manifest_identity(run: str) -> bytes:
     return f"manifest\0{run}\0".encode()
 
 
+def tag_out_identity(stack: str, active: int) -> bytes:
+    """A tag on an object that no run may touch; `active` is 0 once it is taken off."""
+    return f"tag_out\0{stack}\0{active}\0".encode()
+
+
 def retired_body(address: str, generation: int) -> bytes:
     """What a retired generation's digest is over."""
     return f"{address}\0{generation}".encode()

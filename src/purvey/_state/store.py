@@ -6,7 +6,7 @@ change does not depend on how much is remembered. The snapshot is always the fol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,6 +17,7 @@ from purvey._state.journal import Journal
 from purvey._state.lease import HeldLease, Lease
 from purvey._state.record import OutputsSet, Record
 from purvey._state.state import State
+from purvey._state.tag_out import TagOut
 
 UNFINISHED: Final = ("", "interrupted", "parked", "kept")
 """Results of runs that can be resumed; the empty one is that of a run that never wrote its end."""
@@ -123,12 +124,15 @@ class Store(Protocol):
     def open_journal(self, stack: str, run: str, fence: int) -> Journal:
         """A journal for the records of a run, under the lease with the number `fence`."""
 
-    def acquire(self, stack: str, run: str) -> Lease:
-        """The lease of a stack.
+    def acquire(self, stack: str, run: str, *, queue: bool = False) -> Lease:
+        """The lease of a stack; with `queue` a place in the queue where it is not free, to be kept by asking again.
 
         Raises:
-            StateError: ``state.busy`` while another run holds it.
+            StateError: ``state.busy`` while another run holds it, or others waited before.
         """
+
+    def leave(self, stack: str, run: str) -> None:
+        """Give up this process's place in the queue."""
 
     def renew(self, lease: Lease) -> Lease:
         """The lease with a later end.
@@ -140,17 +144,29 @@ class Store(Protocol):
     def release(self, lease: Lease) -> None:
         """Give the lease back; one that was lost is left to its holder."""
 
-    def hold(self, stack: str, run: str, *, wait: bool = False) -> AbstractContextManager[HeldLease]:
+    def hold(
+        self, stack: str, run: str, *, wait: bool = False, give_up: Callable[[], bool] = lambda: False
+    ) -> AbstractContextManager[HeldLease]:  # fmt: skip
         """Hold the lease of a stack with a heartbeat, and give it back at the end.
 
         Args:
             stack: ``name/environment``.
             run: The run.
-            wait: Whether to wait while another run holds it.
+            wait: Whether to queue while others hold it or waited before.
+            give_up: Asked now and then: whether to wait no longer.
 
         Raises:
-            StateError: ``state.busy`` when it is held and `wait` is not set.
+            StateError: ``state.busy`` when it is held and `wait` is not set, or `give_up` says so.
         """
+
+    def tag_out(self, stack: str, tag: TagOut) -> None:
+        """Hang up a tag on an object; it needs no lease, and holds for the run that is under way, too."""
+
+    def release_tags(self, stack: str, address: str, by: str, at: float) -> list[TagOut]:
+        """Take every tag off an object; returns those that hung there."""
+
+    def tags(self, stack: str) -> list[TagOut]:
+        """Every tag that a stack's objects ever had, oldest first, with those taken off."""
 
     def archive(self, run: str, files: Mapping[str, bytes]) -> None:
         """Keep the script files of a run, by relative path; a file that did not change is kept once for all runs."""

@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "outputs": "Print a stack's outputs.",
         "graph": "Draw what a script declares, and what depends on what.",
         "state": "Read and edit what is remembered.",
+        "tag-out": "Keep every run off an object until it is released.",
     },
     "Begin": {
         "new": "Write a starter project.",
@@ -69,7 +70,7 @@ class Program(click.Group):
         """Import a command; None if there is no such."""
         if cmd_name not in SUMMARIES:
             return None
-        command: click.Command = import_module(f"purvey.cli.{cmd_name}").command
+        command: click.Command = import_module(f"purvey.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

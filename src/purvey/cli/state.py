@@ -54,7 +54,7 @@ def list_command(*, target: str, stack: str, env: str, function: str, as_json: b
 @options.JSON
 def show(*, words: tuple[str, ...], stack: str, env: str, function: str, as_json: bool) -> int:
     """Show all that is remembered of one object, secrets masked."""
-    target, (address,) = _about(words, 1, stack, env, function)
+    target, (address,) = about(words, 1, stack, env, function)
     found = Session(target.script).state_show(target, address)
     screen = Screen.of(as_json=as_json)
     if as_json:
@@ -72,9 +72,9 @@ def mv(*, words: tuple[str, ...], stack: str, env: str, function: str) -> int:
 
     `Options(moved_from=...)` in the script does the same for everybody who applies it.
     """
-    target, (old, new) = _about(words, 2, stack, env, function)
+    target, (old, new) = about(words, 2, stack, env, function)
     Session(target.script).state_move(target, old, new)
-    return _said(f"{old} is now {new}. Rename the node in the script as well, then plan: nothing should be to do.")
+    return said(f"{old} is now {new}. Rename the node in the script as well, then plan: nothing should be to do.")
 
 
 @command.command(cls=Command, examples=(("purvey state rm shop.py files.File::motd -e prod", ""),))
@@ -85,9 +85,9 @@ def rm(*, words: tuple[str, ...], stack: str, env: str, function: str) -> int:
 
     Remove its node from the script as well; otherwise the next apply wants to make it again.
     """
-    target, (address,) = _about(words, 1, stack, env, function)
+    target, (address,) = about(words, 1, stack, env, function)
     found = Session(target.script).state_remove(target, address)
-    return _said(f"{address} is forgotten. What it stood for is still there: {found.id}")
+    return said(f"{address} is forgotten. What it stood for is still there: {found.id}")
 
 
 @command.command(cls=Command, examples=(("purvey state settle shop.py step.migrate::schema --done", ""),))
@@ -98,9 +98,9 @@ def settle(*, words: tuple[str, ...], stack: str, env: str, function: str, happe
     """Say how an interrupted operation ended that purvey cannot find out by itself."""
     if happened is None:
         raise click.UsageError("Look yourself, then say --done or --not-done.")
-    target, (address,) = _about(words, 1, stack, env, function)
+    target, (address,) = about(words, 1, stack, env, function)
     Session(target.script).state_settle(target, address, happened=happened)
-    return _said(f"{address} is settled. Go on with `purvey resume {words_of(target)}`.")
+    return said(f"{address} is settled. Go on with `purvey resume {words_of(target)}`.")
 
 
 @command.command(
@@ -125,10 +125,10 @@ def import_command(
     if as_json:
         screen.document(object_document(item))
         return 0
-    return _said(f"{item.address} is now recorded: {item.id}. `purvey plan {script} -e {env}` shows what differs from it.")
+    return said(f"{item.address} is now recorded: {item.id}. `purvey plan {script} -e {env}` shows what differs from it.")
 
 
-def _about(words: tuple[str, ...], count: int, stack: str, env: str, function: str) -> tuple[Target, tuple[str, ...]]:
+def about(words: tuple[str, ...], count: int, stack: str, env: str, function: str) -> tuple[Target, tuple[str, ...]]:
     """The target and so many addresses; without script and `--stack` the stack of the project's newest run."""
     script = words[0] if words and is_script(words[0]) else ""
     addresses = words[1:] if script else words
@@ -144,7 +144,8 @@ def _about(words: tuple[str, ...], count: int, stack: str, env: str, function: s
     return Target(stack=newest.stack, env=newest.env), addresses
 
 
-def _said(text: str) -> int:
+def said(text: str) -> int:
+    """Tell a person one thing; returns the exit code 0."""
     page = Page()
     page.add(text)
     Screen.of(as_json=False).page(page)

@@ -13,6 +13,9 @@ The life of one object, in the order of the calls:
 4. `read`, at the start of every later run. MUST NOT change anything. Absent and unreadable are values, not errors.
 5. `update`, when a field that can change in place differs; `delete` at the end.
 
+Just before each request that changes something it MUST call ``call.check_lease()`` (asking for ``call.host`` does): a process
+that slept may wake up when another run has taken over.
+
 A provider MUST be idempotent in the sense of its `recovers_by`: after a crash between the effect and its record, the engine
 looks the object up and either adopts what is there or calls again with the same token and name. It MUST NOT retry,
 sleep or wait by itself: it raises `ProviderError` with a stable code, or returns `Pending`, and the engine does the rest.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, Ty
 import msgspec
 
 from purvey._base.compare import FieldChange, differences
+from purvey._base.limits import CALL_DEADLINE_S
 from purvey._base.value import Value
 from purvey.errors import InternalError
 
@@ -115,7 +116,17 @@ class Call(Protocol):
 
     @property
     def host(self) -> Connector:
-        """The machine that the node is `on`."""
+        """The machine that the node is `on`; asking for it checks the lease, too."""
+
+    def check_lease(self) -> None:
+        """Return if the run still holds its lease; MUST be called just before each request that changes something.
+
+        A process that was put to sleep between its begin and its request may wake up when another run has settled the operation
+        and gone on; then nothing must be sent any more.
+
+        Raises:
+            StateError: ``state.lease_lost``.
+        """
 
     @property
     def folder(self) -> str:
@@ -144,6 +155,10 @@ class Provider(Generic[R]):
 
     recovers_by: RecoversBy = "name"
     """How `find` recognises an object of ours."""
+
+    lands_within_s: float = CALL_DEADLINE_S
+    """How long after a call was cut off, in seconds, its effect may still happen or stay unseen by `find`: a slow server, or a
+    view that lags. So long recovery looks for what a kind tags, before it believes that nothing was made."""
 
     follows = False
     """Whether an object that it needs being replaced makes it run again, although no value differs (as for a step)."""

@@ -74,6 +74,9 @@ class PlainCall:
         self.id = object_id
         self.identified_ids.append(object_id)
 
+    def check_lease(self) -> None:
+        """Return: nobody else is there."""
+
     def progress(self, text: str) -> None:
         """Note the text."""
         self.told.append(text)

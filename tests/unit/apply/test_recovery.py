@@ -11,7 +11,7 @@ from tests.support.project import Project
 from tests.unit.apply.test_undo import KINDS
 
 
-def _dies(act: Any) -> None:
+def dies(act: Any) -> None:
     """Perform `act` in a process that ends on the way."""
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - the class is the script's own.
         act()
@@ -50,7 +50,7 @@ def main(color: str = "red"):
     project.world.fail("check", "bad")
     project.apply(parameters={"color": "blue"}, on_failure="keep")
     project.world.fail("die", "k", times=1)
-    _dies(project.undo)
+    dies(project.undo)
     project.world.mend()
 
     assert project.resume().result == "undone"
@@ -81,7 +81,7 @@ def main(size: int = 1, fail: bool = False):
     project.apply()
     project.world.fail("create", "bad")
     project.world.fail("die", "u", times=1)
-    _dies(lambda: project.apply(parameters={"size": 2, "fail": True}))
+    dies(lambda: project.apply(parameters={"size": 2, "fail": True}))
     project.world.mend()
 
     assert project.apply(parameters={"size": 2}).result == "succeeded"

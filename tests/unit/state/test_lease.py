@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from purvey._base.limits import CALL_DEADLINE_S, LEASE_S
+from purvey._base.limits import CALL_DEADLINE_S, CLOCK_SKEW_S, LEASE_S
 from purvey._state import lease as leases
 from purvey._state.sqlite import lease as table
 from purvey.errors import StateError
@@ -125,16 +125,102 @@ def test_one_fenced_writer_does_not_stop_the_others(store: SqliteStore) -> None:
 def test_a_distant_holder_is_followed_after_its_time(
     store: SqliteStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
-    """From another machine, boot or process namespace a lease is free when it has ended for the longest call's time."""
-    store.acquire(kit.STACK, "RUN1")
+    """From another machine, boot or process namespace a lease is free when it has ended by every clock."""
+    first = store.acquire(kit.STACK, "RUN1")
+    ends = clock.time + LEASE_S + CLOCK_SKEW_S
     elsewhere(monkeypatch, **{field: "another", "pid": 1})
 
-    clock.time += LEASE_S + CALL_DEADLINE_S
+    clock.time += LEASE_S + CLOCK_SKEW_S
     with pytest.raises(StateError):
         store.acquire(kit.STACK, "RUN2")
     clock.time += 0.1
+    second = store.acquire(kit.STACK, "RUN2")
 
-    assert store.acquire(kit.STACK, "RUN2").fence == 2
+    assert (first.former, second.fence) == (leases.Former(), 2)
+    assert second.former == leases.Former(calls_until=ends, hung_until=ends)
+
+
+def test_a_sleeper_is_remembered_behind_the_next_holder(
+    store: SqliteStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever follows a holder that ended well still learns of the one before, who may only be asleep."""
+    store.acquire(kit.STACK, "RUN1")
+    ends = clock.time + LEASE_S + CLOCK_SKEW_S
+    elsewhere(monkeypatch, machine="another")
+    clock.time = ends + 1
+    store.release(store.acquire(kit.STACK, "RUN2"))
+    clock.time += 100
+
+    third = store.acquire(kit.STACK, "RUN3").former
+
+    assert third == leases.Former(calls_until=clock.time - 100, hung_until=ends)
+
+
+def test_a_lease_that_was_given_back_leaves_no_sleeper(store: SqliteStore, clock: kit.ToldClock) -> None:
+    """Its last call had begun when it was given back."""
+    store.release(store.acquire(kit.STACK, "RUN1"))
+    clock.time += 50
+
+    assert store.acquire(kit.STACK, "RUN2").former == leases.Former(calls_until=clock.time - 50, hung_until=0.0)
+
+
+def test_the_queue_is_first_come_first_served(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A free lease goes to whoever waited longest; nobody passes, whether they ask to wait or not, and the message counts."""
+    first = store.acquire(kit.STACK, "RUN1")
+    for run in ("RUN2", "RUN3", "RUN2"):
+        with pytest.raises(StateError):
+            store.acquire(kit.STACK, run, queue=True)
+    store.release(first)
+
+    with pytest.raises(StateError, match="Another run") as caught:
+        store.acquire(kit.STACK, "RUN4")
+    assert "Run RUN2" in caught.value.detail
+    assert "2 wait for it already" in caught.value.detail
+    with pytest.raises(StateError) as caught:
+        store.acquire(kit.STACK, "RUN3", queue=True)
+    assert "1 waits for it already" in caught.value.detail
+    second = store.acquire(kit.STACK, "RUN2", queue=True)
+    store.release(second)
+    store.leave(kit.STACK, "RUN3")
+
+    assert (second.fence, store.acquire(kit.STACK, "RUN4").fence) == (2, 3)
+
+
+@pytest.mark.parametrize("how", ["dead", "silent"])
+def test_whoever_waits_no_more_is_passed_over(
+    store: SqliteStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A process in the queue that is gone, or on another machine and silent for long, holds nobody up."""
+    first = store.acquire(kit.STACK, "RUN1")
+    elsewhere(monkeypatch, **({"pid_started": 1} if how == "dead" else {"machine": "another"}))
+    with pytest.raises(StateError):
+        store.acquire(kit.STACK, "RUN2", queue=True)
+    monkeypatch.undo()
+    store.release(first)
+    if how == "silent":
+        with pytest.raises(StateError):
+            store.acquire(kit.STACK, "RUN3")
+        clock.time += leases.WAITER_S + 0.1
+
+    assert store.acquire(kit.STACK, "RUN3").fence == 2
+
+
+def test_whoever_gives_up_leaves_the_queue(store: SqliteStore) -> None:
+    """A wait that is broken off is as if it had never begun."""
+    first = store.acquire(kit.STACK, "RUN1")
+    with pytest.raises(StateError, match="Another run"), store.hold(kit.STACK, "RUN2", wait=True, give_up=lambda: True):
+        raise AssertionError
+    store.release(first)
+
+    assert store.acquire(kit.STACK, "RUN3").fence == 2
+
+
+def test_a_lease_covers_the_whole_stack(store: SqliteStore, path: Path) -> None:
+    """It is stored as a set of addresses, so that finer ones can come."""
+    store.acquire(kit.STACK, "RUN1")
+
+    with kit.raw(path) as connection:
+        assert connection.execute("SELECT addresses FROM lease").fetchall() == [('["*"]',)]
 
 
 def test_a_process_with_the_same_number_is_another(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,15 +261,15 @@ def _is_dead(pid: int) -> bool:
 
 
 def test_two_processes_never_hold_one_lease(path: Path) -> None:
-    """In 50 rounds of a race for one lease, the holders' times never overlap, and every fence is given once."""
+    """In 1,000 rounds of a race for one lease, the holders' times never overlap, and every fence is given once."""
     kit.opened_store(path).close()
-    command = [sys.executable, "-m", "tests.unit.state.worker", "race", str(path), "50"]
+    command = [sys.executable, "-m", "tests.unit.state.worker", "race", str(path), "500"]
     racers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = [racer.communicate(timeout=60)[0] for racer in racers]
+    told = [racer.communicate(timeout=120)[0] for racer in racers]
 
     assert [racer.returncode for racer in racers] == [0, 0]
     turns = sorted(tuple(map(float, line.split())) for text in told for line in text.splitlines())
-    assert [fence for fence, _, _ in turns] == list(range(1, 101))
+    assert [fence for fence, _, _ in turns] == list(range(1, 1001))
     assert all(ended <= began for (_, _, ended), (_, began, _) in pairwise(turns))
 
 

@@ -97,7 +97,33 @@ _VERSION_1: Final = (
     ) STRICT, WITHOUT ROWID""",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1,)
+_VERSION_2: Final = (
+    """ALTER TABLE lease ADD COLUMN addresses TEXT NOT NULL DEFAULT '["*"]'""",
+    "ALTER TABLE lease ADD COLUMN hung_until REAL NOT NULL DEFAULT 0",
+    """CREATE TABLE waiting (
+        number INTEGER PRIMARY KEY,
+        stack INTEGER NOT NULL REFERENCES stack (number),
+        ticket TEXT NOT NULL,
+        run TEXT NOT NULL,
+        machine TEXT NOT NULL,
+        boot TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        pid_started INTEGER NOT NULL,
+        heartbeat_at REAL NOT NULL,
+        UNIQUE (stack, ticket)
+    ) STRICT""",
+    """CREATE TABLE tag_out (
+        number INTEGER PRIMARY KEY,
+        stack INTEGER NOT NULL REFERENCES stack (number),
+        address TEXT NOT NULL,
+        active INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        mac BLOB NOT NULL
+    ) STRICT""",
+    "CREATE INDEX tag_out_of_stack ON tag_out (stack, active)",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2)
 """What makes version n of version n - 1, from an empty file on; released entries never change."""
 
 VERSION: Final = len(MIGRATIONS)

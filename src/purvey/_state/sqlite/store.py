@@ -15,18 +15,19 @@ from purvey._state.journal import Journal, Writer
 from purvey._state.lease import HeldLease, Lease
 from purvey._state.mac import RowMac, key_id
 from purvey._state.record import OutputsSet, Record
-from purvey._state.sqlite import archive, lease, read
+from purvey._state.sqlite import archive, lease, read, tag_out
 from purvey._state.sqlite.connect import connect, reading, transaction, writing
 from purvey._state.sqlite.verify import verify
 from purvey._state.sqlite.write import SqliteAdapter
 from purvey._state.state import State
 from purvey._state.store import RunRow
+from purvey._state.tag_out import TagOut
 from purvey.errors import StateError
 
 T = TypeVar("T")
 
-_WAIT_S: Final = 1.0
-"""Seconds between two looks at a lease that another run holds."""
+_WAIT_S: Final = 0.5
+"""Seconds between two looks at a lease that another run holds; far less than `WAITER_S`, after which a place is lost."""
 
 
 class SqliteStore:
@@ -106,9 +107,13 @@ class SqliteStore:
         """See `Store.open_journal`."""
         return Journal(self._writer, stack, run, fence)
 
-    def acquire(self, stack: str, run: str) -> Lease:
+    def acquire(self, stack: str, run: str, *, queue: bool = False) -> Lease:
         """See `Store.acquire`."""
-        return self._change(lambda connection: lease.acquire(connection, stack, run, self._clock))
+        return self._change(lambda connection: lease.acquire(connection, stack, run, self._clock, queue=queue))
+
+    def leave(self, stack: str, run: str) -> None:
+        """See `Store.leave`."""
+        self._change(lambda connection: lease.leave(connection, stack, run))
 
     def renew(self, held: Lease) -> Lease:
         """See `Store.renew`."""
@@ -116,18 +121,34 @@ class SqliteStore:
 
     def release(self, held: Lease) -> None:
         """See `Store.release`."""
-        self._change(lambda connection: lease.release(connection, held))
+        self._change(lambda connection: lease.release(connection, held, self._clock))
 
     @contextmanager
-    def hold(self, stack: str, run: str, *, wait: bool = False) -> Iterator[HeldLease]:
+    def hold(
+        self, stack: str, run: str, *, wait: bool = False, give_up: Callable[[], bool] = lambda: False
+    ) -> Iterator[HeldLease]:  # fmt: skip
         """See `Store.hold`."""
-        held = HeldLease(self._acquired(stack, run, wait=wait), self.renew, clock=self._clock)
+        got = self._awaited(stack, run, give_up) if wait else self.acquire(stack, run)
+        held = HeldLease(got, self.renew, clock=self._clock)
         try:
             yield held
         finally:
             held.stop()
             with suppress(StateError):  # A lease that cannot be given back ends by itself, and says so to whoever asks.
                 self.release(held.lease)
+
+    def tag_out(self, stack: str, tag: TagOut) -> None:
+        """See `Store.tag_out`."""
+        self._change(lambda connection: tag_out.hang(connection, stack, tag, self._mac))
+
+    def release_tags(self, stack: str, address: str, by: str, at: float) -> list[TagOut]:
+        """See `Store.release_tags`."""
+        return self._change(lambda connection: tag_out.release(connection, stack, address, by, at, self._mac))
+
+    def tags(self, stack: str) -> list[TagOut]:
+        """See `Store.tags`."""
+        with self._snapshot() as connection:
+            return tag_out.tags(connection, stack, self._mac)
 
     def archive(self, run: str, files: Mapping[str, bytes]) -> None:
         """See `Store.archive`."""
@@ -182,11 +203,17 @@ class SqliteStore:
         with self._reading, reading(self._path), transaction(self._connection, "DEFERRED"):
             yield self._connection
 
-    def _acquired(self, stack: str, run: str, *, wait: bool) -> Lease:
-        while True:
-            try:
-                return self.acquire(stack, run)
-            except StateError as error:
-                if not wait or error.code != "state.busy":
-                    raise
-            threading.Event().wait(_WAIT_S)
+    def _awaited(self, stack: str, run: str, give_up: Callable[[], bool]) -> Lease:
+        """The lease, once it is this process's turn; whoever gives up leaves the queue."""
+        try:
+            while True:
+                try:
+                    return self.acquire(stack, run, queue=True)
+                except StateError as error:
+                    if error.code != "state.busy" or give_up():
+                        raise
+                threading.Event().wait(_WAIT_S)
+        except BaseException:
+            with suppress(StateError):  # Whoever cannot leave the queue is passed over after a while.
+                self.leave(stack, run)
+            raise

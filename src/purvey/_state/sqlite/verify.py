@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from purvey._state.check import violations
 from purvey._state.mac import RowMac
 from purvey._state.record import Closed, Opened, Record, Succeeded
-from purvey._state.sqlite import archive, read
+from purvey._state.sqlite import archive, read, tag_out
 from purvey._state.state import State
 from purvey.errors import InternalError, StateError
 
@@ -45,6 +45,7 @@ def _of_stack(connection: sqlite3.Connection, stack: str, mac: RowMac) -> list[s
     found = [error.detail for error in told if isinstance(error, StateError)]
     try:
         snapshot = read.load(connection, stack, mac)
+        tag_out.tags(connection, stack, mac)
     except StateError as error:
         return [*found, error.detail]
     if found:

@@ -26,17 +26,20 @@ from purvey._state.record import (
     Succeeded,
     encode_state,
 )
+from purvey._state.sqlite import tag_out
 from purvey._state.sqlite.connect import transaction, write_failed
+from purvey._state.tag_out import blocked
 from purvey.errors import InternalError, StateError
 
 
 class _Place(NamedTuple):
-    """Where a journal's records go: the numbers of its stack and run, and their names."""
+    """Where a journal's records go: the numbers of its stack and run, their names, and the addresses that are tagged out."""
 
     stack: int
     stack_name: str
     run: int
     run_id: str
+    blocked: frozenset[str]
 
 
 class SqliteAdapter:
@@ -104,12 +107,14 @@ class SqliteAdapter:
         run, owner = self.connection.execute("SELECT number, stack FROM run WHERE id = ?", (journal.run,)).fetchone()
         if owner != stack:
             raise InternalError(f"Run {journal.run} is not one of {journal.stack}.")
-        return _Place(stack, journal.stack, run, journal.run)
+        return _Place(stack, journal.stack, run, journal.run, tag_out.blocked(self.connection, stack))
 
     def _take(self, record: Record, sequence: int, place: _Place) -> None:
         """Bring the tables up to date with one record."""
         match record:
             case Begun():
+                if record.address in place.blocked:
+                    raise blocked(record.address, place.stack_name)
                 self.connection.execute(
                     "INSERT INTO in_doubt (operation, stack, address, generation, begun) VALUES (?, ?, ?, ?, ?)",
                     (record.operation, place.stack, record.address, record.generation, sequence),

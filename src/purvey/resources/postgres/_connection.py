@@ -146,6 +146,7 @@ async def connected(
         raise translated(error, "The database server cannot be reached", sent=False) from None
     try:
         async with connection:
+            call.check_lease()
             yield connection
     except psycopg.Error as error:
         raise translated(error, summary) from None
