@@ -48,8 +48,8 @@ def as_provider_error(error: BaseException) -> ProviderError:
     """`error` as one with a stable code; what is not normalised by its provider is ``failed`` and may have had its effect."""
     if isinstance(error, ProviderError):
         return error
-    if isinstance(error, InternalError | StateError):  # Not the world's doing: the run ends here.
-        raise error
+    if isinstance(error, InternalError) or (isinstance(error, StateError) and error.code == "state.lease_lost"):
+        raise error  # Not the world's doing: the run ends here.
     if isinstance(error, PurveyError):
         return ProviderError("failed", error.summary, detail=error.detail, hint=error.hint)
     if isinstance(error, NotKnownError):
