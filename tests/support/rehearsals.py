@@ -241,6 +241,7 @@ RIGHT = (
     Case("an update", 'Thing("t", size=2)', 'Thing("t", size=1)'),
     Case("a row that is made", 'Row("r", text="new")', above=KINDS),
     Case("an adopted object that changes in place", 'Tagged("s", size=2)', 'Tagged("s", size=1, opts=Options(adopt=True))'),
+    Case("an object that is adopted now, and changed", 'Tagged("s", size=2, opts=Options(adopt=True))\nThing("t")'),
     Case("a new identity that nobody knows", 'Slot("s", color="blue")', 'Slot("s")', above=KINDS),
     Case("a secret that stays", 'Safe("s", text=secret("env:SECRET"), size=2)', 'Safe("s", text=secret("env:SECRET"))'),
     Case("a claim that passes on in order", """

@@ -21,25 +21,42 @@ Held = Callable[[ResourceState | None], tuple[str, ...]]
 """What a recorded object occupies alone."""
 
 
-def left_to_chance(plan: Plan, done: Sequence[Effect], kinds: Registry, held: Held) -> list[Finding]:
+def left_to_chance(plan: Plan, undone: Sequence[Undone], kinds: Registry) -> list[Finding]:
     """The findings of one undo plan.
 
     Args:
         plan: The undo.
-        done: What it takes back, oldest first.
+        undone: What it takes back, oldest first.
         kinds: The kinds.
-        held: See `Held`.
     """
-    by_operation = {operation.undoes: operation for operation in plan.operations}
-    undone = [
-        _Undone(effect, by_operation[effect.begun.operation], held) for effect in done if effect.begun.operation in by_operation
-    ]
     order = _Order(plan.operations)
     return [*_removed_early(undone, order, kinds), *_still_held(undone, order)]
 
 
-class _Undone:
-    """One effect, and the operation that takes it back."""
+def undone(plan: Plan, done: Sequence[Effect], held: Held) -> list[Undone]:
+    """What an undo takes back, looked at while it is all still recorded.
+
+    Args:
+        plan: The undo.
+        done: What the run did, oldest first.
+        held: See `Held`.
+    """
+    by_operation = {operation.undoes: operation for operation in plan.operations}
+    return [Undone(item, by_operation[item.begun.operation], held) for item in done if item.begun.operation in by_operation]
+
+
+class Undone:
+    """One effect, and the operation that takes it back.
+
+    Args:
+        effect: The effect.
+        operation: The operation.
+        held: See `Held`.
+
+    Attributes:
+        taken: What the effect occupied alone that was not its own before.
+        restored: What it gave up, and the undo needs again.
+    """
 
     def __init__(self, effect: Effect, operation: Operation, held: Held) -> None:
         self.id = operation.id
@@ -77,7 +94,7 @@ class _Order:
         return self._behind[start]
 
 
-def _removed_early(undone: Sequence[_Undone], order: _Order, kinds: Registry) -> list[Finding]:
+def _removed_early(undone: Sequence[Undone], order: _Order, kinds: Registry) -> list[Finding]:
     """What the undo may remove before something that is built upon it."""
     found: list[Finding] = []
     for below in undone:
@@ -99,7 +116,7 @@ def _removed_early(undone: Sequence[_Undone], order: _Order, kinds: Registry) ->
     return found
 
 
-def _uses(above: _Undone, below: _Undone, kinds: Registry) -> str:
+def _uses(above: Undone, below: Undone, kinds: Registry) -> str:
     """How one object rests on another without an edge; empty if it does not."""
     kind = kinds.get(above.body.kind)
     inside = [claim for claim in above.taken for other in below.taken if _beneath(claim, other)]
@@ -130,7 +147,7 @@ def _texts(value: Value) -> list[str]:
     return [text for item in items for text in _texts(item)]
 
 
-def _still_held(undone: Sequence[_Undone], order: _Order) -> list[Finding]:
+def _still_held(undone: Sequence[Undone], order: _Order) -> list[Finding]:
     """What an undo puts back that another object may still occupy."""
     return [
         Finding(

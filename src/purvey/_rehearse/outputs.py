@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
-from typing import Any, Union, get_args, get_origin
+from functools import cache
+from typing import Any, Union, cast, get_args, get_origin
 
 from purvey._base.value import Secret, Value
 from purvey.providers import Kind, NotKnownError
@@ -38,13 +39,17 @@ def outputs_of(kind: Kind, view: Any, place: str, kept: Mapping[str, Value]) -> 
 
 def _hints(kind: Kind, view: Any) -> dict[str, Any]:
     function = getattr(kind.provider, "function", None)
+    found = _annotations(cast("Hashable", type(view)))
+    return {**found, "result": _annotations(function).get("return", Any)} if function is not None else found
+
+
+@cache
+def _annotations(of: Hashable) -> dict[str, Any]:
+    """The types of a class's fields or a function's parameters; none where only a type checker can read them."""
     try:
-        found = typing.get_type_hints(type(view))
-        if function is not None:
-            found["result"] = typing.get_type_hints(function).get("return", Any)
-    except (NameError, TypeError):  # An annotation that only a type checker can read.
+        return typing.get_type_hints(of)
+    except (NameError, TypeError):
         return {}
-    return found
 
 
 def _made_up(hint: Any, text: str) -> Value:

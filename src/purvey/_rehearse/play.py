@@ -21,9 +21,11 @@ from purvey._apply.request import Request
 from purvey._apply.run import Run
 from purvey._base.clock import ulid
 from purvey._base.event import Event
+from purvey._graph import Node
 from purvey._plan.plan import Operation, Plan
-from purvey._plan.undo import Effect, effects, undo_plan
+from purvey._plan.undo import effects, undo_plan
 from purvey._rehearse.kinds import SimulatedKinds, Stage, claims_of
+from purvey._rehearse.order import Undone, undone
 from purvey._rehearse.world import Thing, World, traits_of
 from purvey._state.record import Closed, LookedUp, Noted, Opened, Record, ResourceState
 from purvey._state.sqlite.open import open_sqlite
@@ -83,12 +85,13 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
         error: The error that ended it.
         failures: What failed by itself: in the run, or in its undo.
         undo: The plan of the undo; None if there was none.
-        done: What it had to take back.
+        undone: What it had to take back.
         state: What is recorded at the end.
         world: What exists at the end.
         nodes: What was declared, by address.
         deletions: What comes last, and no undo takes back.
         records: What the run wrote.
+        kinds: The simulated kinds.
     """
 
     operations: tuple[tuple[int, Operation], ...]
@@ -96,14 +99,13 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     error: PurveyError | None
     failures: tuple[Trouble, ...]
     undo: Plan | None
-    done: tuple[Effect, ...]
+    undone: tuple[Undone, ...]
     state: State
     world: World
-    nodes: Mapping[str, Any]
+    nodes: Mapping[str, Node]
     deletions: tuple[Operation, ...]
     records: tuple[Record, ...]
     kinds: Registry
-    parts: Parts
 
 
 class Keys:
@@ -183,8 +185,8 @@ def _play(start: Start, store: Store, run_id: str, fence: int, fail_after: int) 
     closed, error = _ended(run)
     return Played(
         operations=tuple(run.performed), closed=closed, error=error, failures=tuple(run.failed), undo=run.plan_of_undo,
-        done=tuple(run.done), state=store.load(parts.stack), world=run.world, nodes=run.nodes, deletions=tuple(run.deletions),
-        records=tuple(store.records(run_id)), kinds=parts.kinds, parts=parts,
+        undone=tuple(run.undone), state=store.load(parts.stack), world=run.world, nodes=run.nodes,
+        deletions=tuple(run.deletions), records=tuple(store.records(run_id)), kinds=parts.kinds,
     )  # fmt: skip
 
 
@@ -258,9 +260,9 @@ class RehearsedRun(Run):
         self.performed: list[tuple[int, Operation]] = []
         self.failed: list[Trouble] = []
         self.deletions: list[Operation] = []
-        self.nodes: dict[str, Any] = {}
+        self.nodes: dict[str, Node] = {}
         self.plan_of_undo: Plan | None = None
-        self.done: Sequence[Effect] = ()
+        self.undone: Sequence[Undone] = ()
 
     def performer(self, plan: Plan, stop: Stop) -> Performer:
         """See `Run.performer`."""
@@ -271,8 +273,10 @@ class RehearsedRun(Run):
 
     async def undo(self, cause: str, address: str = "", detail: str = "") -> Closed:
         """See `Run.undo`; its plan is kept, for what it says about order."""
-        self.done = effects(self.records())
-        self.plan_of_undo = undo_plan(self.parts.stack, self.parts.run, self.done, self.parts.state, self.parts.kinds)
+        parts = self.parts
+        done = effects(self.records())
+        self.plan_of_undo = undo_plan(parts.stack, parts.run, done, parts.state, parts.kinds)
+        self.undone = undone(self.plan_of_undo, done, lambda record: held(parts, record))
         return await super().undo(cause, address, detail)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import msgspec
 
+from purvey._graph import Node
 from purvey._rehearse.finding import Finding, Rehearsal, Rehearsed, merged
 from purvey._rehearse.order import left_to_chance
-from purvey._rehearse.play import Played, Start, held, lookups, play, seed
+from purvey._rehearse.play import Played, Start, lookups, play, seed
 from purvey._rehearse.verify import findings_of, forward_findings
 from purvey.errors import PurveyError, RefusedError
 from purvey.providers import Unreadable
@@ -61,10 +60,10 @@ def rehearse(start: Start, progress: Progress) -> Rehearsal:
     )
 
 
-def _after(played: Played, start: Start, operation: str, node: Any, *, last: bool) -> list[Finding]:
+def _after(played: Played, start: Start, operation: str, node: Node | None, *, last: bool) -> list[Finding]:
     found = findings_of(played, start.state, operation, node)
     if last and played.undo is not None:
-        by_chance = left_to_chance(played.undo, played.done, played.kinds, partial(held, played.parts))
+        by_chance = left_to_chance(played.undo, played.undone, played.kinds)
         found += [msgspec.structs.replace(item, after=(operation,)) for item in by_chance]
     return found
 
@@ -77,9 +76,9 @@ def _limits(start: Start, whole: Played, error: PurveyError | None) -> list[str]
         f"{doubt.begun.address}: its {doubt.begun.verb} has begun and not ended; a real run settles it first."
         for doubt in start.state.in_doubt.values()
     ]
-    if whole.deletions:
-        count = len(whole.deletions)
-        names = ", ".join(item.address for item in whole.deletions)
+    last = [item.address for item in whole.deletions if item.verb == "delete"]
+    if last:
+        count, names = len(last), ", ".join(last)
         found.append(
             f"{count} deletion{' comes' if count == 1 else 's come'} last, after every check has passed, and no undo takes "
             f"{'it' if count == 1 else 'them'} back: {names}."

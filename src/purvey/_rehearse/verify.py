@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from purvey._rehearse.finding import Finding
+from purvey._graph import Node
+from purvey._rehearse.finding import Finding, What
 from purvey._rehearse.play import Played, Trouble
 from purvey._rehearse.world import Thing, difference
 from purvey._script.step import StepProvider
@@ -19,7 +20,7 @@ _BESIDE = (
 )
 
 
-def findings_of(played: Played, before: State, after: str, failing: Any) -> list[Finding]:
+def findings_of(played: Played, before: State, after: str, failing: Node | None) -> list[Finding]:
     """What one rehearsal run found.
 
     Args:
@@ -47,7 +48,7 @@ def forward_findings(played: Played, operation: str) -> list[Finding]:
             what="apply", address=failure.address, source=_source(played, failure.address),
             why=f"The run fails here by itself: {failure.summary[:1].lower()}{failure.summary[1:]}."
             + (f" {failure.detail}" if failure.detail else ""),
-            fix=failure.hint,
+            fix=failure.hint or "Mend that first: an apply would fail here and be undone.",
         )
         for failure in _forward(played)
     ]  # fmt: skip
@@ -55,7 +56,7 @@ def forward_findings(played: Played, operation: str) -> list[Finding]:
 
 
 def _at(after: str, found: list[Finding]) -> list[Finding]:
-    return [msgspec.structs.replace(item, after=(after,)) for item in found]
+    return [msgspec.structs.replace(item, after=(after,) if after else ()) for item in found]
 
 
 def _forward(played: Played) -> list[Trouble]:
@@ -63,7 +64,7 @@ def _forward(played: Played) -> list[Trouble]:
     return [item for item in played.failures if not item.undoing]
 
 
-def _kept(played: Played, node: Any) -> Finding:
+def _kept(played: Played, node: Node | None) -> Finding:
     own = node.options.on_failure if node is not None else None
     made = ", ".join(sorted(thing.body.address for thing in played.world.there() if thing.original is None))
     return Finding(
@@ -113,7 +114,7 @@ def _thing(played: Played, thing: Thing) -> Finding | None:
     if thing.remade and original.adopted:
         why = "It existed before purvey adopted it, and was deleted to make room: the undo puts another one in its place."
         return _finding(played, "changed", original, (why, _BESIDE))
-    fields = difference(original, body)
+    fields = difference(original, body, thing.traits.defaults)
     if fields:
         what = ", ".join(f"`{name}`" for name in fields)
         why, fix = _why_changed(played, thing)
@@ -121,7 +122,7 @@ def _thing(played: Played, thing: Thing) -> Finding | None:
     return None
 
 
-def _finding(played: Played, what: Any, body: ResourceState, told: tuple[str, str]) -> Finding:
+def _finding(played: Played, what: What, body: ResourceState, told: tuple[str, str]) -> Finding:
     node = played.nodes.get(body.address)
     return Finding(what=what, address=body.address, source=node.source if node else body.source, why=told[0], fix=told[1])
 
@@ -159,6 +160,13 @@ def _why_left(played: Played, thing: Thing) -> tuple[str, str]:
         return (
             f"{protected[0].body.address} stands on it, which is protected, and so no undo deletes it.",
             "Protect that one in the next apply, once the run that makes it has succeeded.",
+        )
+    if played.undo is not None and any(
+        item.address == body.address and item.verb == "forget" for item in played.undo.operations
+    ):
+        return (
+            f"The undo forgets it with {body.container or 'what it lives in'}, which stays, so nothing deletes it.",
+            f"Mend what keeps {body.container or 'that'}; until then remove it by hand.",
         )
     if thing.traits.leaves and not thing.traits.undoes:
         return (
@@ -202,12 +210,13 @@ def _undoable_fix(name: str) -> str:
 
 
 def _clashes(played: Played) -> list[Finding]:
-    """Removals of what something still needed that was itself taken back later."""
+    """Removals of what something still needed that was itself deleted later; what goes with its container is gone before."""
     world = played.world
     found = []
+    deleted = {item.address for item in played.undo.operations if item.verb != "forget"} if played.undo is not None else set()
     for clash in world.clashes:
         removed, user = world.things[clash.removed], world.things[clash.user]
-        if played.undo is not None and (user.original is None) and not user.there:
+        if user.original is None and not user.there and user.body.address in deleted:
             found.append(
                 Finding(
                     what="order", address=removed.body.address, source=removed.body.source,
@@ -273,7 +282,7 @@ def _records(played: Played, before: State) -> list[Finding]:
             continue
         thing = world.get(key)
         terms = [name for name in _TERMS if getattr(now, name) != getattr(record, name)]
-        terms += [f"inputs.{name}" for name in difference(record, now)]
+        terms += [f"inputs.{name}" for name in difference(record, now, _defaults(played, record))]
         terms += ["id"] if now.id != record.id and not (thing is not None and thing.remade) else []
         if terms:
             told = ", ".join(terms)
@@ -282,6 +291,11 @@ def _records(played: Played, before: State) -> list[Finding]:
 
 
 _BUG = "Compare `purvey state show` before and after; this is a bug in purvey."
+
+
+def _defaults(played: Played, record: ResourceState) -> dict[str, Any]:
+    kind = played.kinds.get(record.kind)
+    return {name: kind.default(name) for name in kind.inputs}
 
 
 def _ended_otherwise(played: Played) -> Finding:

@@ -7,7 +7,7 @@ real.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -26,7 +26,7 @@ class Traits(msgspec.Struct, frozen=True):
 
     Attributes:
         immutable: Inputs that cannot be changed in place.
-        defaults: The values of inputs that are not given, for those in `immutable`.
+        defaults: The values of inputs that are not given.
         holds_data: See `Kind`.
         delete_first: See `Kind`.
         leaves: Whether deleting one does nothing.
@@ -47,7 +47,7 @@ def traits_of(kind: Kind) -> Traits:
     """What the declaration of a kind says."""
     provider = kind.provider
     return Traits(
-        kind.immutable, {name: kind.default(name) for name in kind.immutable}, kind.holds_data, kind.delete_first,
+        kind.immutable, {name: kind.default(name) for name in kind.inputs}, kind.holds_data, kind.delete_first,
         provider.forgets, type(provider).undo is not Provider.undo, provider.recovers_by == "name",
     )  # fmt: skip
 
@@ -154,18 +154,17 @@ class World:
         if thing.traits.leaves:
             return
         self._end(thing)
-        inside = [other for other in self.there() if _lives_in(other, thing)]
-        for other in inside:
-            if other.traits.delete_first:
-                self.clashes.append(Clash(thing.place, other.place))
-            elif not other.traits.leaves:
-                self._end(other)
         self._note_users(thing)
 
     def _end(self, thing: Thing) -> None:
-        thing.there = False
-        thing.seen = None
-        thing.emptied = True
+        """Let something be gone, and what lives in it, and what lives in that."""
+        todo = [thing]
+        while todo:
+            gone = todo.pop()
+            gone.there, gone.seen, gone.emptied = False, None, True
+            inside = [other for other in self.there() if _lives_in(other, gone)]
+            self.clashes += [Clash(gone.place, other.place) for other in inside if other.traits.delete_first]
+            todo += [other for other in inside if not other.traits.delete_first]
 
     def _note_users(self, thing: Thing) -> None:
         """Note who still needed what was just removed; another object at the same address serves as well."""
@@ -216,7 +215,7 @@ def _field(thing: Thing, body: ResourceState, name: str) -> Value:
     return _NODE if any(type(item) is NodeLink for item in walk(value)) else value
 
 
-def difference(before: ResourceState, after: ResourceState) -> tuple[str, ...]:
-    """The inputs that are not as they were."""
-    old, new = thawed(before.inputs), thawed(after.inputs)
+def difference(before: ResourceState, after: ResourceState, defaults: Mapping[str, Value]) -> tuple[str, ...]:
+    """The inputs that are not as they were; one that is not given has its default."""
+    old, new = {**defaults, **thawed(before.inputs)}, {**defaults, **thawed(after.inputs)}
     return tuple(sorted(name for name in {**old, **new} if old.get(name) != new.get(name)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from purvey.providers import Observed
 
 _KEY_BYTES = 32
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is private.
 
 
 def rehearsal(
@@ -62,9 +64,15 @@ def rehearsal(
     parts.kinds = real
     request = msgspec.structs.replace(request, on_failure="undo", parallel=1, lookups={**request.lookups, **looked_up})
     key = store.key if store is not None else clock.entropy(_KEY_BYTES)
-    with tempfile.TemporaryDirectory(prefix="purvey-rehearsal-") as folder:  # Made with mode 0700.
+    # Made with mode 0700; in memory where there is such a place, because every record is made durable before its effect.
+    with tempfile.TemporaryDirectory(prefix="purvey-rehearsal-", dir=_memory()) as folder:
         start = Start(parts, request, state, seen, looking.found, edits.outputs_of(store), key, Path(folder))
         return rehearse(start, progress)
+
+
+def _memory() -> Path | None:
+    """The folder that Linux keeps in memory; None where there is none that may be written to."""
+    return _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
 
 
 def _look(parts: Parts, request: Request, store: Store | None) -> tuple[dict[tuple[str, int], Observed], dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from purvey.cli.rehearse import Progress
 from tests.support.clock import VirtualClock
 from tests.unit.cli.conftest import Purvey
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 SITE = "site/site.py"
 
 BUGGY = '''
@@ -35,6 +37,18 @@ def test_a_right_project_restores_everything(purvey: Purvey, project: Path) -> N
     assert told.code == 0
     assert "5 operations failed in turn; every undo restores everything." in told.out
     assert sorted(path.name for path in project.iterdir()) == [".gitignore", "README.md", "purvey.toml", "site.py"]
+
+
+@pytest.mark.parametrize("name", ["quickstart", "staging"])
+def test_the_examples_can_be_undone(name: str, purvey: Purvey, tmp_path: Path) -> None:
+    """Every stage of each example is rehearsed, and no undo leaves anything."""
+    shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
+    told = purvey("rehearse", f"{name}.py", "--json")
+
+    assert told.code == 0
+    assert told.json()["findings"] == []
+    assert told.json()["limits"] == []
+    assert max(item["stage"] for item in told.json()["operations"]) == (2 if name == "staging" else 1)
 
 
 def test_a_finding_says_where_why_and_what_to_write(purvey: Purvey, tmp_path: Path) -> None:
