@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +17,8 @@ from tests.unit.state import kit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def refusal(path: Path, key: bytes = kit.KEY) -> StateError:
@@ -213,3 +217,25 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
     monkeypatch.undo()
     assert path.read_bytes() == before
     kit.opened_store(path).close()
+
+
+def test_opening_a_store_twice_keeps_the_locks_of_the_first(path: Path) -> None:
+    """A process may open its store more than once: another one that closes it does not take away the log that is in use."""
+    first = kit.opened_store(path)
+    kit.write(first, kit.opened(), *kit.created("a"))
+    second = kit.opened_store(path)
+
+    other = subprocess.run(
+        [sys.executable, "-m", "tests.unit.state.worker", "make", str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert other.stdout.strip() == first.estate
+    assert path.with_name("state.db-wal").exists(), "the other process thought that it was the last one"
+    kit.write(first, kit.closed())
+    assert second.verify() == []
+    second.close()
+    first.close()

@@ -44,7 +44,7 @@ def open_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqliteStore:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode.
+        _touch(path)
     except OSError as error:
         raise _cannot_open(path, error) from error
     with reading(path):
@@ -54,6 +54,19 @@ def open_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqliteStore:
         except BaseException:
             connection.close()
             raise
+
+
+def _touch(path: Path) -> None:
+    """Make an empty file with the mode that SQLite then gives to the files beside it.
+
+    A file that exists MUST NOT be opened here: closing it again would drop every lock that this process has on it (POSIX gives
+    locks to a process, not to a descriptor), so that another process would take away the log of a store that is open
+    (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
 
 
 def find_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqliteStore | None:
