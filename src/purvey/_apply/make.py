@@ -132,7 +132,9 @@ def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:
     kind = parts.kinds.get(node.kind)
     wanted = performer.wanted(node, kind, parts.opened_inputs(node), prior.generation, prior.name)
     record = msgspec.structs.replace(wanted, id=prior.id, outputs=prior.outputs, adopted=prior.adopted, run=prior.run)
-    return Noted(at=parts.clock.now(), what="refreshed", address=node.address, generation=record.generation, state=record)
+    return Noted(
+        at=parts.clock.now(), what="refreshed", address=node.address, generation=record.generation, state=record, prior=prior
+    )  # fmt: skip
 
 
 def _as_observed(parts: Parts, kind: Kind, prior: ResourceState, seen: dict[str, Value]) -> ResourceState:

@@ -25,8 +25,8 @@ from purvey._base.limits import CALL_DEADLINE_S, OPERATION_TIMEOUT_S
 from purvey._base.value import Value, resolve
 from purvey._graph import Node
 from purvey._plan.decide import Decider, Observations
+from purvey._plan.effects import Effect
 from purvey._plan.plan import Operation, Plan
-from purvey._plan.undo import Effect
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
 from purvey.errors import ProviderError, ScriptError, StateError
 from purvey.providers import Absent, Done, Kind, NotKnownError

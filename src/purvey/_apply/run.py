@@ -26,9 +26,10 @@ from purvey._base.value import digest, resolve, thaw
 from purvey._gate.preflight import refuse
 from purvey._gate.tags import refuse_tagged
 from purvey._graph import Graph
+from purvey._plan.effects import Effect, effects
 from purvey._plan.guard import refuse_many_deletes, refuse_protected, within_later
 from purvey._plan.plan import Operation, Plan
-from purvey._plan.undo import Effect, effects, undo_plan
+from purvey._plan.undo import undo_plan
 from purvey._state.record import Approved, Closed, Noted, OutputsSet, Record, Staged, Undoing
 from purvey._state.tag_out import TagOut
 from purvey.errors import ScriptError
@@ -200,14 +201,14 @@ class Run:
         own = node.options.on_failure if node is not None else None
         return own or self.request.on_failure
 
-    async def undo(self, cause: str, address: str = "", detail: str = "") -> Closed:
-        """Take back what the run did and has not taken back yet."""
+    async def undo(self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = ()) -> Closed:
+        """Take back what the run did and has not taken back yet; with `only`, what it did there."""
         self._phase("undo", "")
         stop = Stop()  # One Ctrl-C does not stop an undo that has begun; a second one leaves at once.
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
         await abandon(first, list(self.parts.state.in_doubt.values()))
         done = effects(self.records())
-        plan = undo_plan(self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds)
+        plan = undo_plan(self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds, only)
         performer = self.performer(plan, stop)
         performer.undone = _by_operation(done)
         performer.failures, performer.parked = first.failures, first.parked

@@ -9,13 +9,13 @@ import msgspec
 
 from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
-from purvey._state.record import ResourceState
+from purvey._state.record import Noted, ResourceState
 from purvey.errors import InternalError
 
 if TYPE_CHECKING:
     from purvey._apply.perform import Performer
+    from purvey._plan.effects import Effect
     from purvey._plan.plan import Operation
-    from purvey._plan.undo import Effect
 
 
 async def take_back(performer: Performer, operation: Operation, attempts: Attempts) -> str:
@@ -26,6 +26,8 @@ async def take_back(performer: Performer, operation: Operation, attempts: Attemp
     """
     effect = performer.undone[operation.undoes]
     begun = effect.begun
+    if begun.verb == "note":
+        return await _put_back(performer, effect)
     if begun.verb == "delete":
         await _make_again(performer, operation, attempts, effect)
         return "done"
@@ -43,6 +45,22 @@ async def take_back(performer: Performer, operation: Operation, attempts: Attemp
 
     await performer.effect(
         operation, "undo", now, begun.prior, kind, attempts, act, before if before is not None else have, undone=begun,
+    )  # fmt: skip
+    return "done"
+
+
+async def _put_back(performer: Performer, effect: Effect) -> str:
+    """Give an object its former record, and so its former address, if it still has the one that the run gave it."""
+    begun, prior = effect.begun, effect.begun.prior
+    assert prior is not None  # Only records that had one before are effects.
+    if (begun.address, begun.generation) not in performer.parts.state.resources:
+        return "unchanged"
+    is_moved = prior.address != begun.address
+    await performer.record(
+        Noted(
+            at=performer.parts.clock.now(), what="moved" if is_moved else "refreshed", address=prior.address,
+            generation=prior.generation, state=prior, was=begun.address if is_moved else "", undoes=begun.operation,
+        )
     )  # fmt: skip
     return "done"
 

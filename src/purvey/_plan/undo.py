@@ -1,69 +1,37 @@
 """The undo of a run: a plan made from its records backwards. Pure.
 
-What was made is deleted, what was changed gets its former values back, what was deleted to make room is made again, and what
-was adopted is forgotten; newest first, each only after everything that was built on it. Objects that a later run touched are
-left alone, and so is what cannot be taken back: both are said.
+What was made is deleted, what was changed gets its former values back, what was deleted to make room is made again, what was
+adopted is forgotten, and what was moved is moved back; newest first, each only after everything that was built on it. Objects
+that a later run touched are left alone, and so is what cannot be taken back: both are said.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-import msgspec
-
+from purvey._plan.effects import Effect
 from purvey._plan.plan import Action, Change, Operation, Plan, Verb
-from purvey._state.record import Begun, Noted, Record, ResourceState, Succeeded, thawed
+from purvey._state.record import ResourceState, thawed
 from purvey._state.state import State
 from purvey.errors import RefusedError
 from purvey.providers import Registry
-
-
-class Effect(msgspec.Struct, frozen=True):
-    """One thing that a run did: the operation's begin, and its end."""
-
-    begun: Begun
-    after: ResourceState | None
-    tried: bool = False
-    """Whether an undo of it has begun."""
-
-
-def effects(records: Iterable[Record]) -> list[Effect]:
-    """What a run did and has not taken back yet, oldest first."""
-    begun: dict[str, Begun] = {}
-    found: dict[str, Effect] = {}
-    for record in records:
-        if isinstance(record, Begun):
-            begun[record.operation] = record
-            if record.undoes in found:
-                found[record.undoes] = msgspec.structs.replace(found[record.undoes], tried=True)
-        elif isinstance(record, Succeeded) and record.operation in begun:  # Else it settled what an earlier run began.
-            start = begun[record.operation]
-            if start.undoes:
-                found.pop(start.undoes, None)
-            elif not record.unchanged:
-                found[record.operation] = Effect(start, record.state)
-        elif isinstance(record, Noted) and record.what == "adopted" and record.state is not None:
-            adopted = Begun(
-                at=record.at, operation=f"adopted {record.address}", address=record.address, generation=record.generation,
-                verb="adopt", token="", node=record.state,
-            )  # fmt: skip
-            found[adopted.operation] = Effect(adopted, record.state)
-        elif isinstance(record, Noted) and record.what == "forgotten":
-            for operation in [item for item, effect in found.items() if _is_at(effect, record)]:
-                del found[operation]
-    return list(found.values())
 
 
 def _verb(effect: Effect, dropped: set[str]) -> Verb:
     return "forget" if effect.begun.verb == "adopt" or effect.begun.operation in dropped else "undo"
 
 
-def _is_at(effect: Effect, record: Noted) -> bool:
-    return (effect.begun.address, effect.begun.generation) == (record.address, record.generation)
+_ACTIONS: Final[Mapping[str, Action]] = {
+    "create": "delete", "update": "update", "delete": "create", "adopt": "forget", "note": "update",
+}  # fmt: skip
+"""What takes each verb back."""
 
 
-def undo_plan(stack: str, run: str, done: Sequence[Effect], state: State, kinds: Registry) -> Plan:
+def undo_plan(
+    stack: str, run: str, done: Sequence[Effect], state: State, kinds: Registry, only: Sequence[str] = ()
+) -> Plan:  # fmt: skip
     """The plan that takes `done` back.
 
     Args:
@@ -72,14 +40,17 @@ def undo_plan(stack: str, run: str, done: Sequence[Effect], state: State, kinds:
         done: What it did, oldest first.
         state: What is recorded now.
         kinds: The kinds.
+        only: Addresses; where there are any, only these are taken back, and what the run built on them.
 
     Raises:
-        RefusedError: ``refused.touched_since`` if a later run changed one of the objects, ``refused.deletions_done`` if what is
-            left to take back was built in place of what the run has deleted for good.
+        RefusedError: ``refused.not_in_run`` if the run did nothing to one of `only`; ``refused.touched_since`` if a later run
+            changed one of the objects; ``refused.deletions_done`` if what is left to take back was built in place of what the
+            run has deleted for good.
     """
+    done = _scoped(done, state, kinds, only) if only else done
     _refuse_touched(run, done, state)
     left = _protected(done)
-    dropped = _dropped_with_container(done, kinds) - left
+    dropped = _dropped_with_container([item for item in done if item.begun.operation not in left], kinds) - left
     left |= {item.begun.operation for item in done if item.begun.operation not in dropped and _final(item, kinds)}
     possible = [effect for effect in done if effect.begun.operation not in left]
     _refuse_deleted(done, possible)
@@ -91,8 +62,36 @@ def undo_plan(stack: str, run: str, done: Sequence[Effect], state: State, kinds:
         )
         for effect in reversed(possible)
     )  # fmt: skip
-    changes = tuple(_change(effect, final=effect.begun.operation in left) for effect in reversed(done))
+    changes = tuple(_change(effect, final=effect.begun.operation in left) for effect in reversed(done) if _shows(effect))
     return Plan(stack=stack, verb="undo", changes=changes, operations=operations)
+
+
+def _scoped(done: Sequence[Effect], state: State, kinds: Registry, only: Sequence[str]) -> list[Effect]:
+    """The effects on some addresses, and every later one that was built on them."""
+    strangers = sorted(set(only) - {effect.begun.address for effect in done})
+    if strangers:
+        raise RefusedError(
+            "refused.not_in_run",
+            "The run has nothing to take back there",
+            findings=tuple(f"{address} was not changed by the run, or was taken back already" for address in strangers),
+            hint="`purvey show RUN` lists what it did.",
+        )
+    waits = _waits(done, state, kinds)
+    by_id = {_id(effect): effect for effect in done}
+    waiting = [effect for effect in done if effect.begun.address in only]
+    taken: dict[str, None] = {}
+    while waiting:
+        effect = waiting.pop()
+        if effect.begun.operation not in taken:
+            taken[effect.begun.operation] = None
+            waiting += [by_id[need] for need in waits[effect.begun.operation]]
+    return [effect for effect in done if effect.begun.operation in taken]
+
+
+def _shows(effect: Effect) -> bool:
+    """Whether people are told of it: a record that follows its declaration again is nothing to read."""
+    prior = effect.begun.prior
+    return effect.begun.verb != "note" or (prior is not None and prior.address != effect.begun.address)
 
 
 def _dropped_with_container(done: Sequence[Effect], kinds: Registry) -> set[str]:
@@ -111,6 +110,8 @@ def _refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:
     removed = {(effect.begun.address, effect.begun.generation) for effect in done if effect.after is None}
     newer: dict[str, None] = {}
     for effect in done:
+        if effect.begun.verb == "note":  # Its object is another effect's, or an earlier run's.
+            continue
         key = (effect.begun.address, effect.begun.generation)
         ours = {"", run}
         if effect.tried and effect.begun.prior is not None:
@@ -236,7 +237,7 @@ class _Behind:
 def _final(effect: Effect, kinds: Registry) -> bool:
     """Whether it cannot be taken back: data is gone, or the provider has no way."""
     kind = kinds.get(effect.begun.node.kind)
-    if effect.begun.verb == "adopt":
+    if effect.begun.verb in ("adopt", "note"):
         return False
     if effect.begun.verb == "delete":
         return effect.begun.final or kind.holds_data
@@ -253,13 +254,13 @@ def _view(resource: ResourceState | None, kinds: Registry) -> object:
 
 
 def _change(effect: Effect, *, final: bool) -> Change:
-    actions: Mapping[str, Action] = {"create": "delete", "update": "update", "delete": "create", "adopt": "forget"}
     begun = effect.begun
+    back = begun.prior.address if begun.verb == "note" and begun.prior is not None else ""
     return Change(
         address=begun.address,
         kind=begun.node.kind,
-        action="none" if final else actions[begun.verb],
-        cause=f"undoes its {begun.verb}",
+        action="none" if final else _ACTIONS[begun.verb],
+        cause=f"moves it back to {back}" if back else f"undoes its {begun.verb}",
         final=final,
         source=begun.node.source,
         generation=begun.generation,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from purvey._base.value import Value
+from purvey._plan.effects import Effect
 from purvey._plan.plan import Operation, Plan
-from purvey._plan.undo import Effect
 from purvey._rehearse.finding import Finding
 from purvey._rehearse.outputs import MARK
 from purvey._script.step import StepProvider

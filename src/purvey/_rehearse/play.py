@@ -22,8 +22,9 @@ from purvey._apply.run import Run
 from purvey._base.clock import ulid
 from purvey._base.event import Event
 from purvey._graph import Node
+from purvey._plan.effects import effects
 from purvey._plan.plan import Operation, Plan
-from purvey._plan.undo import effects, undo_plan
+from purvey._plan.undo import undo_plan
 from purvey._rehearse.kinds import SimulatedKinds, Stage, claims_of
 from purvey._rehearse.order import Undone, undone
 from purvey._rehearse.world import Thing, World, traits_of
@@ -271,13 +272,13 @@ class RehearsedRun(Run):
             self.deletions = list(plan.deletions)
         return _FailingPerformer(self, plan, self._write, stop, self._fence)
 
-    async def undo(self, cause: str, address: str = "", detail: str = "") -> Closed:
+    async def undo(self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = ()) -> Closed:
         """See `Run.undo`; its plan is kept, for what it says about order."""
         parts = self.parts
         done = effects(self.records())
         self.plan_of_undo = undo_plan(parts.stack, parts.run, done, parts.state, parts.kinds)
         self.undone = undone(self.plan_of_undo, done, lambda record: held(parts, record))
-        return await super().undo(cause, address, detail)
+        return await super().undo(cause, address, detail, only)
 
 
 class _FailingPerformer(Performer):

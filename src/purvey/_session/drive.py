@@ -90,15 +90,17 @@ class Drive:
             pending = await run.settle()
             if pending is not None:
                 return pending
-            return await run.undo(undoing.cause, undoing.address, undoing.detail)
+            return await run.undo(undoing.cause, undoing.address, undoing.detail, undoing.only)
 
         again = msgspec.structs.replace(first, at=self.clock.now())
         return self.held(store, row.id, (again,), request, approve, work, wait=wait)
 
-    def undo(self, store: Store, run: str, approve: Approve, parallel: int | None, *, wait: bool) -> RunHistory:
-        """Take back a run that has ended."""
+    def undo(
+        self, store: Store, run: str, approve: Approve, parallel: int | None, *, wait: bool, only: Sequence[str] = ()
+    ) -> RunHistory:  # fmt: skip
+        """Take back a run that has ended, or what it did to some addresses."""
         edits.load_kinds(store, self.stack)
-        plan = edits.undo_plan_of(store, self.stack, run)
+        plan = edits.undo_plan_of(store, self.stack, run, only)
         rows = [row for row in store.runs(self.stack, 20) if not run or row.id.startswith(run)]
         row = rows[0]
         if row.result == "superseded":
@@ -112,10 +114,10 @@ class Drive:
         async def work(run: Run) -> Closed:
             """What the run does under the lease."""
             pending = await run.settle()
-            return pending if pending is not None else await run.undo("undone by request")
+            return pending if pending is not None else await run.undo("undone by request", only=only)
 
         now = self.clock.now()
-        marks = (msgspec.structs.replace(first, at=now), Undoing(at=now, cause="undone by request"))
+        marks = (msgspec.structs.replace(first, at=now), Undoing(at=now, cause="undone by request", only=tuple(only)))
         return self.held(store, row.id, marks, request, approve, work, wait=wait)
 
     def held(
@@ -214,8 +216,8 @@ class Drive:
             store.open_journal(self.stack, row.id, fence).write_now(Closed(at=self.clock.now(), result="superseded"))
 
     def _unfinished(self, store: Store, run: str) -> RunRow:
-        row = store.run(run) if run else store.unfinished(self.stack)
-        if row is None or row.result not in _RESUMABLE:
+        row = store.run(run) if run else store.unfinished(self.stack) or next(iter(store.runs(self.stack, 1)), None)
+        if row is None or not (row.result in _RESUMABLE or _is_half_undone(store, row)):
             raise StateError(
                 "state.nothing_to_resume",
                 "There is nothing to resume",
@@ -261,6 +263,11 @@ class Drive:
 
 async def _awaited(work: Awaitable[T]) -> T:
     return await work
+
+
+def _is_half_undone(store: Store, row: RunRow) -> bool:
+    """Whether a run ended partial in the middle of taking itself back, so that a resume tries the rest again."""
+    return row.result == "partial" and any(isinstance(record, Undoing) for record in store.records(row.id))
 
 
 def _require_sound(state: State) -> None:

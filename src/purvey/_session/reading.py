@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,11 +131,11 @@ class Reading(Project):
         edits.load_kinds(store, stack)
         return edits.removal_plan(store.load(stack), stack, selection)
 
-    def undo_plan(self, target: Target) -> Plan:
-        """What `undo` would do."""
+    def undo_plan(self, target: Target, *, only: Sequence[str] = ()) -> Plan:
+        """What `undo` would do; changes nothing, takes no lease."""
         store, stack, _ = self._resolve(target)
         edits.load_kinds(store, stack)
-        return edits.undo_plan_of(store, stack, target.run)
+        return edits.undo_plan_of(store, stack, target.run, only)
 
     def load_plan(self, path: Path) -> Plan:
         """The plan in a file.

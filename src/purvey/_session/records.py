@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from purvey._apply.knowledge import OtherStacks
 from purvey._base.value import Masked, Value
 from purvey._graph import EMPTY, Selection
 from purvey._plan.decide import Decider
+from purvey._plan.effects import effects
 from purvey._plan.plan import Plan
 from purvey._plan.planner import make_plan
-from purvey._plan.undo import effects, undo_plan
+from purvey._plan.undo import undo_plan
 from purvey._script.load import load_archived
 from purvey._state.record import Opened, ResourceState, thawed
 from purvey._state.state import State
@@ -114,8 +115,8 @@ def removal_plan(state: State, stack: str, selection: Selection) -> Plan:
     return make_plan(EMPTY, decider, stack=stack, verb="destroy")
 
 
-def undo_plan_of(store: Store, stack: str, run: str) -> Plan:
-    """The plan that takes a run back; the stack's last one where none is named.
+def undo_plan_of(store: Store, stack: str, run: str, only: Sequence[str] = ()) -> Plan:
+    """The plan that takes a run back; the stack's last one where none is named. With `only`, what it did to these addresses.
 
     Raises:
         StateError: ``state.no_such_run``.
@@ -124,4 +125,4 @@ def undo_plan_of(store: Store, stack: str, run: str) -> Plan:
     if not rows:
         raise StateError("state.no_such_run", "There is no such run", hint="`purvey runs` lists them.")
     records = store.records(rows[0].id)
-    return undo_plan(stack, rows[0].id, effects(records), store.load(stack), registry)
+    return undo_plan(stack, rows[0].id, effects(records), store.load(stack), registry, only)

@@ -9,7 +9,7 @@ run = session.apply(Path("shop.py"), env="dev", approve=lambda plan: "me")
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +102,25 @@ class Session(Reading, Editing):
         settings = self.settings(target.script)
         return self._drive(settings, stack, root).resume(store, target.run, approve, self._nonce(), parallel, wait=wait)
 
-    def undo(self, target: Target, *, approve: Approve, parallel: int | None = None, wait: bool = False) -> RunHistory:
+    def undo(
+        self, target: Target, *, approve: Approve, parallel: int | None = None, wait: bool = False, only: Sequence[str] = ()
+    ) -> RunHistory:  # fmt: skip
         """Take back what a run did: the run named, or the stack's last one.
 
+        Args:
+            target: The run, or a stack.
+            approve: Gets the plan of the undo; returns who said yes, or None.
+            parallel: Operations in flight, 1 to 1,000.
+            wait: Whether to queue for a busy stack instead of stopping.
+            only: Addresses; where there are any, only what the run did there is taken back, and what it built on that.
+
         Raises:
-            RefusedError: ``refused.touched_since`` if a later run changed one of its objects; ``refused.deletions_done``.
+            RefusedError: ``refused.not_in_run`` if the run has nothing to take back at one of `only`;
+                ``refused.touched_since`` if a later run changed one of its objects; ``refused.deletions_done``.
         """
         store, stack, root = self._resolve(target)
         settings = self.settings(target.script)
-        return self._drive(settings, stack, root).undo(store, target.run, approve, parallel, wait=wait)
+        return self._drive(settings, stack, root).undo(store, target.run, approve, parallel, wait=wait, only=only)
 
     def apply_plan(self, path: Path, *, approve: Approve, parallel: int | None = None, wait: bool = False) -> RunHistory:
         """Perform exactly a saved plan, or less.

@@ -21,11 +21,13 @@ def moved(state: State, old: ResourceState, to: str, now: float) -> list[Noted]:
         now: Seconds since the epoch.
     """
     new = msgspec.structs.replace(old, address=to, generation=state.generations.get(to, 0) + 1)
-    records = [Noted(at=now, what="moved", address=to, generation=new.generation, state=new, was=old.address)]
+    records = [Noted(at=now, what="moved", address=to, generation=new.generation, state=new, was=old.address, prior=old)]
     for other in state.resources.values():
         if old.address in other.needs or other.container == old.address:
             follower = _following(other, old.address, new)
-            records.append(Noted(at=now, what="refreshed", address=other.address, generation=other.generation, state=follower))
+            records.append(
+                Noted(at=now, what="refreshed", address=other.address, generation=other.generation, state=follower, prior=other)
+            )
     return records
 
 

@@ -124,11 +124,12 @@ class Staged(Base, frozen=True, tag="staged"):
 
 
 class Undoing(Base, frozen=True, tag="undoing"):
-    """The run failed and takes back what it did; a resume goes on with that."""
+    """The run takes back what it did, or `only` what it did to some addresses; a resume goes on with that."""
 
     cause: str
     address: str = ""
     detail: str = ""
+    only: tuple[str, ...] = ()
 
 
 class Closed(Base, frozen=True, tag="closed"):
@@ -225,6 +226,8 @@ class Noted(Base, frozen=True, tag="noted"):
         detail: For a check: what it saw.
         ok: For a check: whether it passed.
         seconds: For a check: how long it took.
+        prior: For a record that was moved or refreshed: what it was before, for an undo.
+        undoes: In an undo: what it takes back, as `purvey._plan.effects` names it.
     """
 
     what: str
@@ -236,6 +239,8 @@ class Noted(Base, frozen=True, tag="noted"):
     ok: bool = True
     seconds: float = 0.0
     attempts: int = 1
+    prior: ResourceState | None = None
+    undoes: str = ""
 
 
 class OutputsSet(Base, frozen=True, tag="outputs_set"):
