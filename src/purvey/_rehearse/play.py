@@ -21,6 +21,7 @@ from purvey._apply.request import Request
 from purvey._apply.run import Run
 from purvey._base.clock import ulid
 from purvey._base.event import Event
+from purvey._base.limits import PARALLEL_DEFAULT
 from purvey._graph import Node
 from purvey._plan.effects import effects
 from purvey._plan.plan import Operation, Plan
@@ -278,6 +279,7 @@ class RehearsedRun(Run):
         done = effects(self.records())
         self.plan_of_undo = undo_plan(parts.stack, parts.run, done, parts.state, parts.kinds)
         self.undone = undone(self.plan_of_undo, done, lambda record: held(parts, record))
+        self.request = msgspec.structs.replace(self.request, parallel=PARALLEL_DEFAULT)  # As many as a real undo has in flight.
         return await super().undo(cause, address, detail, only)
 
 
