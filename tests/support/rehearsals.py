@@ -255,6 +255,19 @@ RIGHT = (
     Case("protected once it is there", 'Thing("t", size=2, opts=Options(protect=True))', 'Thing("t")'),
     Case("retained in the end", 'Thing("t", color="blue", opts=Options(retain=True))', 'Thing("t", opts=Options(retain=True))'),
     Case("checks at every step", 'a = Thing("a")\np = Probe("p", of=a)\nThing("b", opts=Options(after=[p]))'),
+    Case("a node with a new name", 'Thing("b", size=2, opts=Options(moved_from="test.Thing::a"))', 'Thing("a")'),
+    Case("a container with a new name", """
+        s = Shelf("t", opts=Options(moved_from="test.Shelf::s"))
+        Book("b", shelf=s, text="new")
+        """, """
+        s = Shelf("s")
+        Book("b", shelf=s, text="old")
+        """),
+    Case("an option that an earlier stage changed", """
+        Thing("a")
+        s = Server("s")
+        Thing("t", text=value(s.key))
+        """, 'Thing("a", opts=Options(protect=True))'),
     Case("removed nodes", "pass", 's = Shelf("s")\nBook("b", shelf=s)\nThing("t")'),
     Case("nothing to do", 'Thing("t")', 'Thing("t")'),
 )  # fmt: skip

@@ -10,7 +10,7 @@ import msgspec
 from purvey._graph import Node
 from purvey._rehearse.finding import Finding, What
 from purvey._rehearse.play import Played, Trouble
-from purvey._rehearse.world import Thing, difference
+from purvey._rehearse.world import Thing, changed, difference
 from purvey._script.step import StepProvider
 from purvey._state.record import ResourceState, thawed
 from purvey._state.state import State
@@ -114,7 +114,7 @@ def _thing(played: Played, thing: Thing) -> Finding | None:
     if thing.remade and original.adopted:
         why = "It existed before purvey adopted it, and was deleted to make room: the undo puts another one in its place."
         return _finding(played, "changed", original, (why, _BESIDE))
-    fields = difference(original, body, thing.traits.defaults)
+    fields = changed(thing)
     if fields:
         what = ", ".join(f"`{name}`" for name in fields)
         why, fix = _why_changed(played, thing)

@@ -215,6 +215,13 @@ def _field(thing: Thing, body: ResourceState, name: str) -> Value:
     return _NODE if any(type(item) is NodeLink for item in walk(value)) else value
 
 
+def changed(thing: Thing) -> tuple[str, ...]:
+    """The inputs of what was there before that are not as they were; nodes have new addresses where these moved."""
+    assert thing.original is not None  # Only what was there before can have changed.
+    names = {*thing.original.inputs, *thing.body.inputs}
+    return tuple(sorted(name for name in names if _field(thing, thing.original, name) != _field(thing, thing.body, name)))
+
+
 def difference(before: ResourceState, after: ResourceState, defaults: Mapping[str, Value]) -> tuple[str, ...]:
     """The inputs that are not as they were; one that is not given has its default."""
     old, new = {**defaults, **thawed(before.inputs)}, {**defaults, **thawed(after.inputs)}
