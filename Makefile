@@ -118,6 +118,11 @@ test-all: export PURVEY_TEST_FULL := 1
 test-all: .venv/.dev ## Every test, the long suites at full count with a fresh seed
 	@$(PYTEST) tests
 
+.PHONY: test-faults
+test-faults: export PURVEY_TEST_FULL := 1
+test-faults: .venv/.dev ## Kill, stop and fail runs at every point, with a fresh seed; under 90 minutes
+	@$(PYTEST) tests/fault
+
 .PHONY: fix
 fix: .venv/.dev ## Let the linter and the formatter mend what they can
 	@$(BIN)/ruff check --fix-only

@@ -38,6 +38,21 @@ def pytest_report_header() -> str:
     return f"{'full' if FULL else 'sample'} run, repeated with PURVEY_TEST_SEED={os.environ['PURVEY_TEST_SEED']}"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults were injected, and the seed; each that went wrong is a failure above."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    faults = sum(
+        value
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == "faults"
+    )
+    if faults:
+        seed = os.environ["PURVEY_TEST_SEED"]
+        terminalreporter.write_line(f"{faults} faults injected, each followed by a resume alone; PURVEY_TEST_SEED={seed}")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test that takes `seed` one seed for each of its trials; the seed is in the test's name."""
     if "seed" not in metafunc.fixturenames:

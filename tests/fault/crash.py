@@ -65,6 +65,7 @@ class Stage:
         folder.mkdir()
         self.folder = folder
         self.story = story
+        self.said = ""
         self.world = world.World(folder / "world.json")
         (folder / "main.py").write_text(PRELUDE + textwrap.dedent(story.script), encoding="utf-8")
         for act in story.before:
@@ -73,9 +74,10 @@ class Stage:
             self.world.fail(verb, name)
         self.runs = self._runs()
 
-    def play(self, act: Act, point: int = 0) -> str | None:
-        """How the run ended; None when it was killed at `point`."""
-        return ended(self.begin(act, **{points.VARIABLE: str(point or "")}))
+    def play(self, act: Act, point: int = 0, *, how: str = points.KILL) -> str | None:
+        """How the run ended; None when it was killed at `point`. What it told is then in `said`."""
+        result, self.said = heard(self.begin(act, **{how: str(point or "")}))
+        return result
 
     def begin(self, act: Act, **variables: str) -> subprocess.Popen[str]:
         """A process that plays one verb, with more in its environment."""
@@ -130,11 +132,16 @@ class Stage:
 
 def ended(child: subprocess.Popen[str]) -> str | None:
     """How a process's run ended; None when the process was killed."""
-    told, errors = child.communicate(timeout=120)
+    return heard(child)[0]
+
+
+def heard(child: subprocess.Popen[str]) -> tuple[str | None, str]:
+    """How a process's run ended (None when the process was killed), and what it told meanwhile."""
+    result, told = child.communicate(timeout=120)
     if child.returncode == -signal.SIGKILL:
-        return None
-    assert child.returncode == 0, errors
-    return told
+        return None, told
+    assert child.returncode == 0, told
+    return result, told
 
 
 def undisturbed(folder: Path, story: Story) -> Ending:
@@ -142,6 +149,19 @@ def undisturbed(folder: Path, story: Story) -> Ending:
     stage = Stage(folder, story)
     result = stage.play(story.act)
     assert result == story.result
+    return stage.ending(result)
+
+
+def failed_at(folder: Path, story: Story, point: int) -> Ending | None:
+    """How the story ends when a write or a call fails at `point`, and is resumed; None when it ends before that point."""
+    stage = Stage(folder, story)
+    result = stage.play(story.act, point, how=points.FAIL)
+    if points.MARK not in stage.said:
+        return None
+    for _ in range(3):
+        if result in ("state.write_failed", "kept", "parked", "interrupted", "partial"):
+            result = stage.go_on()
+    assert result is not None
     return stage.ending(result)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.fault.crash import POINTS_MAX, Act, Ending, Story, killed_at, require_same, undisturbed
+from tests.fault.crash import POINTS_MAX, Act, Ending, Stage, Story, failed_at, killed_at, require_same, undisturbed
 
 LAYERS = """
 @stack
@@ -92,18 +93,47 @@ def endings() -> dict[str, Ending]:
     return {}
 
 
+Record = Callable[[str, object], None]
+"""Notes a figure of a test, for the sum at the end of the suite."""
+
+
+def _points(seed: int, sample: int) -> list[int]:
+    """Every point, or a sample of them."""
+    if os.environ.get("PURVEY_TEST_FULL"):
+        return list(range(1, POINTS_MAX))
+    return sorted(random.Random(seed).sample(range(1, 40), sample))
+
+
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.trials(sample=1, full=1)
-def test_a_killed_run_ends_as_if_left_alone(name: str, tmp_path: Path, seed: int) -> None:
+def test_a_killed_run_ends_as_if_left_alone(name: str, tmp_path: Path, seed: int, record_property: Record) -> None:
     """The world equals that of an undisturbed run, no effect happened twice, and the record is sound."""
     story = STORIES[name]
     expected = undisturbed(tmp_path / "undisturbed", story)
-    chosen = range(1, POINTS_MAX)
-    if not os.environ.get("PURVEY_TEST_FULL"):
-        chosen = sorted(random.Random(seed).sample(range(1, 40), 4))  # type: ignore[assignment]
-
-    for point in chosen:
+    for point in _points(seed, 4):
         ending = killed_at(tmp_path / f"killed-at-{point}", story, point)
         if ending is None:
             break
+        record_property("faults", 1)
         require_same(ending, expected, f"{name}, killed at point {point}")
+
+
+@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.trials(sample=1, full=1)
+def test_a_failing_run_ends_whole_or_undone(name: str, tmp_path: Path, seed: int, record_property: Record) -> None:
+    """A full disk, or a connection that is cut before or after the effect: in the end the world is as wanted, or as before.
+
+    Nothing is half done, nothing is there twice, and nothing is there that is not recorded.
+    """
+    story = STORIES[name]
+    expected = undisturbed(tmp_path / "undisturbed", story)
+    untouched = Stage(tmp_path / "untouched", story).world.visible()
+
+    for point in _points(seed, 3):
+        ending = failed_at(tmp_path / f"failed-at-{point}", story, point)
+        if ending is None:
+            break
+        record_property("faults", 1)
+        where = f"{name}, failing at point {point}, ended {ending.result}"
+        assert ending.result in ("succeeded", "undone"), where
+        assert ending.objects in (expected.objects, untouched), where

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.fault.crash import POINTS_MAX, Act, Stage, Story, ended, require_same, undisturbed
+from tests.fault.test_kill import Record
 from tests.support import points
 from tests.support.child import HASTY
 
@@ -41,7 +42,7 @@ STORIES = {
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.trials(sample=1, full=1)
 def test_a_sleeper_that_was_followed_does_no_harm(
-    name: str, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch, record_property: Record
 ) -> None:  # fmt: skip
     """The world equals that of an undisturbed run, no effect happened twice, and what the sleeper would write is refused."""
     story = STORIES[name]
@@ -66,6 +67,7 @@ def test_a_sleeper_that_was_followed_does_no_harm(
             assert told in ("parked", story.result)
             result = stage.go_on()
 
+        record_property("faults", 1)
         where = f"{name}, asleep at point {point}, which then said {told}"
         assert told in ("state.fenced", "state.lease_lost", "state.nothing_to_resume", "parked", story.result), where
         require_same(stage.ending(result), expected, where)

@@ -16,6 +16,7 @@ from pathlib import Path
 from purvey import Session
 from purvey._apply import perform as performing
 from purvey._base.clock import SystemClock
+from purvey._base.event import Event, Message
 from purvey._session.target import Target
 from purvey._state import lease as leases
 from purvey._state.history import RunHistory
@@ -37,7 +38,7 @@ def main() -> None:
     hasty = os.environ.get(HASTY)
     if hasty:
         _shorten_leases(float(hasty))
-    session = Session(Path(folder), clock=SystemClock() if hasty else VirtualClock(time.time(), seed=None))
+    session = Session(Path(folder), observer=_Told(), clock=SystemClock() if hasty else VirtualClock(time.time(), seed=None))
     try:
         run = _perform(session, verb, Path(folder) / "main.py", parameters)
     except StateError as error:
@@ -46,6 +47,15 @@ def main() -> None:
         sys.stdout.write(f"{error.code}: {error.detail}")
     else:
         sys.stdout.write(run.result)
+
+
+class _Told:
+    """Tells on standard error what a person would read."""
+
+    def on(self, event: Event, /) -> None:
+        """Tell it."""
+        if isinstance(event, Message):
+            sys.stderr.write(f"{event.text}\n")
 
 
 def _shorten_leases(seconds: float) -> None:

@@ -35,14 +35,14 @@ class _Effect:
         self.call = call
 
     def __enter__(self) -> World:
-        points.reached()
+        points.called(f"before the {self.verb} in the world")
         self.call.check_lease()
         _raise(self.world, self.verb, self.name, after=False)
         return self.world
 
     def __exit__(self, *failed: object) -> None:
         if failed[0] is None:
-            points.reached()
+            points.called(f"after the {self.verb} in the world")
             _raise(self.world, self.verb, self.name, after=True)
 
 
@@ -344,7 +344,7 @@ class ProbeProvider(Provider[Any]):
 
     async def create(self, call: Call, want: Any) -> Outcome:
         """Look; a fault of the verb ``check`` with the code ``timeout`` is "not yet"."""
-        points.reached()
+        points.called("in a check")
         world = here()
         fault = world.fault("check", _name(call))
         if fault is None:

@@ -1,7 +1,11 @@
-"""Points at which a child process dies, or falls asleep: before and after every journal write and every effect.
+"""Points at which a child process dies, falls asleep or fails: before and after every journal write and every effect.
 
-The variable ``PURVEY_TEST_KILL_AT`` names the number of the point, counted from 1, at which the process kills itself with
-SIGKILL. Nothing in the package knows of it: the journal is wrapped here, and the tests' own kinds call `reached`.
+A variable names the number of the point, counted from 1: `KILL` ends the process with SIGKILL, `ASLEEP` stops it with SIGSTOP
+until somebody sends SIGCONT, `FAIL` lets the write or the call fail there. Nothing in the package knows of it: the journal is
+wrapped here, and the tests' own kinds call `reached`.
+
+A write that fails is a full disk: from then on every write fails. A call that fails is a cut connection: nobody knows whether
+it had its effect, which depends on whether the point is before or after.
 """
 
 from __future__ import annotations
@@ -13,19 +17,44 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-VARIABLE = "PURVEY_TEST_KILL_AT"
+from purvey._state.record import Begun, Record
+from purvey.errors import ProviderError, StateError
+
+KILL = "PURVEY_TEST_KILL_AT"
 ASLEEP = "PURVEY_TEST_STOP_AT"
-"""The same for SIGSTOP: the process sleeps until somebody sends SIGCONT."""
+FAIL = "PURVEY_TEST_FAIL_AT"
+
+MARK = "at the point: "
+"""What is told on standard error goes with this."""
 
 _numbers = itertools.count(1)
+_full: list[bool] = []
 
 
-def reached() -> None:
-    """Die, or fall asleep, if this is the point."""
-    number = next(_numbers)
-    for variable, sent in ((VARIABLE, signal.SIGKILL), (ASLEEP, signal.SIGSTOP)):
-        if os.environ.get(variable) == str(number):
+def reached(label: str) -> bool:
+    """Die, or fall asleep, if this is the point; True if this is where something is to fail.
+
+    Args:
+        label: What the point is, for people; told on standard error before anything happens.
+    """
+    number = str(next(_numbers))
+    for variable, sent in ((KILL, signal.SIGKILL), (ASLEEP, signal.SIGSTOP), (FAIL, None)):
+        if os.environ.get(variable) == number:
+            os.write(2, f"{MARK}{label}\n".encode())
+            if sent is None:
+                return True
             os.kill(os.getpid(), sent)
+    return False
+
+
+def called(label: str) -> None:
+    """A point before or after a call.
+
+    Raises:
+        ProviderError: an ambiguous one, if this is where something is to fail.
+    """
+    if reached(label):
+        raise ProviderError("unavailable", "The connection was cut", may_exist=True)
 
 
 def wrap_journal() -> None:
@@ -38,19 +67,34 @@ def wrap_journal() -> None:
 
 def _awaited(method: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
     @functools.wraps(method)
-    async def wrapped(*args: Any) -> None:
-        reached()
-        await method(*args)
-        reached()
+    async def wrapped(journal: Any, *records: Record) -> None:
+        _written(f"before {_named(records)} is on disk")
+        await method(journal, *records)
+        _written(f"after {_named(records)} is on disk")
 
     return wrapped
 
 
 def _called(method: Callable[..., None]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def wrapped(*args: Any) -> None:
-        reached()
-        method(*args)
-        reached()
+    def wrapped(journal: Any, *records: Record) -> None:
+        _written(f"before {_named(records)} is on disk")
+        method(journal, *records)
+        _written(f"after {_named(records)} is on disk")
 
     return wrapped
+
+
+def _written(label: str) -> None:
+    if reached(label):
+        _full.append(True)
+    if _full:
+        raise StateError("state.write_failed", "The store cannot be written", detail="The disk is full.")
+
+
+def _named(records: tuple[Record, ...]) -> str:
+    return ", ".join(f"`{type(record).__name__.lower()}`{_verb(record)}" for record in records)
+
+
+def _verb(record: Record) -> str:
+    return f" of the {record.verb}" if isinstance(record, Begun) else ""

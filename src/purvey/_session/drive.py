@@ -140,6 +140,8 @@ class Drive:
 
             async def write(*records: Record) -> None:
                 """Make records durable, as long as the lease is ours: every effect begins with one."""
+                if not records:
+                    return
                 lease.check()
                 await journal.write(*(cleaned(record, parts.redactor) for record in records))
 
