@@ -26,6 +26,7 @@ from purvey._plan.plan import Change, Plan
 from purvey._rehearse.finding import Rehearsal
 from purvey._state.history import RunHistory
 from purvey._state.record import ResourceState, thawed
+from purvey._state.store import StoreFacts
 from purvey._state.tag_out import TagOut
 from purvey.errors import Problems, PurveyError
 
@@ -42,6 +43,7 @@ OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "
 EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "detail", "undoes")
 REHEARSED: Final = ("operation", "address", "verb", "stage", "restored")
 FINDING: Final = ("what", "address", "why", "source", "fix", "after")
+STORE: Final = ("location", "estate", "key_id", "stacks", "objects", "in_doubt", "tags")
 TAG: Final = ("address", "reason", "user", "host", "released_by")
 OBJECT: Final = (
     "address", "kind", "generation", "id", "name", "needs", "container", "protect", "retain", "adopted", "skipped",
@@ -188,6 +190,16 @@ def object_document(item: ResourceState) -> Document:
 def tags_document(tags: Sequence[TagOut]) -> list[Document]:
     """Tags on objects that no run may touch, oldest first."""
     return [{"format": FORMAT} | _fields(tag, TAG) | {"at": timestamp(tag.at)} for tag in tags]
+
+
+def store_document(facts: StoreFacts) -> Document:
+    """A store at a glance."""
+    return {"format": FORMAT} | _fields(facts, STORE)
+
+
+def verdict_document(found: Sequence[str]) -> Document:
+    """Whether a store is sound, and what is wrong with it."""
+    return {"format": FORMAT, "sound": not found, "found": list(found)}
 
 
 def graph_document(graph: Graph, actions: Mapping[str, str]) -> Document:

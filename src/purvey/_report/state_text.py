@@ -9,6 +9,7 @@ from purvey._base.value import Value
 from purvey._report.style import Page, Span, bold, dim
 from purvey._report.values import shown
 from purvey._state.record import ResourceState, thawed
+from purvey._state.store import StoreFacts
 from purvey._state.tag_out import TagOut
 
 
@@ -37,6 +38,18 @@ def tags_page(tags: Sequence[TagOut]) -> Page:
     width = max(len(tag.address) for tag in tags)
     for tag in tags:
         page.add(tag.address.ljust(width), "  ", dim(f"{timestamp(tag.at)} {tag.user}@{tag.host}"), f"  {tag.reason}")
+    return page
+
+
+def store_page(facts: StoreFacts) -> Page:
+    """A store at a glance."""
+    page = Page()
+    page.add(bold(facts.location))
+    told = {
+        "estate": facts.estate, "key": facts.key_id, "stacks": ", ".join(facts.stacks) or "none",
+        "objects": str(facts.objects), "in doubt": str(facts.in_doubt), "tagged out": str(facts.tags),
+    }  # fmt: skip
+    _table(page, {key: Span(value) for key, value in told.items()})
     return page
 
 

@@ -16,6 +16,7 @@ from purvey._session.signature import StackSignature
 from purvey._session.target import Target
 from purvey._state.history import RunHistory
 from purvey._state.record import ResourceState
+from purvey._state.store import StoreFacts
 from purvey._state.tag_out import TagOut
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Session",
     "Settings",
     "StackSignature",
+    "StoreFacts",
     "TagOut",
     "Target",
 ]

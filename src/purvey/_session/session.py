@@ -19,6 +19,7 @@ from purvey._script.load import check_parameters, load_script
 from purvey._session import records as edits
 from purvey._session import saved
 from purvey._session.editing import Editing
+from purvey._session.keeping import Keeping
 from purvey._session.reading import Reading
 from purvey._session.settings import given_values
 from purvey._session.target import Target
@@ -26,7 +27,7 @@ from purvey._session.workshop import stack_key
 from purvey._state.history import RunHistory
 
 
-class Session(Reading, Editing):
+class Session(Reading, Editing, Keeping):
     """The verbs of purvey on one project; see `Project` for how it is made."""
 
     def apply(

@@ -49,6 +49,28 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     changes: int
 
 
+class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A store at a glance.
+
+    Attributes:
+        location: Where it is.
+        estate: The id made with it.
+        key_id: 16 hexadecimal digits that tell its key from others.
+        stacks: Every stack that ever had a run, as ``name/environment``.
+        objects: How many objects are recorded, of all stacks.
+        in_doubt: How many operations have begun and not ended.
+        tags: How many objects are tagged out.
+    """
+
+    location: str
+    estate: str
+    key_id: str
+    stacks: tuple[str, ...]
+    objects: int
+    in_doubt: int
+    tags: int
+
+
 class Keys(Protocol):
     """Where the keys of stores are."""
 
