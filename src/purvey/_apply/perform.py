@@ -226,8 +226,10 @@ class Performer:
         if kind.secrets:
             inputs = sealed_copies(self.parts.masked_inputs(node), values, self.parts.sealer)
         options = node.options
+        before = self.parts.state.latest(node.address)
         return ResourceState(
             address=node.address, kind=node.kind, generation=generation, id="", name=name, inputs=inputs, digest=node.digest,
+            home=before.home if before is not None else "",
             needs=node.needs, container=node.container, protect=options.protect, retain=options.retain, source=node.source,
             version=kind.version, run=self.parts.run, ignore=options.ignore,
             replace_when=resolve(options.replace_when, self.parts.masked_link, self.parts.mask),

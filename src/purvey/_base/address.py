@@ -64,3 +64,9 @@ def kind_of(address: str) -> str:
 def full(stack: str, address: str) -> str:
     """The address in the whole estate; `stack` is ``name/environment``."""
     return f"{stack}::{address}"
+
+
+def parted(address: str) -> tuple[str, str]:
+    """The stack (empty where it is not named) and the address inside it; the inverse of `full`."""
+    stack, separator, inside = address.partition("::")
+    return (stack, inside) if separator and "::" in inside else ("", address)

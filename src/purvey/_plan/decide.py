@@ -60,6 +60,7 @@ class Decider:
         self.settled: dict[str, ResourceState] = {}
         self.touched: set[str] = set()
         self.moved: dict[str, str] = {}
+        self._renamed: dict[str, str] = {}
         self.skipped: dict[str, None] = {}
         self._missing: dict[str, Node] = {}
         self.restated: dict[str, Node] = {}
@@ -116,11 +117,16 @@ class Decider:
         self.skipped[node.address] = None
         before = self.state.latest(node.options.moved_from) if record is None and node.options.moved_from else None
         if before is not None:
-            self.moved[node.address] = node.options.moved_from
+            self._move(node)
         if record is not None:
             self.settled[node.address] = record
         else:
             self._missing[node.address] = node
+
+    def _move(self, node: Node) -> None:
+        """Note that the node's object is recorded under its former address."""
+        self.moved[node.address] = node.options.moved_from
+        self._renamed[node.options.moved_from] = node.address
 
     def _weigh(self, node: Node, kind: Kind, record: ResourceState | None, *, upstream: bool) -> None:
         """The whole decision, for a node that may change."""
@@ -128,7 +134,7 @@ class Decider:
         if record is None and node.options.moved_from:
             record = self.state.latest(node.options.moved_from)
             if record is not None:
-                self.moved[address] = node.options.moved_from
+                self._move(node)
         self._saw_secret = False
         inputs = {name: resolve(value, self.link, self.secret) for name, value in node.inputs.items()}
         if self._saw_secret:
@@ -183,7 +189,10 @@ class Decider:
         """A node that is not recorded: new, or there already."""
         found = self.found.get(node.address)
         if isinstance(found, Present) and node.options.adopt:
-            recorded = Recorded({**found.values, **{k: v for k, v in inputs.items() if k not in found.values}}, {})
+            recorded = Recorded(
+                {**found.values, **{k: v for k, v in inputs.items() if k not in found.values}},
+                self._outputs(node, kind, inputs, "adopt", None),
+            )
             usual = {name: kind.default(name) for name in found.values if name in kind.inputs}
             changes = kind.provider.diff(kind, {**usual, **inputs}, recorded, found.values).changes
             return self._make(node, kind, inputs, "adopt", None, changes, cause="it exists already")
@@ -224,7 +233,7 @@ class Decider:
     def _diff(self, node: Node, kind: Kind, record: ResourceState, inputs: dict[str, Value], seen: Observed | None) -> Diff:
         before = thawed(record.inputs)
         if self.moved:
-            before = readdressed(before, {was: now for now, was in self.moved.items()})
+            before = readdressed(before, self._renamed)
         recorded = Recorded(before, thawed(record.outputs))
         values = seen.values if isinstance(seen, Present) else {}
         dropped = {name: kind.default(name) for name in record.inputs if name not in inputs and name in kind.inputs}

@@ -37,6 +37,7 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
         ScriptError: ``script.claim`` if two nodes occupy one thing.
     """
     decide_all(graph, decider)
+    _require_left(graph, decider)
     gone, forgotten = _gone(graph, decider)
     gaps = _gaps(decider, gone)
     operations = forward(decider.decisions, graph.nodes, decider.touched, decider.state, gaps)
@@ -93,6 +94,24 @@ def _gone(graph: Graph, decider: Decider) -> tuple[dict[Key, ResourceState], set
         if resource.retain or _leaves_nothing(resource, decider) or _goes_with(resource, addresses, decider)
     }
     return gone, forgotten
+
+
+def _require_left(graph: Graph, decider: Decider) -> None:
+    """Stop if a node takes over the object of an address at which another node is declared.
+
+    Raises:
+        ScriptError: ``script.moved_from_declared``.
+    """
+    for address, was in decider.moved.items():
+        if was in graph.nodes:
+            raise ScriptError(
+                "script.moved_from_declared",
+                "Two nodes want one recorded object",
+                detail=f"{address} says it was {was}, and {was} is still declared ({graph.nodes[was].source}).",
+                hint="Give the new node at the former address another name, or remove `moved_from`.",
+                address=address,
+                source=graph.nodes[address].source,
+            )
 
 
 def _freed(gone: Mapping[Key, ResourceState], gaps: AbstractSet[str]) -> list[Key]:

@@ -206,11 +206,15 @@ class Drive:
             state = store.load(self.stack)
             records = work(state, self.clock.now())
             journal = store.open_journal(self.stack, run_id, lease.fence)
-            opened = Opened(at=self.clock.now(), verb="state", purvey=VERSION, user=user_name(), machine=platform.node())
-            journal.write_now(opened, *records, Closed(at=self.clock.now(), result="succeeded"))
+            journal.write_now(*self.edit(records))
             for record in records:
                 state.apply(record)
             return state
+
+    def edit(self, records: Sequence[Record]) -> list[Record]:
+        """`records` as the whole story of one edit."""
+        opened = Opened(at=self.clock.now(), verb="state", purvey=VERSION, user=user_name(), machine=platform.node())
+        return [opened, *records, Closed(at=self.clock.now(), result="succeeded")]
 
     def _supersede(self, store: Store, row: RunRow | None, run_id: str, fence: int) -> None:
         """Mark the unfinished run before this one: it can then be neither resumed nor undone."""

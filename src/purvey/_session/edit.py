@@ -1,25 +1,21 @@
-"""Edits of the record that the user asks for: move, forget, settle, import. The world is not touched."""
+"""Edits of the record that the user asks for: move, forget, settle, hand over. The world is not touched."""
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import ExitStack, closing
 
 import msgspec
 
-from purvey._apply.call import physical_name
-from purvey._apply.request import Request
-from purvey._apply.stage import prepare
 from purvey._base.address import split
-from purvey._graph import Node
-from purvey._plan.plan import Plan
+from purvey._base.clock import ulid
 from purvey._session import records as edits
 from purvey._session.drive import Drive
+from purvey._state import handing
 from purvey._state.moving import moved
 from purvey._state.record import Begun, Failed, Noted, Record, ResourceState, Succeeded
 from purvey._state.state import State
 from purvey._state.store import Store
-from purvey.errors import ProviderError, ScriptError, StateError
-from purvey.providers import NotKnownError, Present
+from purvey.errors import ScriptError, StateError
 
 
 def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
@@ -31,10 +27,34 @@ def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
         if state.latest(to) is not None:
             raise StateError("state.address_taken", "There is an object at the new address", detail=f"{to} is recorded.")
         if split(to)[1] != found.kind:
-            raise ScriptError("script.other_kind", "The new address is of another kind", detail=f"{address} is a {found.kind}.")
+            raise _other_kind(address, found.kind)
         return [*moved(state, found, to, now)]
 
     return edits.find(drive.note(store, work), to)
+
+
+def hand_over(drive: Drive, store: Store, address: str, to_stack: str, to: str) -> ResourceState:
+    """Give an object, and everything in it, to another stack; at no moment do both have it, or none.
+
+    Both leases are held, the first in alphabetical order first, so that two who want the same pair never wait for each other.
+    """
+    runs = {stack: ulid(drive.clock) for stack in (drive.stack, to_stack)}
+    with closing(store), ExitStack() as held:
+        leases = {stack: held.enter_context(store.hold(stack, runs[stack])) for stack in sorted(runs)}
+        source, target = store.load(drive.stack), store.load(to_stack)
+        found = edits.find(source, address)
+        if split(to)[1] != found.kind:
+            raise _other_kind(address, found.kind)
+        moves = handing.hand_over((drive.stack, source), (to_stack, target), address, to, drive.clock.now())
+        journals = {stack: store.open_journal(stack, runs[stack], leases[stack].fence) for stack in runs}
+        store.write_together(
+            (journals[drive.stack], drive.edit(moves.leaving)), (journals[to_stack], drive.edit(moves.arriving))
+        )
+        return moves.arriving[0].state or found
+
+
+def _other_kind(address: str, kind: str) -> ScriptError:
+    return ScriptError("script.other_kind", "The new address is of another kind", detail=f"{address} is a {kind}.")
 
 
 def _require_settled(state: State, address: str) -> None:
@@ -90,57 +110,3 @@ def _settled(operation: str, object_id: str, begun: Begun, now: float, *, happen
     made = begun.prior if begun.verb == "undo" else None if begun.verb == "delete" else begun.node
     state = msgspec.structs.replace(made, id=object_id or made.id or made.name) if made is not None else None
     return Succeeded(at=now, operation=operation, address=node.address, generation=node.generation, state=state)
-
-
-def adopt(drive: Drive, request: Request, address: str) -> ResourceState:
-    """Record an object that exists already under a node that the script declares."""
-    store = drive.store()
-    found = asyncio.run(_look(drive, store, request, address))
-
-    def work(_: State, now: float) -> list[Record]:
-        return [Noted(at=now, what="imported", address=address, generation=found.generation, state=found)]
-
-    drive.note(store, work)
-    return found
-
-
-async def _look(drive: Drive, store: Store, request: Request, address: str) -> ResourceState:
-    state = store.load(drive.stack)
-    if state.latest(address) is not None:
-        raise StateError("state.address_taken", "The node is recorded already", detail=address)
-    parts = drive.parts(store, "", state)
-    ready = await prepare(parts, request, {}, edits.outputs_of(store))
-    node = ready.graph.nodes.get(address)
-    if node is None:
-        raise ScriptError("script.unknown_address", "The script does not declare such a node", detail=address)
-    plan: Plan = ready.plan
-    kind = parts.kinds.get(node.kind)
-    generation = parts.next_generation(address)
-    name = physical_name(parts.estate, parts.stack, address, generation)
-    try:
-        want = parts.view(kind, address, parts.opened_inputs(node))
-        seen = await kind.provider.find(parts.call(address, name), want)
-    except NotKnownError as error:
-        raise _not_known(node) from error
-    if not isinstance(seen, Present):
-        raise ProviderError("not_found", "Nothing is there under the node's identity", detail=f"{address} in {plan.stack}")
-    wished = parts.masked_inputs(node)
-    inputs = {**wished, **parts.found_inputs(kind, seen.values, wished)}
-    outputs = parts.at_rest(kind, {key: item for key, item in seen.values.items() if key in kind.outputs})
-    return ResourceState(
-        address=address, kind=node.kind, generation=generation, id=seen.id, name=name, inputs=inputs, outputs=outputs,
-        needs=node.needs, container=node.container, protect=node.options.protect, source=node.source, version=kind.version,
-        adopted=True,
-    )  # fmt: skip
-
-
-def _not_known(node: Node) -> ScriptError:
-    return ScriptError(
-        "script.not_known",
-        "The node uses what is not known yet",
-        detail=f"What {node.address} is looked for by comes from an object that is not recorded: one of "
-        f"{', '.join(node.needs) or 'its inputs'}.",
-        hint="Import or apply what it needs first.",
-        address=node.address,
-        source=node.source,
-    )

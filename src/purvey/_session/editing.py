@@ -10,7 +10,7 @@ from typing import Any
 from purvey._graph import ALL, Selection
 from purvey._plan.plan import Plan
 from purvey._script.load import load_script
-from purvey._session import edit, saved
+from purvey._session import edit, importing, saved
 from purvey._session import records as edits
 from purvey._session.project import Project
 from purvey._session.settings import given_values
@@ -18,7 +18,7 @@ from purvey._session.target import Target
 from purvey._session.workshop import stack_key, user_name
 from purvey._state.record import ResourceState
 from purvey._state.tag_out import TagOut
-from purvey.errors import StateError
+from purvey.errors import ScriptError, StateError
 
 
 class Editing(Project):
@@ -28,6 +28,25 @@ class Editing(Project):
         """Give an object another address, so that renaming its node is no replacement."""
         store, stack, root = self._resolve(target)
         return edit.move(self._drive(self.settings(target.script), stack, root), store, address, to)
+
+    def state_hand_over(self, target: Target, address: str, to_stack: str, *, to: str = "") -> ResourceState:
+        """Give an object, and what lives in it, to another stack of this store; the world is not touched.
+
+        Args:
+            target: The stack that has it.
+            address: The object.
+            to_stack: The name of the stack that gets it, or ``name/environment`` where that is not this one's.
+            to: Its address there; by default the same.
+
+        Raises:
+            StateError: ``state.torn_apart``, ``state.address_taken``, ``state.busy`` for either stack.
+        """
+        store, stack, root = self._resolve(target)
+        name, _, env = to_stack.partition("/")
+        there = stack_key(name, env or stack.rpartition("/")[2])
+        if there == stack:
+            raise ScriptError("script.same_stack", "The object is in that stack already", detail=f"{address} is in {stack}.")
+        return edit.hand_over(self._drive(self.settings(target.script), stack, root), store, address, there, to or address)
 
     def state_remove(self, target: Target, address: str) -> ResourceState:
         """Forget an object and leave it in the world."""
@@ -51,7 +70,7 @@ class Editing(Project):
         settings = self.settings(script)
         loaded = load_script(script, function)
         request = self._request(settings, env, loaded, given_values(script, env, parameters or {}))
-        return edit.adopt(self._drive(settings, stack_key(loaded.stack.name, env), loaded.root), request, address)
+        return importing.record(self._drive(settings, stack_key(loaded.stack.name, env), loaded.root), request, address)
 
     def tag_out(self, target: Target, address: str, reason: str) -> TagOut:
         """Hang up a tag on an object: no run touches it until the tag is taken off; one that is under way included.

@@ -76,6 +76,9 @@ class Adapter(Protocol):
     def commit(self, writes: Sequence[Write]) -> None:
         """Make every write durable, and set `error` on each that could not be; MUST NOT raise for those."""
 
+    def commit_whole(self, writes: Sequence[Write]) -> None:
+        """Make every write durable in one transaction, or none of them and raise."""
+
     def close(self) -> None:
         """Give the connection back."""
 
@@ -259,6 +262,28 @@ class Journal:
         """
         if isinstance(write.error, StateError) and write.error.code != "state.tagged_out":
             self._failure = write.error
+
+
+def write_together(writer: Writer[Any], parts: Sequence[tuple[Journal, Sequence[Record]]]) -> None:
+    """Return when the records of several journals are durable: all of them, or none if it raises.
+
+    Args:
+        writer: The writer of all the journals.
+        parts: Each journal with its records.
+
+    Raises:
+        StateError: As `Journal.write`, for whichever journal it is.
+    """
+    writes = [Write(journal, tuple(records)) for journal, records in parts]
+
+    def work(adapter: Adapter) -> None:
+        """Commit, in the writer's thread and in turn with its other writes."""
+        refused = next((write for write in writes if write.journal.refuses(write)), None)
+        if refused is not None and refused.error is not None:
+            raise refused.error
+        adapter.commit_whole(writes)
+
+    writer.run(work)
 
 
 def _encoded(record: Record) -> bytes:

@@ -1,4 +1,7 @@
-"""Gives an object another address, and lets everything that refers to it follow. Pure."""
+"""Gives an object another address, and lets everything that refers to it follow. Pure.
+
+Invariant: the cost of a move is that of the object and of what refers to it, whatever else is recorded.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,29 @@ from purvey._state.state import State
 def moved(state: State, old: ResourceState, to: str, now: float) -> list[Noted]:
     """The records that file an object under another address; the first is its own.
 
+    Each holds what was recorded before, so that an undo can put it back.
+
     Args:
         state: What is recorded.
         old: The object.
         to: Its new address, at which nothing is recorded.
         now: Seconds since the epoch.
     """
-    new = msgspec.structs.replace(old, address=to, generation=state.generations.get(to, 0) + 1)
+    generation = state.generations.get(to, 0) + 1
+    new = msgspec.structs.replace(old, address=to, generation=generation, home=home_after(old, to))
     records = [Noted(at=now, what="moved", address=to, generation=new.generation, state=new, was=old.address, prior=old)]
-    for other in state.resources.values():
-        if old.address in other.needs or other.container == old.address:
-            follower = _following(other, old.address, new)
-            records.append(
-                Noted(at=now, what="refreshed", address=other.address, generation=other.generation, state=follower, prior=other)
-            )
+    for other in state.dependants(old.address):
+        follower = _following(other, old.address, new)
+        records.append(
+            Noted(at=now, what="refreshed", address=other.address, generation=other.generation, state=follower, prior=other)
+        )
     return records
+
+
+def home_after(old: ResourceState, to: str) -> str:
+    """Where a moved object keeps its own files: where it did; empty where that is at its new address."""
+    home = old.home or old.address
+    return "" if home == to else home
 
 
 def _following(other: ResourceState, was: str, new: ResourceState) -> ResourceState:

@@ -43,6 +43,8 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         replace_when: The value whose change replaces it.
         ignore: Inputs whose drift is somebody else's business.
         skipped: Whether a later run was told to pass over it, so that the record may be behind the script.
+        home: The address whose folder holds the object's own files, where that is not its own: a moved object's first one;
+            with its stack, where that was another.
         follows: The generation of the container it lives in; for a kind that runs again when what it needs is replaced, of each
             of those.
     """
@@ -67,6 +69,7 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     ignore: tuple[str, ...] = ()
     skipped: bool = False
     follows: dict[str, int] = {}
+    home: str = ""
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="record"):
@@ -222,7 +225,7 @@ class Noted(Base, frozen=True, tag="noted"):
         address: The node.
         generation: Its generation.
         state: Its new record; None where it is forgotten, or where nothing of it changes.
-        was: The former address of a moved node.
+        was: The former address of a moved node; with its stack, in full, where that was another.
         detail: For a check: what it saw.
         ok: For a check: whether it passed.
         seconds: For a check: how long it took.

@@ -48,7 +48,7 @@ class State:
         generations: The highest generation that each address ever had.
     """
 
-    __slots__ = ("_latest", "generations", "in_doubt", "outputs", "reads", "resources")
+    __slots__ = ("_dependants", "_latest", "generations", "in_doubt", "outputs", "reads", "resources")
 
     def __init__(self, resources: Iterable[ResourceState] = ()) -> None:
         self.resources: dict[Key, ResourceState] = {}
@@ -57,6 +57,7 @@ class State:
         self.reads: tuple[str, ...] = ()
         self.generations: dict[str, int] = {}
         self._latest: dict[str, ResourceState] = {}
+        self._dependants: dict[str, dict[Key, None]] | None = None
         for state in resources:
             self._put(state)
 
@@ -73,6 +74,14 @@ class State:
         if len(self.resources) == len(self._latest):
             return []
         return [state for state in self.resources.values() if self._latest[state.address] is not state]
+
+    def dependants(self, address: str) -> list[ResourceState]:
+        """Every object that needs what is at `address`, or lives in it; the first question costs as much as there is."""
+        if self._dependants is None:
+            self._dependants = {}
+            for state in self.resources.values():
+                self._connect(state)
+        return [self.resources[key] for key in self._dependants.get(address, ())]
 
     def copy(self) -> State:
         """An independent state with the same content."""
@@ -126,14 +135,32 @@ class State:
             self.generations[address] = generation
 
     def _put(self, state: ResourceState) -> None:
-        self.resources[state.address, state.generation] = state
+        key = (state.address, state.generation)
+        if self._dependants is not None:
+            self._disconnect(key)
+            self._connect(state)
+        self.resources[key] = state
         newest = self._latest.get(state.address)
         if newest is None or newest.generation <= state.generation:
             self._latest[state.address] = state
         if state.generation > self.generations.get(state.address, 0):
             self.generations[state.address] = state.generation
 
+    def _connect(self, state: ResourceState) -> None:
+        assert self._dependants is not None  # Only called while it is kept.
+        for need in {*state.needs, state.container} - {"", state.address}:
+            self._dependants.setdefault(need, {})[state.address, state.generation] = None
+
+    def _disconnect(self, key: Key) -> None:
+        """Forget what the object at `key` refers to; the opposite of `_connect`."""
+        state = self.resources.get(key)
+        if self._dependants is None or state is None:
+            return
+        for need in {*state.needs, state.container} - {"", state.address}:
+            self._dependants[need].pop(key, None)
+
     def _drop(self, key: Key) -> None:
+        self._disconnect(key)
         self.resources.pop(key, None)
         if key[0] not in self._latest or self._latest[key[0]].generation != key[1]:
             return

@@ -6,7 +6,7 @@ change does not depend on how much is remembered. The snapshot is always the fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
@@ -145,6 +145,13 @@ class Store(Protocol):
 
     def open_journal(self, stack: str, run: str, fence: int) -> Journal:
         """A journal for the records of a run, under the lease with the number `fence`."""
+
+    def write_together(self, *parts: tuple[Journal, Sequence[Record]]) -> None:
+        """Return when the records of several journals of this store are durable: in one transaction, all of them or none.
+
+        Raises:
+            StateError: ``state.fenced`` if one of the journals has lost its lease, ``state.write_failed``.
+        """
 
     def acquire(self, stack: str, run: str, *, queue: bool = False) -> Lease:
         """The lease of a stack; with `queue` a place in the queue where it is not free, to be kept by asking again.

@@ -64,14 +64,29 @@ def show(*, words: tuple[str, ...], stack: str, env: str, function: str, as_json
     return 0
 
 
-@command.command(cls=Command, examples=(("purvey state mv shop.py files.File::motd files.File::greeting -e prod", ""),))
-@click.argument("words", nargs=-1, metavar="[SCRIPT] ADDRESS NEW_ADDRESS", shell_complete=complete.addresses)
+@command.command(
+    cls=Command,
+    examples=(
+        ("purvey state mv shop.py files.File::motd files.File::greeting -e prod", ""),
+        ("purvey state mv shop.py files.File::motd -e prod --to-stack web", "To another stack."),
+    ),
+)
+@click.argument("words", nargs=-1, metavar="[SCRIPT] ADDRESS [NEW_ADDRESS]", shell_complete=complete.addresses)
 @_ABOUT
-def mv(*, words: tuple[str, ...], stack: str, env: str, function: str) -> int:
+@click.option("--to-stack", default="", metavar="NAME[/ENV]", help="The stack that gets the object, and what lives in it.")
+@click.option("--to", default="", metavar="ADDRESS", help="With --to-stack: its address there; by default the same.")
+def mv(*, words: tuple[str, ...], stack: str, env: str, function: str, to_stack: str, to: str) -> int:
     """Give an object another address, so that renaming its node in the script replaces nothing.
 
-    `Options(moved_from=...)` in the script does the same for everybody who applies it.
+    `Options(moved_from=...)` in the script does the same for everybody who applies it. With --to-stack the object leaves for
+    another stack of this store, in one step, and everything that lives in it comes along.
     """
+    if to_stack:
+        target, (address,) = about(words, 1, stack, env, function)
+        moved = Session(target.script).state_hand_over(target, address, to_stack, to=to)
+        return said(f"{address} is now {moved.address} of {to_stack}. Move its node to that stack's script, then plan both.")
+    if to:
+        raise click.UsageError("--to goes with --to-stack; inside one stack give the new address after the old one.")
     target, (old, new) = about(words, 2, stack, env, function)
     Session(target.script).state_move(target, old, new)
     return said(f"{old} is now {new}. Rename the node in the script as well, then plan: nothing should be to do.")

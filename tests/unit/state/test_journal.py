@@ -40,6 +40,13 @@ class SlowDisk:
         else:
             self.batches.append([_name(write) for write in writes])
 
+    def commit_whole(self, writes: Sequence[Write]) -> None:
+        """As `commit`, or fail."""
+        self.commit(writes)
+        for write in writes:
+            if write.error is not None:
+                raise write.error
+
     def close(self) -> None:
         """Nothing to give back."""
 

@@ -226,3 +226,19 @@ def test_a_backup_is_a_store(store: SqliteStore, tmp_path: Path) -> None:
     with pytest.raises(StateError) as caught:
         store.backup(copy)
     assert caught.value.code == "state.backup_failed"
+
+
+def test_records_of_two_journals_become_durable_together(store: SqliteStore) -> None:
+    """Written together, the records of two stacks are all there; when one journal has lost its lease, none are."""
+    with kit.held(store) as one, kit.held(store, "RUN2", "web/dev") as two:
+        journals = [
+            store.open_journal(kit.STACK, "RUN1", one.fence), store.open_journal("web/dev", "RUN2", two.fence),
+            store.open_journal("web/dev", "RUN3", two.fence - 1),
+        ]  # fmt: skip
+        store.write_together((journals[0], [kit.opened()]), (journals[1], [kit.opened()]))
+        with pytest.raises(StateError) as caught:
+            store.write_together((journals[0], [kit.closed()]), (journals[2], [kit.opened()]))
+
+    assert caught.value.code == "state.fenced"
+    assert (store.records("RUN1"), store.records("RUN2")) == ([kit.opened()], [kit.opened()])
+    assert store.verify() == []

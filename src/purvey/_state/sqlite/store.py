@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 from purvey._base.clock import Clock
-from purvey._state.journal import Journal, Writer
+from purvey._state.journal import Journal, Writer, write_together
 from purvey._state.lease import HeldLease, Lease
 from purvey._state.mac import RowMac, key_id
 from purvey._state.record import OutputsSet, Record
@@ -106,6 +106,10 @@ class SqliteStore:
     def open_journal(self, stack: str, run: str, fence: int) -> Journal:
         """See `Store.open_journal`."""
         return Journal(self._writer, stack, run, fence)
+
+    def write_together(self, *parts: tuple[Journal, Sequence[Record]]) -> None:
+        """See `Store.write_together`."""
+        write_together(self._writer, parts)
 
     def acquire(self, stack: str, run: str, *, queue: bool = False) -> Lease:
         """See `Store.acquire`."""

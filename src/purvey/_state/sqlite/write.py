@@ -71,6 +71,14 @@ class SqliteAdapter:
             for write in writes:  # One was refused. Alone, it fails alone.
                 self.commit([write])
 
+    def commit_whole(self, writes: Sequence[Write]) -> None:
+        """See `Adapter.commit_whole`."""
+        try:
+            with transaction(self.connection):
+                self._write_all(writes)
+        except sqlite3.Error as error:
+            raise write_failed(self._path, error) from error
+
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
