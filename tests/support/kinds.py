@@ -64,7 +64,7 @@ class ThingProvider(Provider[Any]):
         with _Effect("create", call) as world, world.edited() as content:
             if key not in content["objects"]:
                 content["objects"][key] = {"name": name, "kind": want._kind.name, "token": call.token, **self.fields(want)}
-                content["objects"][key] |= {"revision": 1, "tag": call.name}
+                content["objects"][key] |= {"revision": 1, "tag": call.name, "mark": call.mark}
                 content["log"].append(f"create {name}")
         await call.identified(key)
         return self.outcome(key)
@@ -181,7 +181,8 @@ class TaggedProvider(TokenProvider):
         tagged = [key for key in named if objects[key].get("tag") == call.name]
         for key in (*tagged, *named):
             entry = objects[key]
-            return Present(key, {**self.outputs(key), **{name: entry[name] for name in FIELDS if name in entry}})
+            values = {**self.outputs(key), **{name: entry[name] for name in FIELDS if name in entry}}
+            return Present(key, values, owner=entry.get("mark", ""))
         return Absent()
 
 

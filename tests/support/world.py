@@ -64,7 +64,7 @@ class World:
 
     def visible(self) -> list[dict[str, Any]]:
         """What people would see of the objects: what differs from run to run (ids, tokens, counters) left out."""
-        hidden = {"token", "polls", "revision", "tag"}
+        hidden = {"token", "polls", "revision", "tag", "mark"}
         objects = self.objects
         names = {key: entry.get("name", key) for key, entry in objects.items()}
         shown = [{key: _named(item, names) for key, item in entry.items() if key not in hidden} for entry in objects.values()]

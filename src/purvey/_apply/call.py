@@ -21,7 +21,8 @@ class EngineCall:
     """See `purvey.providers.Call` for what each means to a provider."""
 
     __slots__ = (
-        "_folder", "_guard", "_host", "_identify", "_progress", "address", "clock", "id", "name", "run", "token", "undoes",
+        "_folder", "_guard", "_host", "_identify", "_progress", "address", "clock", "estate", "id", "name", "run", "token",
+        "undoes",
     )  # fmt: skip
 
     def __init__(
@@ -33,6 +34,7 @@ class EngineCall:
         host: Connector,
         name: str,
         run: str,
+        estate: str = "",
         object_id: str = "",
         token: str = "",
         undoes: str = "",
@@ -49,9 +51,15 @@ class EngineCall:
         self.undoes = undoes
         self.name = name
         self.run = run
+        self.estate = estate
         self._identify = identify
         self._progress = progress
         self._guard = guard
+
+    @property
+    def mark(self) -> str:
+        """Whose the object is, for its tags."""
+        return f"{self.estate}/{self.address}"
 
     @property
     def host(self) -> Connector:

@@ -9,6 +9,7 @@ import msgspec
 
 from purvey._apply.call import EngineCall, physical_name
 from purvey._apply.observe import read
+from purvey._apply.ownership import Owners, how_to_get
 from purvey._plan.guard import growth
 from purvey._state.moving import moved
 from purvey._state.record import Noted, ResourceState
@@ -110,8 +111,18 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     found = await kind.provider.find(parts.call(node.address, name), parts.view(kind, node.address, values))
     if not isinstance(found, Present):
         raise ProviderError("not_found", "What was to be adopted is gone", hint="Plan again: it will be created.")
+    owner = Owners(parts).of(node, found)
+    if owner:
+        raise ProviderError(
+            "conflict",
+            "What was to be adopted belongs to another",
+            detail=f"{found.id} belongs to {owner}.",
+            hint=how_to_get(owner, parts.estate, parts.stack),
+        )
     wanted = performer.wanted(node, kind, values, operation.generation, name)
-    record = msgspec.structs.replace(wanted, id=found.id, digest="", adopted=True, **_seen(parts, kind, wanted, found.values))
+    seen = _seen(parts, kind, wanted, found.values)
+    seen["outputs"] |= _expected(performer, node, kind, wanted)
+    record = msgspec.structs.replace(wanted, id=found.id, digest="", adopted=True, **seen)
     now = parts.clock.now()
     await performer.record(Noted(at=now, what="adopted", address=node.address, generation=operation.generation, state=record))
     return await _change(performer, operation, attempts, node, record)
@@ -124,6 +135,12 @@ def _seen(parts: Parts, kind: Kind, wanted: ResourceState, values: dict[str, Val
     outputs = parts.at_rest(kind, {name: value for name, value in values.items() if name in kept})
     usual = {name: kind.default(name) for name in found}  # What is not declared returns to it, so an undo must know better.
     return {"inputs": {**wanted.inputs, **parts.found_inputs(kind, found, {**usual, **wanted.inputs})}, "outputs": outputs}
+
+
+def _expected(performer: Performer, node: Node, kind: Kind, wanted: ResourceState) -> dict[str, Value]:
+    """Outputs whose difference is drift, as far as they follow from the wish: what is found must be compared with these."""
+    predicted = performer.decider({}).ask(kind.provider.predict, node.address, wanted.inputs, kind, {})
+    return {name: predicted[name] for name in kind.compared if name in predicted}
 
 
 def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:

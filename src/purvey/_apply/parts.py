@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from purvey._apply.call import EngineCall
 from purvey._apply.redacting import Redacting
-from purvey._base.address import full, split
+from purvey._base.address import full, parted, split
 from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, resolve, thaw, walk
 from purvey._secrets.redaction import Redactor
 from purvey._state.lease import Former
@@ -42,6 +42,7 @@ class Parts:
         observer: Sees every event.
         folder: Where this stack's objects keep their own files.
         estate: The store's id.
+        other_stacks: Reads what is recorded of the estate's other stacks.
 
     Attributes:
         guard: Called before each call of a provider; raises when the lease is lost.
@@ -51,6 +52,7 @@ class Parts:
     def __init__(
         self, *, stack: str, run: str, state: State, kinds: Registry, host: Connector, reader: Reader, sealer: Sealer,
         clock: Clock, observer: Observer, folder: Path, estate: str,
+        other_stacks: Callable[[], Mapping[str, State]] = dict,
     ) -> None:  # fmt: skip
         self.stack = stack
         self.run = run
@@ -66,6 +68,7 @@ class Parts:
         self.observer = Redacting(observer, self.redactor)
         self.folder = folder
         self.estate = estate
+        self.other_stacks = other_stacks
 
     def tell(self, event: Event) -> None:
         """Show `event` to the observer."""
@@ -190,7 +193,7 @@ class Parts:
         """The gate for one operation on the node at `address`."""
         return EngineCall(
             address=full(self.stack, address), clock=self.clock, folder=partial(self.object_folder, address), host=self.host,
-            name=name, run=self.run, guard=self.guard, **more,
+            name=name, run=self.run, estate=self.estate, guard=self.guard, **more,
         )  # fmt: skip
 
     def next_generation(self, address: str) -> int:
@@ -198,9 +201,12 @@ class Parts:
         return self.state.generations.get(address, 0) + 1
 
     def object_folder(self, address: str) -> str:
-        """Where the object at `address` keeps its own files."""
-        scope, kind, name = split(address)
-        return str(self.folder.joinpath(*scope.split("/"), kind, name))
+        """Where the object at `address` keeps its own files: one that was moved where it did before."""
+        record = self.state.latest(address)
+        stack, home = parted(record.home if record is not None and record.home else address)
+        folder = self.folder.parent.parent / stack if stack else self.folder
+        scope, kind, name = split(home)
+        return str(folder.joinpath(*scope.split("/"), kind, name))
 
 
 def _with_masked(value: Value, function: Callable[[Masked], Value]) -> Value:

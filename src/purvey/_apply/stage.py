@@ -10,6 +10,7 @@ import msgspec
 from purvey._apply.call import physical_name
 from purvey._apply.knowledge import OtherStacks, RunKnowledge
 from purvey._apply.observe import needs_reading, observe
+from purvey._apply.ownership import Owners, how_to_get
 from purvey._apply.parts import Parts
 from purvey._apply.probe import probe
 from purvey._apply.request import Request, StagePlan
@@ -71,7 +72,7 @@ async def prepare(
     findings = [
         *_unreadable_secrets(parts, graph),
         *disk(parts.folder),
-        *conflicts(plan, found),
+        *_conflicts(parts, graph, plan, found),
         *await _out_of_reach(parts, plan),
     ]
     findings += await look_around(plan, parts.kinds, _viewer(parts, decider), _caller(parts))
@@ -81,6 +82,14 @@ async def prepare(
         records=tuple(knowledge.records),
         reads=tuple(knowledge.reads),
         findings=_placed(graph, findings),
+    )
+
+
+def _conflicts(parts: Parts, graph: Graph, plan: Plan, found: Mapping[str, Observed]) -> list[Finding]:
+    """Objects in the way of what would be made, and those of others that would be adopted."""
+    owners = Owners(parts).among(graph, found)
+    return conflicts(
+        plan, found, {address: (owner, how_to_get(owner, parts.estate, parts.stack)) for address, owner in owners.items()}
     )
 
 

@@ -74,17 +74,26 @@ async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Ca
     return found
 
 
-def conflicts(plan: Plan, found: Mapping[str, Observed]) -> list[Finding]:
-    """Objects that exist already where the plan would create."""
-    return [
-        Finding(
-            change.address,
-            f"{found[change.address].id} exists already, and purvey did not make it",  # type: ignore[union-attr]
-            "Adopt it with Options(adopt=True), give the node another name, or remove the object.",
-        )
-        for change in plan.changes
-        if change.action == "create" and isinstance(found.get(change.address), Present)
-    ]
+def conflicts(plan: Plan, found: Mapping[str, Observed], owners: Mapping[str, tuple[str, str]]) -> list[Finding]:
+    """Objects that exist already where the plan would create, and those that it would adopt and are somebody else's.
+
+    Args:
+        plan: The plan.
+        found: What is there already, by address.
+        owners: For what belongs to another node, stack or estate: its owner, and how to get it from there.
+    """
+    findings: list[Finding] = []
+    for change in plan.changes:
+        seen = found.get(change.address)
+        if change.action not in ("create", "adopt") or not isinstance(seen, Present):
+            continue
+        if change.address in owners:
+            owner, fix = owners[change.address]
+            findings.append(Finding(change.address, f"{seen.id} exists already, and belongs to {owner}", fix))
+        elif change.action == "create":
+            fix = "Adopt it with Options(adopt=True), give the node another name, or remove the object."
+            findings.append(Finding(change.address, f"{seen.id} exists already, and purvey did not make it", fix))
+    return findings
 
 
 def disk(folder: Path) -> list[Finding]:

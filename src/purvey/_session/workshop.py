@@ -71,6 +71,7 @@ def make_parts(
     return Parts(
         stack=stack, run=run, state=state, kinds=registry, host=LocalConnector(), reader=Reader(root), sealer=sealer,
         clock=clock, observer=observer, folder=data_folder(settings, estate, stack), estate=estate,
+        other_stacks=lambda: {name: store.load(name) for name in store.stacks() if name != stack} if store is not None else {},
     )  # fmt: skip
 
 

@@ -22,10 +22,14 @@ RecoversBy = Literal["token", "name", "tag_at_create", "nothing"]
 
 
 class Present(msgspec.Struct, frozen=True):
-    """The object exists: its `id`, and the values of those inputs and outputs that can be read."""
+    """The object exists: its `id`, and the values of those inputs and outputs that can be read.
+
+    `owner` is the mark (see `Call.mark`) that `Provider.find` has read on it; empty where it has none, or cannot have one.
+    """
 
     id: str
     values: dict[str, Value]
+    owner: str = ""
 
 
 class Absent(msgspec.Struct, frozen=True):
@@ -105,6 +109,10 @@ class Call(Protocol):
     @property
     def undoes(self) -> str:
         """In `Provider.undo`, the token of the operation that is taken back; empty otherwise."""
+
+    @property
+    def mark(self) -> str:
+        """Whose the object is, ``estate/stack/environment::address``: a kind whose objects can carry tags writes it on each."""
 
     @property
     def name(self) -> str:

@@ -41,6 +41,7 @@ class PlainCall:
 
     Attributes:
         identified_ids: The ids that the provider made durable, oldest first.
+        mark: Whose the object is, as in the tags of a real run.
         told: The progress texts, oldest first.
     """
 
@@ -66,6 +67,7 @@ class PlainCall:
         self.undoes = undoes
         self.name = name
         self.run = run or ulid(self.clock)
+        self.mark = f"testtest/{address}"
         self.identified_ids: list[str] = []
         self.told: list[str] = []
 

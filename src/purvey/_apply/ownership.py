@@ -1,0 +1,97 @@
+"""Whose an object is that exists already: what purvey made or recorded elsewhere is not taken over.
+
+Two things tell: the mark that a kind has written on its object (`Call.mark`) and finds there (`Present.owner`), and the records
+of this estate. A mark of this very estate is believed only as far as its records agree: they know what was moved or forgotten
+since.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from purvey._base.address import full
+from purvey.providers import Present
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from purvey._apply.parts import Parts
+    from purvey._graph import Graph, Node
+    from purvey._state.record import ResourceState
+    from purvey._state.state import State
+    from purvey.providers import Observed
+
+Place = tuple[tuple[str, str], ...]
+"""What an object lives in, innermost first: kind and id of each container."""
+
+
+class Owners:
+    """Finds the owners of objects; reads the records of the other stacks once, and only when it is asked.
+
+    Args:
+        parts: The run's tools.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._known: dict[tuple[str, str], list[tuple[str, str, Place]]] | None = None
+
+    def of(self, node: Node, seen: Present) -> str:
+        """The full address of the object's owner, where that is not `node` itself; empty if nobody has it.
+
+        Args:
+            node: Who wants it.
+            seen: What was found under the node's identity.
+        """
+        parts = self._parts
+        if seen.owner and seen.owner.partition("/")[0] != parts.estate:
+            return seen.owner
+        mine = (parts.stack, node.address)
+        place = _place(parts.state, node.container)
+        for stack, address, where in self._records().get((node.kind, seen.id), ()):
+            if (stack, address) != mine and where == place:
+                return full(stack, address)
+        return ""
+
+    def among(self, graph: Graph, found: Mapping[str, Observed]) -> dict[str, str]:
+        """The owners of what was found, by the address of the node that wants it."""
+        owners = {address: self.of(graph.nodes[address], seen) for address, seen in found.items() if isinstance(seen, Present)}
+        return {address: owner for address, owner in owners.items() if owner}
+
+    def _records(self) -> dict[tuple[str, str], list[tuple[str, str, Place]]]:
+        if self._known is None:
+            self._known = {}
+            for stack, state in {**self._parts.other_stacks(), self._parts.stack: self._parts.state}.items():
+                for record in state.resources.values():
+                    where = _place(state, record.container)
+                    self._known.setdefault((record.kind, record.id), []).append((stack, record.address, where))
+        return self._known
+
+
+def _place(state: State, container: str) -> Place:
+    found: list[tuple[str, str]] = []
+    record: ResourceState | None = state.latest(container)
+    while record is not None and (record.kind, record.id) not in found:
+        found.append((record.kind, record.id))
+        record = state.latest(record.container)
+    return tuple(found)
+
+
+def how_to_get(owner: str, estate: str, to_stack: str) -> str:
+    """What a person can do who wants an object of `owner` in a stack of this estate.
+
+    Args:
+        owner: Its full address; one of another estate begins with that one's id.
+        estate: This estate's id.
+        to_stack: ``name/environment`` of the stack that wants it.
+    """
+    stack, _, address = owner.partition("::")
+    if stack.count("/") > 1:
+        return f"That is not an address of this estate, which is {estate}: have it forgotten there, or remove its mark."
+    name, env = stack.split("/")
+    forget = f"\n\n    purvey state rm {address} --stack {name} -e {env}"
+    if stack == to_stack:
+        return f"Move it with Options(moved_from={address!r}), or forget it under that address:{forget}"
+    other, _, other_env = to_stack.partition("/")
+    move = f"\n\n    purvey state mv {address} --stack {name} -e {env} --to-stack {other}/{other_env}"
+    return f"Move it here:{move}\n\nor forget it there:{forget}"
