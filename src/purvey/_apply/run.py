@@ -127,7 +127,7 @@ class Run:
         refuse(ready.findings)
         refuse_protected(plan)
         refuse_tagged((change.address for change in plan.changes if change.touches), self._tags())
-        refuse_many_deletes(plan, self.request.deletes_max)
+        refuse_many_deletes(plan, self.request.deletes_max, self._stages)
         await self._write(*ready.records)
         if plan.is_empty and not plan.operations:
             for warning in plan.warnings:  # Nobody is shown this plan.

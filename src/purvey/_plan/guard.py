@@ -31,25 +31,30 @@ def _past(change: Change) -> str:
     return {"delete": "deleted", "replace": "replaced", "forget": "dropped with what it lives in"}[change.action]
 
 
-def refuse_many_deletes(plan: Plan, deletes_max: int | None) -> None:
-    """Stop a plan with more deletions and replacements than the environment's budget.
+def refuse_many_deletes(plan: Plan, deletes_max: int | None, earlier: Sequence[Plan] = ()) -> None:
+    """Stop a run that deletes and replaces more than its budget.
 
     Args:
-        plan: The plan.
-        deletes_max: The budget (``max_deletes`` in `purvey.toml`); None for no limit.
+        plan: The plan of the stage that is about to begin.
+        deletes_max: The budget: the smaller of ``max_deletes`` in `purvey.toml` and ``--max-deletes``; None for no limit.
+        earlier: The run's stages before it, which count as well.
 
     Raises:
-        RefusedError: ``refused.max_deletes``.
+        RefusedError: ``refused.max_deletes``, with one line for each object.
     """
-    doomed = [change.address for change in plan.changes if change.action in ("delete", "replace")]
+    changes = [change for stage in (*earlier, plan) for change in stage.changes if change.action in ("delete", "replace")]
+    doomed: dict[str, Change] = {}
+    for change in changes:  # An object that one stage replaces is deleted by a later one; it counts once.
+        doomed.setdefault(change.address, change)
     if deletes_max is None or len(doomed) <= deletes_max:
         return
     objects = "object" if len(doomed) == 1 else "objects"
     raise RefusedError(
         "refused.max_deletes",
-        "The plan deletes more than this environment allows",
-        findings=tuple(doomed),
-        hint=f"{len(doomed)} {objects} would go; `max_deletes` is {deletes_max}. Raise it in purvey.toml if you mean it.",
+        "The plan deletes more than its budget allows",
+        findings=tuple(f"{change.address} would be {_past(change)}" for change in doomed.values()),
+        hint=f"{len(doomed)} {objects} would go, and {deletes_max} may. If you mean it, raise `--max-deletes`, or "
+        "`max_deletes` of the environment in purvey.toml.",
     )
 
 

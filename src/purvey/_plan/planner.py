@@ -203,14 +203,39 @@ def _gaps(decider: Decider, gone: Mapping[Key, ResourceState]) -> set[str]:
         if decision.action == "replace" and decision.record is not None
     ]
     for address, record in leaving:
-        kind = decider.kinds.get(record.kind)
-        if kind.delete_first and address in decider.decisions:
+        if _is_in_the_way(decider, address, record, holders):
+            _refuse_retained(record)
             gaps.add(address)
-        elif kind.claims_anything:
-            held = decider.ask(kind.provider.claims, address, _plain(record), kind, ())
-            if any(claim in holders for claim in held):
-                gaps.add(address)
     return gaps
+
+
+def _is_in_the_way(decider: Decider, address: str, record: ResourceState, holders: Mapping[str, tuple[str, str]]) -> bool:
+    """Whether a new object can be made only when this one is gone."""
+    kind = decider.kinds.get(record.kind)
+    if kind.delete_first and address in decider.decisions:
+        return True
+    if not kind.claims_anything:
+        return False
+    return any(claim in holders for claim in decider.ask(kind.provider.claims, address, _plain(record), kind, ()))
+
+
+def _refuse_retained(record: ResourceState) -> None:
+    """Stop where a place must be made free by an object that stays in the world.
+
+    Raises:
+        ScriptError: ``script.retained_in_the_way``.
+    """
+    if record.retain:
+        raise ScriptError(
+            "script.retained_in_the_way",
+            "An object that is retained is in the way",
+            detail=f"A new object needs the place of {record.address}, which stays in the world because it was declared with "
+            "Options(retain=True).",
+            hint="Declare it with Options(retain=False) and apply that, so that it may be deleted; or give the new one another "
+            "place.",
+            address=record.address,
+            source=record.source,
+        )
 
 
 def _plain(record: ResourceState) -> dict[str, object]:

@@ -23,6 +23,7 @@ from purvey._graph import Selection
 from purvey._script.load import load_archived
 from purvey._script.parameters import Given
 from purvey._session import records as edits
+from purvey._session.settings import least
 from purvey._session.workshop import make_parts, open_store, user_name
 from purvey._state.check import violations
 from purvey._state.history import RunHistory, history
@@ -244,7 +245,7 @@ class Drive:
         own = self.settings.environment(self._env())
         return Request(
             verb=first.verb, script=script, given=given, env=self._env(), nonce=nonce, on_failure=first.on_failure,  # type: ignore[arg-type]
-            selection=Selection(first.targets, first.excludes), deletes_max=own.max_deletes,
+            selection=Selection(first.targets, first.excludes), deletes_max=least(own.max_deletes, first.deletes_max),
             standing=first.standing,
             parallel=parallel or self.settings.parallel_in(self._env()),
         )  # fmt: skip
@@ -258,6 +259,7 @@ class Drive:
             parameters={name: {"value": item.value, "origin": item.origin} for name, item in given.items()},
             on_failure=request.on_failure, purvey=VERSION, targets=request.selection.targets,
             excludes=request.selection.excludes, user=user_name(), machine=platform.node(), standing=request.standing,
+            deletes_max=request.deletes_max,
         )  # fmt: skip
 
     def _env(self) -> str:

@@ -14,7 +14,7 @@ from purvey._graph import ALL, OnFailure, Selection
 from purvey._script.load import Script, load_script
 from purvey._session import records as edits
 from purvey._session.drive import Drive
-from purvey._session.settings import Settings, load_settings
+from purvey._session.settings import Settings, least, load_settings
 from purvey._session.target import Target
 from purvey._session.workshop import open_store, stack_key
 from purvey._state.store import Store
@@ -44,13 +44,13 @@ class Project:
     def _request(
         self, settings: Settings, env: str, script: Script | None, given: Mapping[str, Any], *, selection: Selection = ALL,
         on_failure: OnFailure | None = None, parallel: int | None = None, refresh: bool = True, check_all: bool = False,
-        verb: str = "apply", standing: str = "",
+        verb: str = "apply", standing: str = "", max_deletes: int | None = None,
     ) -> Request:  # fmt: skip
         own = settings.environment(env)
         return Request(
             verb=verb, script=script, given=given, env=env, nonce=self._nonce(), selection=selection,
             on_failure=on_failure or own.on_failure, parallel=parallel or settings.parallel_in(env), refresh=refresh,
-            check_all=check_all, deletes_max=own.max_deletes, standing=standing,
+            check_all=check_all, deletes_max=least(own.max_deletes, max_deletes), standing=standing,
         )  # fmt: skip
 
     def _drive(self, settings: Settings, stack: str, root: Path) -> Drive:

@@ -34,7 +34,7 @@ class Session(Reading, Editing, Keeping):
         self, script: Path, *, approve: Approve, env: str = "dev", function: str = "",
         parameters: Mapping[str, Any] | None = None, selection: Selection = ALL, on_failure: OnFailure | None = None,
         parallel: int | None = None, refresh: bool = True, check_all: bool = False, wait: bool = False,
-        standing: str = "",
+        standing: str = "", max_deletes: int | None = None,
     ) -> RunHistory:  # fmt: skip
         """Plan, ask, apply, check, and undo if it fails.
 
@@ -51,6 +51,7 @@ class Session(Reading, Editing, Keeping):
             check_all: Whether all checks run, also those whose surroundings did not change.
             wait: Whether to queue for a busy stack instead of stopping.
             standing: Who approves every stage beforehand, so that a resume of the run need not ask.
+            max_deletes: How many objects the run may delete and replace; the environment's own bound holds as well.
 
         Raises:
             ScriptError: for what is wrong in the script.
@@ -65,6 +66,7 @@ class Session(Reading, Editing, Keeping):
         request = self._request(
             settings, env, loaded, given, selection=selection, on_failure=on_failure,
             parallel=parallel, refresh=refresh, check_all=check_all, standing=standing,
+            max_deletes=max_deletes,
         )  # fmt: skip
         drive = self._drive(settings, stack_key(loaded.stack.name, env), loaded.root)
         return drive.apply(request, approve, wait=wait, display=str(script))
@@ -78,6 +80,7 @@ class Session(Reading, Editing, Keeping):
         parallel: int | None = None,
         wait: bool = False,
         standing: str = "",
+        max_deletes: int | None = None,
     ) -> RunHistory:
         """Remove everything that a stack has in the world; what is protected refuses.
 
@@ -89,7 +92,15 @@ class Session(Reading, Editing, Keeping):
         edits.refuse_read_by_others(store, stack)
         env = stack.rpartition("/")[2]
         request = self._request(
-            settings, env, None, {}, selection=selection, parallel=parallel, verb="destroy", standing=standing
+            settings,
+            env,
+            None,
+            {},
+            selection=selection,
+            parallel=parallel,
+            verb="destroy",
+            standing=standing,
+            max_deletes=max_deletes,
         )
         return self._drive(settings, stack, root).apply(request, approve, wait=wait, display="")
 

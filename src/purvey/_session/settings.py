@@ -146,3 +146,8 @@ def given_values(script: Path, env: str, command_line: Mapping[str, Any]) -> dic
 
 def _given(name: str, value: Any) -> Given:
     return value if isinstance(value, Given) else Given(value, f"--{name.replace('_', '-')}")
+
+
+def least(*bounds: int | None) -> int | None:
+    """The smallest of several bounds; None where there is none."""
+    return min((bound for bound in bounds if bound is not None), default=None)

@@ -79,7 +79,10 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
 
 
 class Opened(Base, frozen=True, tag="opened"):
-    """A run began: what makes it repeatable; `standing` is an approval that was given beforehand, such as ``--yes``."""
+    """A run began: what makes it repeatable; `standing` is an approval that was given beforehand, such as ``--yes``.
+
+    `deletes_max` is how many objects it may delete and replace, None for any number.
+    """
 
     verb: str
     script: str = ""
@@ -94,6 +97,7 @@ class Opened(Base, frozen=True, tag="opened"):
     user: str = ""
     machine: str = ""
     standing: str = ""
+    deletes_max: int | None = None
 
 
 class LookedUp(Base, frozen=True, tag="looked_up"):

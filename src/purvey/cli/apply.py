@@ -35,6 +35,7 @@ PLAN_BEGINS = b"purvey plan "
 @options.SCRIPT
 @options.YES
 @options.SELECTION
+@options.MAX_DELETES
 @options.ON_FAILURE
 @options.PARALLEL
 @options.REFRESH
@@ -58,7 +59,7 @@ def command(*, words: tuple[str, ...], explicit: tuple[str, ...], yes: bool, as_
             path, approve=asker, parameters=found.parameters, env=given["env"], function=given["function"],
             selection=Selection(given["targets"], given["excludes"]), on_failure=given["on_failure"],
             parallel=given["parallel"], refresh=given["refresh"], check_all=given["check_all"], wait=given["wait"],
-            standing=STANDING if yes else "",
+            standing=STANDING if yes else "", max_deletes=given["max_deletes"],
         )  # fmt: skip
 
     return change(work, start=path, yes=yes, as_json=as_json, verb="apply")
@@ -80,6 +81,8 @@ def _apply_plan(path: Path, found: Words, given: dict[str, Any], *, yes: bool, a
     """Perform a plan file; what it was made with is in it."""
     if found.parameters or given["targets"] or given["excludes"]:
         raise click.UsageError("A plan file has its parameters and its selection inside; make a new plan to change them.")
+    if given["max_deletes"] is not None:
+        raise click.UsageError("A plan file says itself what is deleted; `max_deletes` in purvey.toml holds for it, too.")
     Screen.of(as_json=as_json).page(plan_page(Session(path).load_plan(path)))
 
     def work(session: Session, asker: Asker) -> RunHistory:

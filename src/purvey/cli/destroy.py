@@ -20,6 +20,7 @@ from purvey.cli.targets import target_of
         ("purvey destroy shop.py -e pr-123", "everything that this environment has"),
         ("purvey destroy --stack shop -e pr-123", "the same, without the script"),
         ("purvey destroy shop.py --target 'files.*'", "only some of it"),
+        ("purvey destroy shop.py -e pr-123 --yes --max-deletes 20", "without asking, and no more than expected"),
     ),
 )
 @click.argument("target", default="", metavar="[RUN|SCRIPT]", shell_complete=complete.targets)
@@ -28,6 +29,7 @@ from purvey.cli.targets import target_of
 @options.FUNCTION
 @options.YES
 @options.SELECTION
+@options.MAX_DELETES
 @options.PARALLEL
 @options.WAIT
 @options.JSON
@@ -42,7 +44,7 @@ def command(*, target: str, stack: str, env: str, function: str, yes: bool, as_j
     def work(session: Session, asker: Asker) -> RunHistory:
         return session.destroy(
             meant, approve=asker, selection=Selection(given["targets"], given["excludes"]), parallel=given["parallel"],
-            wait=given["wait"], standing=STANDING if yes else "",
+            wait=given["wait"], standing=STANDING if yes else "", max_deletes=given["max_deletes"],
         )  # fmt: skip
 
     return change(work, start=meant.script, yes=yes, as_json=as_json, verb="destroy")

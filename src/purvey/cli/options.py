@@ -25,6 +25,10 @@ WAIT: Final = click.option("--wait", is_flag=True, help="Queue while another run
 PARALLEL: Final = click.option(
     "--parallel", type=click.IntRange(1, 1000), metavar="N", help="Operations in flight at once.  [default: 16]"
 )
+MAX_DELETES: Final = click.option(
+    "--max-deletes", type=click.IntRange(0), metavar="N",
+    help="Refuse to delete and replace more objects than this.  [default: what purvey.toml says, or no limit]",
+)  # fmt: skip
 ON_FAILURE: Final = click.option(
     "--on-failure", type=click.Choice(["undo", "keep", "continue"]),
     help="What to do when an operation fails.  [default: undo]",
