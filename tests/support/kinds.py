@@ -172,6 +172,10 @@ class TaggedProvider(TokenProvider):
             content["serial"] += 1
             return f"tag-{content['serial']}"
 
+    def named(self, object_id: str) -> dict[str, Any]:
+        """Nothing: it is called as its node is."""
+        return {}
+
     async def find(self, call: Call, want: Any) -> Observed:
         """What carries this object's own tag; else, for adoption, what is called so."""
         objects = here().objects

@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Self, Union, get_args, get_origin
 
 import msgspec
 
@@ -162,6 +162,13 @@ class Resource(Declaration):
         view._address = address
         view._values = values
         return view
+
+    def with_values(self, **values: Value) -> Self:
+        """For a provider: a copy of an instance that holds values, with other ones in their place."""
+        copy = object.__new__(type(self))
+        copy._address = self._address
+        copy._values = {**(self._values or {}), **values}
+        return copy
 
     def __repr__(self) -> str:
         """The address; never a value."""

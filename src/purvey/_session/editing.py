@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from purvey._graph import ALL, Selection
 from purvey._plan.plan import Plan
 from purvey._script.load import load_script
-from purvey._session import edit, importing, saved
+from purvey._session import by_id, edit, importing, saved
 from purvey._session import records as edits
+from purvey._session.by_id import ById, Imported
 from purvey._session.project import Project
 from purvey._session.settings import given_values
 from purvey._session.target import Target
@@ -71,6 +72,36 @@ class Editing(Project):
         loaded = load_script(script, function)
         request = self._request(settings, env, loaded, given_values(script, env, parameters or {}))
         return importing.record(self._drive(settings, stack_key(loaded.stack.name, env), loaded.root), request, address)
+
+    def state_import_ids(
+        self, kind: str, *, ids: Sequence[str] = (), everything: bool = False, name: str = "", inside: str = "",
+        script: Path | None = None, stack: str = "", env: str = "dev", function: str = "", whole: bool = False,
+    ) -> Imported:  # fmt: skip
+        """Record objects by their ids under addresses that nothing declares yet, and say how a script declares them.
+
+        Args:
+            kind: The kind's name.
+            ids: What the world knows the objects by.
+            everything: Instead of ids: all that there are and that no stack has.
+            name: The new node's name, for one id; by default made from the id.
+            inside: The address of the recorded object that they live in.
+            script: The script whose stack gets them.
+            stack: Instead of the script: the stack's name.
+            env: The environment.
+            function: The stack function, where the script has several.
+            whole: Whether the text declares everything that the stack has.
+
+        Raises:
+            ScriptError: ``script.not_importable`` if the kind cannot be imported so.
+            ProviderError: ``not_found``.
+            RefusedError: ``refused.owned``.
+        """
+        settings = self.settings(script)
+        loaded = load_script(script, function) if script is not None else None
+        key = stack_key(loaded.stack.name if loaded is not None else stack, env)
+        drive = self._drive(settings, key, loaded.root if loaded is not None else settings.root)
+        wanted = ById(kind=kind, ids=tuple(ids), everything=everything, name=name, inside=inside)
+        return by_id.record(drive, wanted, whole=whole)
 
     def tag_out(self, target: Target, address: str, reason: str) -> TagOut:
         """Hang up a tag on an object: no run touches it until the tag is taken off; one that is under way included.

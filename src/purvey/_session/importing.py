@@ -28,17 +28,23 @@ def record(drive: Drive, request: Request, address: str) -> ResourceState:
     store = drive.store()
     found = asyncio.run(_look(drive, store, request, address))
 
-    def work(_: State, now: float) -> list[Record]:
+    def work(state: State, now: float) -> list[Record]:
+        """Record it, if nobody has done so meanwhile."""
+        _require_new(state, address)
         return [Noted(at=now, what="imported", address=address, generation=found.generation, state=found)]
 
     drive.note(store, work)
     return found
 
 
-async def _look(drive: Drive, store: Store, request: Request, address: str) -> ResourceState:
-    state = store.load(drive.stack)
+def _require_new(state: State, address: str) -> None:
     if state.latest(address) is not None:
         raise StateError("state.address_taken", "The node is recorded already", detail=address)
+
+
+async def _look(drive: Drive, store: Store, request: Request, address: str) -> ResourceState:
+    state = store.load(drive.stack)
+    _require_new(state, address)
     parts = drive.parts(store, "", state)
     ready = await prepare(parts, request, {}, edits.outputs_of(store))
     node = ready.graph.nodes.get(address)
@@ -57,7 +63,7 @@ async def _look(drive: Drive, store: Store, request: Request, address: str) -> R
         raise ProviderError("not_found", "Nothing is there under the node's identity", detail=f"{address} in {plan.stack}")
     owner = Owners(parts).of(node, seen)
     if owner:
-        raise _owned(node, seen.id, owner, how_to_get(owner, parts.estate, parts.stack))
+        raise owned(node, seen.id, owner, how_to_get(owner, parts.estate, parts.stack))
     wished = parts.masked_inputs(node)
     inputs = {**wished, **parts.found_inputs(kind, seen.values, wished)}
     outputs = parts.at_rest(kind, {key: item for key, item in seen.values.items() if key in kind.outputs})
@@ -87,7 +93,8 @@ def _holds_secret(value: Value) -> bool:
     return any(isinstance(item, Masked) for item in walk(value))
 
 
-def _owned(node: Node, object_id: str, owner: str, hint: str) -> RefusedError:
+def owned(node: Node, object_id: str, owner: str, hint: str) -> RefusedError:
+    """The error for an object that somebody else has."""
     return RefusedError(
         "refused.owned",
         "The object belongs to another",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from purvey._report.document import object_document, state_document
+from purvey._report.document import FORMAT, object_document, state_document
 from purvey._report.state_text import object_page, state_page
 from purvey._report.style import Page
 from purvey._session import Session, Target
@@ -15,7 +15,7 @@ from purvey.cli.command import Command
 from purvey.cli.screen import Screen
 from purvey.cli.script_command import ScriptCommand
 from purvey.cli.targets import target_of, words_of
-from purvey.cli.words import is_script, read_words
+from purvey.cli.words import Words, is_script, read_words
 
 _ABOUT = options.together(options.STACK, options.ENV, options.FUNCTION)
 
@@ -119,19 +119,38 @@ def settle(*, words: tuple[str, ...], stack: str, env: str, function: str, happe
 
 
 @command.command(
-    "import", cls=ScriptCommand, examples=(("purvey state import shop.py files.File::motd -e prod --workers 4", ""),)
+    "import",
+    cls=ScriptCommand,
+    examples=(
+        ("purvey state import shop.py files.File::motd -e prod --workers 4", "What the script declares already."),
+        ("purvey state import shop.py --kind files.File --id /etc/motd -e prod", "Prints the declaration."),
+        ("purvey state import --stack base --kind files.File --id /etc/motd --id /etc/hosts -o base.py", "Writes a script."),
+    ),
 )
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT ADDRESS [--PARAMETER VALUE]...")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ADDRESS|NAME] [--PARAMETER VALUE]...")
 @options.SCRIPT
+@options.STACK
+@click.option("--kind", default="", metavar="KIND", help="Import by id: the kind of the objects.")
+@click.option("--id", "ids", multiple=True, metavar="ID", help="With --kind: what the world knows an object by; repeatable.")
+@click.option("--all", "everything", is_flag=True, help="With --kind: everything that there is and that no stack has.")
+@click.option("--in", "inside", default="", metavar="ADDRESS", help="With --kind: the recorded object that they live in.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="With --kind: write a script of all that the stack has.")
 @options.JSON
 def import_command(
-    *, words: tuple[str, ...], env: str, function: str, explicit: tuple[str, ...], as_json: bool
+    *, words: tuple[str, ...], env: str, function: str, explicit: tuple[str, ...], stack: str, kind: str,
+    ids: tuple[str, ...], everything: bool, inside: str, output: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Record an object that exists already under a node that the script declares.
+    """Record an object that exists already. It is then treated as adopted: no undo deletes it.
 
-    It is looked for under the identity that the node would give it. It is then treated as adopted: no undo deletes it.
+    With ADDRESS, under a node that the script declares: it is looked for under the identity that the node would give it. With
+    --kind and --id, under a new node called NAME, whose declaration is printed: with that in the script, a plan has nothing to
+    do.
     """
     found = read_words(words, explicit)
+    if kind:
+        return _import_ids(found, kind, ids, inside, stack, env, function, output, everything=everything, as_json=as_json)
+    if ids or everything or inside or stack or output is not None:
+        raise click.UsageError("--id, --all, --in, --stack and --output import by id; name the kind with --kind.")
     script = options.script(found.first)
     if len(found.rest) != 1:
         raise click.UsageError("Give the script and the address of one node in it.")
@@ -141,6 +160,35 @@ def import_command(
         screen.document(object_document(item))
         return 0
     return said(f"{item.address} is now recorded: {item.id}. `purvey plan {script} -e {env}` shows what differs from it.")
+
+
+def _import_ids(
+    found: Words, kind: str, ids: tuple[str, ...], inside: str, stack: str, env: str, function: str, output: Path | None, *,
+    everything: bool, as_json: bool,
+) -> int:  # fmt: skip
+    script = Path(found.first) if is_script(found.first) else None
+    names = (*found.rest,) if script is not None or not found.first else (found.first, *found.rest)
+    if bool(ids) == everything or len(names) > 1 or (names and len(ids) != 1) or found.parameters:
+        raise click.UsageError("Give --id for each object, or --all; one NAME goes with one --id.")
+    if (script is None) == (not stack):
+        raise click.UsageError("Name the script, or the stack with --stack NAME.")
+    if output is not None and output.exists():
+        raise click.UsageError(f"{output} exists already; name a new file.")
+    imported = Session(script).state_import_ids(
+        kind, ids=ids, everything=everything, name=names[0] if names else "", inside=inside, script=script, stack=stack,
+        env=env, function=function, whole=output is not None,
+    )  # fmt: skip
+    if output is not None:
+        output.write_text(imported.text, encoding="utf-8")
+    screen = Screen.of(as_json=as_json)
+    if as_json:
+        screen.document({"format": FORMAT, "objects": state_document(imported.objects), "python": imported.text})
+        return 0
+    if output is None:
+        click.echo(imported.text, nl=False)
+    lines = [f"{item.address} is now recorded: {item.id}." for item in imported.objects]
+    click.echo("\n".join(lines) or "There is nothing that no stack has.", err=output is None)  # What is said is the program.
+    return 0
 
 
 def about(words: tuple[str, ...], count: int, stack: str, env: str, function: str) -> tuple[Target, tuple[str, ...]]:

@@ -10,7 +10,7 @@ import msgspec
 from purvey._base.compare import FieldChange, differences
 from purvey._base.limits import CALL_DEADLINE_S
 from purvey._base.value import Value
-from purvey.errors import InternalError
+from purvey.errors import InternalError, ProviderError
 
 if TYPE_CHECKING:
     from purvey._base.clock import Clock
@@ -190,6 +190,29 @@ class Provider(Generic[R]):
     async def find(self, call: Call, want: R) -> Observed:
         """An object that is already there under the identity that `want` would take; by name, token or tag."""
         return Absent()
+
+    def named(self, object_id: str) -> Mapping[str, Value] | None:
+        """For an import: the inputs that say which object is meant, from the id that the world knows it by.
+
+        None where an id does not tell; objects of such a kind are imported under a node that a script declares.
+        """
+        return None
+
+    async def describe(self, call: Call, want: R) -> Mapping[str, Value]:
+        """For an import: the inputs by which a script would declare what is there under the identity of `want`.
+
+        A secret is a `Secret`, empty where it cannot be read; no plaintext is written into a script. By default, what `find`
+        reads.
+        """
+        seen = await self.find(call, want)
+        if isinstance(seen, Unreadable):
+            raise ProviderError("unavailable", "The object cannot be read", detail=seen.reason)
+        if isinstance(seen, Absent):
+            raise ProviderError("not_found", "Nothing is there under this id", detail=f"There is no {call.address}.")
+        return seen.values
+
+    import_all: Callable[[Call, Any], Any] | None = None
+    """Optional, for an import: an async method that gives the ids of all objects in what they live in (None for nothing)."""
 
     async def create(self, call: Call, want: R) -> Outcome:
         """Make the object."""

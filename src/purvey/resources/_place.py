@@ -9,6 +9,7 @@ from purvey._base.value import Value
 from purvey.errors import HostError, ProviderError
 from purvey.providers import Call, Finding
 from purvey.resources import _before
+from purvey.resources._inputs import require_absolute
 
 if TYPE_CHECKING:
     from purvey._hosts.command import Command
@@ -43,6 +44,25 @@ def attributes(status: FileStat, wished: Placed) -> dict[str, Value]:
     if wished.group is not None:
         found["group"] = status.group
     return found
+
+
+def named(object_id: str) -> dict[str, Value]:
+    """The input that says which object is meant: its path is its id."""
+    return {"path": posixpath.normpath(require_absolute(object_id))}
+
+
+async def standing(call: Call, path: str, kind: str) -> FileStat:
+    """What stands at a path, for an import.
+
+    Raises:
+        ProviderError: ``not_found`` if nothing does, ``invalid`` if it is something else than a `kind`.
+    """
+    status = await call.host.stat(path)
+    if status is None:
+        raise ProviderError("not_found", "Nothing is there under this id", detail=f"{path} does not exist.")
+    if status.kind != kind:
+        raise ProviderError("invalid", "Something else is there", detail=f"{path} is a {status.kind}, and not a {kind}.")
+    return status
 
 
 async def set_attributes(call: Call, wished: Placed) -> None:

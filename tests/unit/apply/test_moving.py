@@ -17,7 +17,7 @@ from purvey._session.target import Target
 from purvey._state.moving import moved
 from purvey._state.record import ResourceState
 from purvey._state.state import State, fold
-from purvey.errors import RefusedError, ScriptError, StateError
+from purvey.errors import ProviderError, RefusedError, ScriptError, StateError
 from tests.support import world
 from tests.support.project import Project, actions
 
@@ -154,6 +154,24 @@ def test_an_adoption_shows_what_it_changes(project: Project) -> None:
 
     assert change.action == "adopt"
     assert [(field.path, field.before, field.after) for field in change.fields] == [("size", 4, 5)]
+
+
+def test_an_object_is_imported_by_its_id(project: Project) -> None:
+    """The declaration says what differs from the defaults and plans to no change; another name finds another object."""
+    project.world.set("tag-9", **MARKED)
+    project.declare("pass")
+
+    with pytest.raises(ProviderError) as caught:
+        project.session().state_import_ids("test.Tagged", ids=["tag-9"], name="b", script=project.script_path)
+    assert caught.value.code == "not_found"
+    done = project.session().state_import_ids("test.Tagged", ids=["tag-9"], name="a", script=project.script_path)
+
+    assert done.text == '# from tests.support.kinds import Tagged\na = Tagged("a", size=4)\n'
+    project.declare(done.text)
+    assert project.plan().is_empty
+    assert project.apply().result == "succeeded"
+    assert project.world.log == []
+    assert [item.adopted for item in project.state().current().values()] == [True]
 
 
 CONTAINERS = 's = Shelf("s")\nBook("b", shelf=s, text="t")'

@@ -68,6 +68,27 @@ def bytes_of(want: File) -> bytes:
     return str(reveal(want.content)).encode()
 
 
+def as_text(path: str, data: bytes) -> str:
+    """The content of a file as a script can give it.
+
+    Raises:
+        ProviderError: ``invalid`` if it is not text, or longer than a source that is part of a plan.
+    """
+    try:
+        if len(data) <= SOURCE_BYTES_MAX:
+            return data.decode("utf-8")
+        problem = f"is longer than {SOURCE_BYTES_MAX} bytes"
+    except UnicodeDecodeError:
+        problem = "is not text"
+    raise ProviderError(
+        "invalid",
+        "A file cannot be said in Python",
+        detail=f"{path} {problem}.",
+        hint="Put a copy beside the script, declare the file with `source=`, then record it:\n\n"
+        "    purvey state import SCRIPT ADDRESS",
+    )
+
+
 def is_secret(want: File) -> bool:
     """Whether the content holds a secret."""
     return holds_secret([want.content, want.variables])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,14 @@ class DirectoryProvider(Provider["Directory"]):
     async def find(self, call: Call, want: Directory) -> Observed:
         """See `Provider.find`: whatever is at that path."""
         return await self.read(call, want)
+
+    def named(self, object_id: str) -> Mapping[str, Value]:
+        """See `Provider.named`."""
+        return _place.named(object_id)
+
+    async def describe(self, call: Call, want: Directory) -> Mapping[str, Value]:
+        """See `Provider.describe`: its mode."""
+        return {"mode": f"{(await _place.standing(call, want.path, 'directory')).mode:04o}"}
 
     async def create(self, call: Call, want: Directory) -> Done:
         """See `Provider.create`."""

@@ -33,7 +33,7 @@ from purvey.providers import (
 from purvey.resources import _before, _place
 from purvey.resources._inputs import placed, require_absolute
 from purvey.resources._plaintext import hidden
-from purvey.resources.files._content import bytes_of, declared, is_plain, is_secret, words_to_hide
+from purvey.resources.files._content import as_text, bytes_of, declared, is_plain, is_secret, words_to_hide
 
 if TYPE_CHECKING:
     from purvey._hosts.command import Command
@@ -67,6 +67,21 @@ class FileProvider(Provider["File"]):
         digest = await _seen(call, want.path, status, keyed=secret)
         size = 0 if secret else status.size
         return Present(want.path, {"digest": digest, "size": size, **_place.attributes(status, want)})
+
+    def named(self, object_id: str) -> Mapping[str, Value]:
+        """See `Provider.named`."""
+        return _place.named(object_id)
+
+    async def describe(self, call: Call, want: File) -> Mapping[str, Value]:
+        """See `Provider.describe`: text, which is a secret where the mode keeps others from reading it.
+
+        Raises:
+            ProviderError: ``invalid`` for what is not text, or too long for a script.
+        """
+        status = await _place.standing(call, want.path, "file")
+        text = as_text(want.path, await call.host.read(want.path))
+        private = bool(text) and not status.mode & 0o077
+        return {"content": Secret(text) if private else text, "mode": f"{status.mode:04o}"}
 
     async def create(self, call: Call, want: File) -> Done:
         """See `Provider.create`: writing a file again that is whole already changes nothing."""

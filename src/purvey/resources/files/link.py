@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from purvey._base.value import Value
 from purvey._script.fields import Input
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
@@ -28,6 +29,14 @@ class LinkProvider(Provider["Link"]):
     async def find(self, call: Call, want: Link) -> Observed:
         """See `Provider.find`: whatever is at that path."""
         return await self.read(call, want)
+
+    def named(self, object_id: str) -> Mapping[str, Value]:
+        """See `Provider.named`."""
+        return _place.named(object_id)
+
+    async def describe(self, call: Call, want: Link) -> Mapping[str, Value]:
+        """See `Provider.describe`: where it points."""
+        return {"target": (await _place.standing(call, want.path, "link")).target}
 
     async def create(self, call: Call, want: Link) -> Done:
         """See `Provider.create`.

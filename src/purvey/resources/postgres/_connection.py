@@ -8,7 +8,7 @@ never met through a stale one. Identifiers and literals are put into statements 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.parse import quote
 
 from purvey._base.limits import EVIDENCE_BYTES_MAX
@@ -150,6 +150,12 @@ async def connected(
             yield connection
     except psycopg.Error as error:
         raise translated(error, summary) from None
+
+
+async def names(connection: Connection, query: LiteralString) -> list[str]:
+    """The one column of every row that a query finds."""
+    cursor = await connection.execute(query)
+    return [str(row[0]) for row in await cursor.fetchall()]
 
 
 async def one(connection: Connection, statement: Statement, *arguments: object) -> tuple[Any, ...] | None:

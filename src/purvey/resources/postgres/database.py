@@ -12,7 +12,7 @@ from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Observed, Present, Provider
-from purvey.resources.postgres._connection import connected, conninfo, one, unreadable, url
+from purvey.resources.postgres._connection import connected, conninfo, names, one, unreadable, url
 from purvey.resources.postgres.server import Server
 
 if TYPE_CHECKING:
@@ -39,6 +39,25 @@ class DatabaseProvider(Provider["Database"]):
     async def find(self, call: Call, want: Database) -> Observed:
         """The database of that name."""
         return await self._look(call, want)
+
+    def named(self, object_id: str) -> Mapping[str, Value]:
+        """The name."""
+        return {"name": object_id}
+
+    async def describe(self, call: Call, want: Database) -> Mapping[str, Value]:
+        """Owner and encoding; what it began as a copy of is not known to the server."""
+        async with connected(call, want.server.admin_dsn) as connection:
+            row = await one(connection, _READ, want.encoding, want.name)
+        if row is None or row[3]:
+            raise ProviderError("not_found", "Nothing is there under this id", detail=f"There is no database {want.name!r}.")
+        return {"owner": row[0], "encoding": want.encoding if row[2] else row[1]}
+
+    async def import_all(self, call: Call, server: Server) -> list[str]:
+        """Every database but those that come with a server."""
+        async with connected(call, server.admin_dsn) as connection:
+            return await names(
+                connection, "SELECT datname FROM pg_database WHERE oid >= 16384 AND datconnlimit <> -2 ORDER BY datname"
+            )
 
     async def _look(self, call: Call, database: Database) -> Observed:
         try:

@@ -17,15 +17,16 @@ from purvey._script.resource import Resource
 from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Absent, Call, Done, Observed, Present, Provider, Unreadable
 from purvey.resources.postgres._connection import connected, one, unreadable
-from purvey.resources.postgres._privileges import READ_DEFAULTS, Objects, parse_objects, spelt
+from purvey.resources.postgres._privileges import PRIVILEGES, READ_DEFAULTS, Objects, parse_objects, spelt
 from purvey.resources.postgres.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from psycopg import sql
 
+    from purvey._base.value import Value
     from purvey.resources.postgres._connection import Connection
 
 _LOCK: Final = 0x7075727665790002
@@ -54,6 +55,34 @@ class GrantProvider(Provider["Grant"]):
         lacking = {item.partition(" on ")[0] for item in missing}
         held = [item for item in want.privileges if item not in lacking]
         return Present(_id(want), {"missing": missing, **({"privileges": held} if held else {})}) if found else Absent()
+
+    def named(self, object_id: str) -> Mapping[str, Value] | None:
+        """``ROLE on OBJECTS``, as in ``reader on ALL TABLES IN SCHEMA public``."""
+        role, _, objects = object_id.partition(" on ")
+        return {"role": role, "objects": objects} if parse_objects(objects) is not None else None
+
+    async def describe(self, call: Call, want: Grant) -> Mapping[str, Value]:
+        """The privileges that the role has on all the objects, and whether it will have these on later ones.
+
+        Raises:
+            ProviderError: ``not_found`` if it has none.
+        """
+        every = sorted(PRIVILEGES[_objects(want).type])
+        held = await self._held(call, want, privileges=every)
+        if not held:
+            detail = f"{want.role} has no privilege on all of {want.objects}."
+            raise ProviderError("not_found", "Nothing is there under this id", detail=detail)
+        later = _objects(want).many and await self._held(call, want, privileges=held, default_privileges=True) == held
+        return {"privileges": held, "default_privileges": later}
+
+    async def _held(self, call: Call, want: Grant, **more: Value) -> list[str]:
+        """Those of the privileges of `want`, with `more` of its inputs, that are not missing anywhere."""
+        wished = want.with_values(**more)
+        seen = await self._look(call, wished)
+        if not isinstance(seen, tuple):
+            return []
+        lacking = {item.partition(" on ")[0] for item in seen[0]}
+        return [item for item in wished.privileges if item not in lacking]
 
     async def _look(self, call: Call, grant: Grant) -> tuple[list[str], bool] | Absent | Unreadable:
         try:

@@ -14,14 +14,15 @@ from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Observed, Present, Provider
-from purvey.resources.postgres._connection import connected, one, told_by, translated, unreadable
+from purvey.resources.postgres._connection import connected, names, one, told_by, translated, unreadable
 from purvey.resources.postgres.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from psycopg import sql
 
+    from purvey._base.value import Value
     from purvey.resources.postgres._connection import Connection
 
 _READ = """
@@ -43,6 +44,20 @@ class RoleProvider(Provider["Role"]):
     async def find(self, call: Call, want: Role) -> Observed:
         """The role of that name."""
         return await self._look(call, want)
+
+    def named(self, object_id: str) -> Mapping[str, Value]:
+        """The name."""
+        return {"name": object_id}
+
+    async def describe(self, call: Call, want: Role) -> Mapping[str, Value]:
+        """The attributes, and that there is a password, which nobody can read."""
+        values = await super().describe(call, want)
+        return {**values, "password": Secret("")} if values["password_fingerprint"] else values
+
+    async def import_all(self, call: Call, server: Server) -> list[str]:
+        """Every role but those that come with a server."""
+        async with connected(call, server.admin_dsn) as connection:
+            return await names(connection, "SELECT rolname FROM pg_roles WHERE oid >= 16384 ORDER BY rolname")
 
     async def _look(self, call: Call, role: Role) -> Observed:
         try:

@@ -6,13 +6,14 @@ then, and everything that was made with it (certificates, an authority and all t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from purvey._base.value import Value
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
+from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Finding, Observed, Present, Provider
 from purvey.resources import _before, _place
 from purvey.resources._inputs import placed, require_absolute
@@ -40,6 +41,22 @@ class PrivateKeyProvider(Provider["PrivateKey"]):
             return Absent()
         facts = await _facts(call, want.path)
         return Present(want.path, {**_outputs(facts), **_place.attributes(status, want)})
+
+    def named(self, object_id: str) -> Mapping[str, Value]:
+        """See `Provider.named`."""
+        return _place.named(object_id)
+
+    async def describe(self, call: Call, want: PrivateKey) -> Mapping[str, Value]:
+        """See `Provider.describe`: algorithm and mode; the key stays where it is.
+
+        Raises:
+            ProviderError: ``invalid`` if it is no private key of a known algorithm.
+        """
+        status = await _place.standing(call, want.path, "file")
+        facts = await _facts(call, want.path)
+        if facts is None or facts.algorithm not in get_args(Algorithm):
+            raise ProviderError("invalid", "Something else is there", detail=f"{want.path} holds no key that purvey makes.")
+        return {"algorithm": facts.algorithm, "mode": f"{status.mode:04o}"}
 
     async def create(self, call: Call, want: PrivateKey) -> Done:
         """See `Provider.create`: a whole key that an interrupted attempt has left is the key."""
