@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from purvey.testing.cloud import Cloud
 from purvey.testing.conformance import Bench, Case, CheckCase
-from tests.e2e.conformance import cases_checks, cases_files, cases_postgres, cases_process, cases_tls, machine
+from tests.e2e.conformance import cases_checks, cases_cloud, cases_files, cases_postgres, cases_process, cases_tls, machine
 
 CASES: tuple[type[Case | CheckCase], ...] = (
     cases_postgres.ServerCase,
@@ -30,6 +31,11 @@ CASES: tuple[type[Case | CheckCase], ...] = (
     cases_tls.PrivateKeyCase,
     cases_tls.AuthorityCase,
     cases_tls.CertificateCase,
+    cases_cloud.NetworkCase,
+    cases_cloud.CloudServerCase,
+    cases_cloud.VolumeCase,
+    cases_cloud.RecordCase,
+    cases_cloud.KeyCase,
 )
 
 
@@ -39,7 +45,9 @@ def bench() -> Iterator[Bench]:
     folder = Path(tempfile.mkdtemp(prefix="purvey-kit-"))
     folder.chmod(0o755)
     try:
-        with Bench(folder) as bench:
+        with Cloud() as cloud, pytest.MonkeyPatch.context() as patch, Bench(folder) as bench:
+            patch.setenv("PURVEY_CLOUD_URL", cloud.url)
+            cloud.behave("server", creating_s=0.05)  # In time, not in looks: a resume after a timeout must find it ready.
             yield bench
     finally:
         for estate in [key.stem for key in (folder / "keys").rglob("*.key")]:  # Whatever failed, no server outlives the tests.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from purvey._apply.executor import Stop
-from purvey._apply.outcome import GiveUp, judge
+from purvey._apply.outcome import UNANSWERED, GiveUp, as_provider_error, judge
 from purvey._base.clock import Clock
 from purvey._base.event import Observer, OperationProgress, OperationRetried
 from purvey._base.limits import CALL_DEADLINE_S
@@ -59,13 +59,16 @@ class Attempts:
         observer: Sees waits and retries.
         stop: When it is asked, waiting ends at the next look.
         guard: Called before each call; raises when the lease is not ours any more.
+        in_doubt: Whether an earlier attempt, in a process that was interrupted, may have had its effect.
     """
 
     def __init__(
-        self, job: Job, clock: Clock, observer: Observer, stop: Stop, guard: Callable[[], None] = lambda: None
-    ) -> None:
+        self, job: Job, clock: Clock, observer: Observer, stop: Stop, guard: Callable[[], None] = lambda: None,
+        *, in_doubt: bool = False,
+    ) -> None:  # fmt: skip
         self.job = job
         self.count = 1
+        self.in_doubt = in_doubt
         self._clock = clock
         self._observer = observer
         self._stop = stop
@@ -112,7 +115,9 @@ class Attempts:
                     raise Parked(self.job.address, f"no answer within {self.job.deadline_s:g} s", interrupted=False) from error
                 verdict = judge(error, self.count, self.job.recovers_by, self._clock)
                 if isinstance(verdict, GiveUp):
+                    verdict.error.may_exist |= self.in_doubt and verdict.error.code in UNANSWERED
                     raise verdict.error from error
+                self.in_doubt |= as_provider_error(error).may_exist
                 if self._stop.is_asked():  # It may pass by itself, but nobody wants to wait: the run is resumed later.
                     raise Parked(self.job.address, str(error), interrupted=True) from error
                 self._see_retry(error, verdict.seconds)

@@ -15,6 +15,10 @@ TRANSIENT: Final = frozenset({"throttled", "unavailable", "timeout", "conflict",
 """Codes that may pass by themselves."""
 
 
+UNANSWERED: Final = TRANSIENT | {"denied", "expired_credential", "schema_changed"}
+"""Codes of answers that say nothing about the object: after an earlier attempt that may have had its effect, it still may."""
+
+
 class RetryAfter(msgspec.Struct, frozen=True):
     """Try again after so many seconds."""
 

@@ -193,7 +193,7 @@ class Parts:
         """The gate for one operation on the node at `address`."""
         return EngineCall(
             address=full(self.stack, address), clock=self.clock, folder=partial(self.object_folder, address), host=self.host,
-            name=name, run=self.run, estate=self.estate, guard=self.guard, **more,
+            name=name, estate=self.estate, guard=self.guard, **{"run": self.run, **more},
         )  # fmt: skip
 
     def next_generation(self, address: str) -> int:

@@ -179,7 +179,7 @@ class Performer:
 
         call = self.parts.call(
             begun.address, begun.node.name, object_id=object_id or begun.node.id, token=begun.token,
-            undoes=begun.undoes_token, identify=identify,
+            undoes=begun.undoes_token, identify=identify, **({"run": begun.node.run} if begun.makes else {}),
         )  # fmt: skip
         try:
             done = await attempts.until_done(lambda: act(call), lambda: kind.provider.ready(call, want))
@@ -257,7 +257,7 @@ class Performer:
 
     def attempts(
         self, operation: str, address: str, kind: Kind | None, *, own_s: float | None, started: float,
-        limit_s: float | None = None,
+        limit_s: float | None = None, in_doubt: bool = False,
     ) -> Attempts:  # fmt: skip
         """The attempts of one operation.
 
@@ -268,6 +268,7 @@ class Performer:
             own_s: The node's own time; then, or for a kind of long calls, one call may take all of it.
             started: When it began, on the monotonic clock.
             limit_s: How long it may stay pending, where that is not the node's own time.
+            in_doubt: Whether an interrupted attempt may have had its effect.
         """
         limit = limit_s or own_s or OPERATION_TIMEOUT_S
         is_long = bool(own_s) or (kind is not None and kind.provider.long_calls)
@@ -276,7 +277,7 @@ class Performer:
             recovers_by=kind.provider.recovers_by if kind is not None else "nothing",
             deadline_s=max(CALL_DEADLINE_S, limit) if is_long else CALL_DEADLINE_S,
         )  # fmt: skip
-        return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard)
+        return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard, in_doubt=in_doubt)
 
     def _own_timeout_s(self, address: str) -> float | None:
         node = self.plan.nodes.get(address)

@@ -151,8 +151,9 @@ def attempts_for(performer: Performer, begun: Begun, kind: Kind) -> Attempts:
     """The attempts of an operation that an earlier process began."""
     parts = performer.parts
     return performer.attempts(
-        f"recover {begun.address}", begun.address, kind, own_s=begun.timeout_s or None, started=parts.clock.monotonic()
-    )
+        f"recover {begun.address}", begun.address, kind, own_s=begun.timeout_s or None, started=parts.clock.monotonic(),
+        in_doubt=True,
+    )  # fmt: skip
 
 
 def _in_doubt(begun: Begun, stack: str) -> StateError:

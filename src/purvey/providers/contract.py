@@ -120,7 +120,10 @@ class Call(Protocol):
 
     @property
     def run(self) -> str:
-        """The run's id, for tags and user agents."""
+        """The run's id, for tags and user agents; while an interrupted creation is finished, that of the run that began it.
+
+        So a creation that is called again sends the same, which an API that knows the token insists on.
+        """
 
     @property
     def host(self) -> Connector:
