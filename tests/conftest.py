@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import secrets
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,18 +41,21 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many faults were injected, and the seed; each that went wrong is a failure above."""
-    reports = [report for reports in terminalreporter.stats.values() for report in reports]
-    faults = sum(
-        value
-        for report in reports
-        if getattr(report, "when", "") == "call"
-        for name, value in report.user_properties
-        if name == "faults"
-    )
+    """Say how many faults were injected by which tests, and the seed; each that went wrong is a failure above."""
+    faults: Counter[str] = Counter()
+    violations = 0
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        injected = sum(value for name, value in getattr(report, "user_properties", ()) if name == "faults")
+        if getattr(report, "when", "") == "call" and injected:
+            faults[re.sub(r"\d+-seed-\d+-?|-\d+-seed-\d+", "", report.nodeid.rpartition("/")[2])] += injected
+            violations += report.failed
+    for mode, count in sorted(faults.items()):
+        terminalreporter.write_line(f"{count:6} faults  {mode}")
     if faults:
-        seed = os.environ["PURVEY_TEST_SEED"]
-        terminalreporter.write_line(f"{faults} faults injected, each followed by a resume alone; PURVEY_TEST_SEED={seed}")
+        terminalreporter.write_line(
+            f"{faults.total()} faults injected in {len(faults)} modes, each followed by a resume alone: "
+            f"{violations} violations; PURVEY_TEST_SEED={os.environ['PURVEY_TEST_SEED']}"
+        )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -15,7 +15,7 @@ from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Observed, Outcome, Pending, Present, Provider, RecoversBy, Unreadable
 from purvey.testing.cloud._client import ask, endpoint
-from purvey.testing.cloud._state import TAG_ADDRESS, TAG_NAME, TAG_RUN
+from purvey.testing.cloud._state import TAG_ADDRESS, TAG_MARK, TAG_NAME, TAG_RUN
 
 _AGAIN_S: Final = 0.05
 """Seconds between two looks at what is being made; a cloud in memory is quick."""
@@ -61,7 +61,7 @@ class CloudProvider(Provider[Any]):
         """Make it, tagged; what the same operation has made already is what it makes."""
         body = {
             "name": self._name(want) or call.name, "fields": self._fields(want), "parent": self._place(want).get("parent", ""),
-            "tags": {TAG_RUN: call.run, TAG_NAME: call.name, TAG_ADDRESS: call.address},
+            "tags": {TAG_RUN: call.run, TAG_MARK: call.mark, TAG_NAME: call.name, TAG_ADDRESS: call.address},
         }  # fmt: skip
         answer = await self._make(call, body)
         await call.identified(answer["id"])
@@ -108,7 +108,7 @@ class CloudProvider(Provider[Any]):
     def _present(self, item: dict[str, Any]) -> Present:
         place = {self.parent: item["parent"]} if self.parent else {}
         fields = {name: item["fields"].get(name) for name in self.fields}
-        return Present(item["id"], {**fields, **place, **self._outputs(item)})
+        return Present(item["id"], {**fields, **place, **self._outputs(item)}, owner=item["tags"].get(TAG_MARK, ""))
 
     def _outcome(self, item: dict[str, Any]) -> Outcome:
         return Done(item["id"], self._outputs(item))

@@ -20,9 +20,10 @@ BY_CHANCE: Final[tuple[Action, ...]] = ("throttle", "unavailable", "unavailable_
 """What the random fault rate draws from."""
 
 TAG_RUN: Final = "purvey:run"
+TAG_MARK: Final = "purvey:mark"
 TAG_NAME: Final = "purvey:name"
 TAG_ADDRESS: Final = "purvey:address"
-"""Tags that purvey's kinds give: the run, the object's physical name and the node's address."""
+"""Tags that purvey's kinds give: the run, whose it is (`Call.mark`), the object's physical name and the node's address."""
 
 
 class Rule(msgspec.Struct, frozen=True):
