@@ -93,7 +93,7 @@ class Stage:
     def go_on(self) -> str:
         """Resume; a run that died before its first record is begun anew, and one that died after its last is over."""
         result = self.play(Act("resume"))
-        if result in ("state.nothing_to_resume", "state.no_store"):
+        if result in ("state.nothing_to_resume", "state.no_store", "state.no_such_stack"):
             now = self._runs()
             result = now[0][1] if now != self.runs else self.play(self.story.act)
         assert result is not None

@@ -14,7 +14,7 @@ from purvey._plan.guard import growth
 from purvey._state.moving import moved
 from purvey._state.record import Noted, ResourceState
 from purvey.errors import ProviderError
-from purvey.providers import Kind, Present
+from purvey.providers import Kind, Observed, Present
 
 if TYPE_CHECKING:
     from purvey._apply.attempt import Attempts
@@ -74,10 +74,15 @@ async def _moved(performer: Performer, node: Node) -> ResourceState:
     return new
 
 
-async def _change(performer: Performer, operation: Operation, attempts: Attempts, node: Node, prior: ResourceState) -> str:
+async def _change(
+    performer: Performer, operation: Operation, attempts: Attempts, node: Node, prior: ResourceState,
+    seen: Observed | None = None,
+) -> str:  # fmt: skip
+    """Change an object from what is `seen` of it, or is read now, to what is wished."""
     parts = performer.parts
     kind = parts.kinds.get(node.kind)
-    seen = await read(parts, prior) if kind.provider.reads else None
+    if seen is None and kind.provider.reads:
+        seen = await read(parts, prior)
     observed = {(prior.address, prior.generation): seen} if seen is not None else {}
     decision = performer.decider(observed).weigh(node)
     if decision is None and "needs" not in operation.planned:
@@ -125,7 +130,7 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     record = msgspec.structs.replace(wanted, id=found.id, digest="", adopted=True, **seen)
     now = parts.clock.now()
     await performer.record(Noted(at=now, what="adopted", address=node.address, generation=operation.generation, state=record))
-    return await _change(performer, operation, attempts, node, record)
+    return await _change(performer, operation, attempts, node, record, found)
 
 
 def _seen(parts: Parts, kind: Kind, wanted: ResourceState, values: dict[str, Value]) -> dict[str, dict[str, Value]]:
