@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,6 +150,19 @@ async def test_an_expired_credential_is_renewed_once(running: cloud.Cloud, tmp_p
     with pytest.raises(ProviderError) as caught:
         await provider.create(PlainCall(tmp_path), want)
     assert caught.value.code == "expired_credential"
+
+
+def test_half_a_request_has_no_effect(running: cloud.Cloud) -> None:
+    """What a process had sent when it was killed is no request until its last byte is there."""
+    host, _, port = running.url.removeprefix("http://").partition(":")
+    credential = running.credential()
+    head = f"POST /v1/key HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {credential}\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+
+    assert running.ledger() == []
 
 
 SCRIPT = """

@@ -134,9 +134,12 @@ class Cloud:
 
     def make(self, kind: str, name: str, parent: str = "", **fields: Any) -> str:
         """Make an object as somebody else would; returns its id."""
-        credential = self._post("/token", {})["token"]
         body = {"name": name, "parent": parent, "fields": fields}
-        return str(self._post(f"/v1/{kind}", body, {"Authorization": f"Bearer {credential}"})["id"])
+        return str(self._post(f"/v1/{kind}", body, {"Authorization": f"Bearer {self.credential()}"})["id"])
+
+    def credential(self) -> str:
+        """A credential for requests of one's own."""
+        return str(self._post("/token", {})["token"])
 
     # What there is.
 

@@ -18,6 +18,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -46,6 +47,11 @@ class CloudServer(ThreadingHTTPServer):
         self.model = Model(SystemClock(), seed)
         self.lock = threading.Lock()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a caller that was killed, which is what this cloud is for; show any other error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     @property
     def url(self) -> str:
         """Where it is."""
@@ -71,7 +77,11 @@ class _Handler(BaseHTTPRequestHandler):
         if length > BODY_BYTES_MAX:
             self._send(Answer(413, {"error": "invalid", "message": "The body is too large"}))
             return
-        body = json.loads(self.rfile.read(length) or b"{}")
+        content = self.rfile.read(length)
+        if len(content) < length:  # Who sent it died on the way; half a request is none.
+            self._cut()
+            return
+        body = json.loads(content or b"{}")
         parts = [unquote(part) for part in urlsplit(self.path).path.split("/")[1:]]
         with self.server.lock:
             reaction = self._react(parts, body)
