@@ -18,6 +18,7 @@ from purvey._script.parameters import Given, Parameter, bind, parameters_of, unk
 from purvey._script.recorder import Knowledge, Paused, Recorder, recording
 from purvey._script.reference import freeze
 from purvey._script.words import PausedResult, Stack
+from purvey._secrets.redaction import Redactor
 from purvey.errors import Problems, PurveyError, ScriptError
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -214,9 +215,12 @@ def _run(script: Script, recorder: Recorder, arguments: Mapping[str, Any]) -> di
     except PurveyError as error:
         if not error.source:
             error.source = _line_of(error, script.root)[0]
+        _silence(error, recorder)
         raise
     except (Exception, SystemExit) as error:
-        raise _as_script_error(error, script.root) from error
+        told = _as_script_error(error, script.root)
+        _silence(told, recorder)
+        raise told from error
     if result is None or isinstance(result, PausedResult):
         return {}
     if not isinstance(result, dict) or not all(isinstance(key, str) for key in result):
@@ -258,6 +262,14 @@ def _difference(node: Node, again: Node | None) -> str:
         return "was not declared again"
     names = [name for name in {**node.inputs, **again.inputs} if node.inputs.get(name) != again.inputs.get(name)]
     return f"has another {', '.join(f'`{name}`' for name in sorted(names)) or 'option'} at {again.source}"
+
+
+def _silence(error: PurveyError, recorder: Recorder) -> None:
+    """Mask the secrets that `value` gave to the script in the words of an error, which may quote them."""
+    redactor = Redactor()
+    redactor.add(list(recorder.revealed))
+    error.detail = redactor.clean(error.detail)
+    error.hint = redactor.clean(error.hint)
 
 
 def _as_script_error(error: Exception | SystemExit, root: Path) -> ScriptError:

@@ -14,13 +14,16 @@ import zlib
 from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
 from purvey._base.value import Late, Link, Masked, NodeLink, SecretRef, Value
 from purvey._script.recorder import Recorder, current
 from purvey.errors import ScriptError
+
+REVEALED_LENGTH_MIN: Final = 8
+"""Characters from which a secret that `value` revealed is recognised inside longer text."""
 
 
 def token(recorder: Recorder, value: Value) -> str:
@@ -242,12 +245,12 @@ def freeze(value: Any, source: str, what: str) -> Value:
 
 def _key(key: Any, source: str, what: str) -> str:
     nonce = current().nonce
-    if isinstance(key, str) and nonce not in key and key != "$":
+    if isinstance(key, str) and nonce not in key and key != "$" and not _revealed_in(current(), key):
         return key
     raise ScriptError(
         "script.token_as_key",
         "A dictionary key is not plain text",
-        detail=f"`{what}` has the key {'(a reference)' if isinstance(key, str) and nonce in key else repr(key)}; "
+        detail=f"`{what}` has the key {repr(key) if key == '$' or not isinstance(key, str) else '(a reference)'}; "
         "keys are compared while planning, so they must be known, and `$` is purvey's own.",
         hint="Use a fixed key, or take the real value first: value(...).",
         source=source,
@@ -256,10 +259,29 @@ def _key(key: Any, source: str, what: str) -> str:
 
 def _freeze_text(recorder: Recorder, text: str, source: str, what: str) -> Value:
     """`text`, or a Late that puts it together when its references are known."""
-    if text in recorder.revealed:  # A secret that `value` revealed stays one wherever it reappears whole.
+    if text in recorder.revealed:  # A secret that `value` revealed stays one wherever it reappears whole, ...
         return recorder.revealed[text]
     if len(text) <= 7:  # noqa: PLR2004 - half a nonce.
         return text
+    plain = _revealed_in(recorder, text)
+    if plain:  # ... also inside longer text.
+        head, _, rest = text.partition(plain)
+        parts = (_freeze_text(recorder, part, source, what) if part else part for part in (head, rest))
+        return Late("concat", tuple(part for part in (next(parts), recorder.revealed[plain], next(parts)) if part != ""))
+    return _freeze_references(recorder, text, source, what)
+
+
+def _revealed_in(recorder: Recorder, text: str) -> str:
+    """The longest secret that `value` revealed and that stands in `text`; empty if none does.
+
+    Short ones stand in any text, so these are recognised only where they are the whole.
+    """
+    found = [plain for plain in recorder.revealed if len(plain) >= REVEALED_LENGTH_MIN and plain in text]
+    return max(found, key=len, default="")
+
+
+def _freeze_references(recorder: Recorder, text: str, source: str, what: str) -> Value:
+    """`text` without a revealed secret in it."""
     nonce = recorder.nonce
     if nonce not in text:
         if _has_remains(nonce, text):

@@ -1,8 +1,8 @@
 """The second net: text on its way out, with the secrets of the run masked wherever they appear whole.
 
 The first is the type: a `Secret` has no text form. This one catches what others wrote: a server's message that quotes a
-password, a log line with a token in a URL. It knows a secret as it is, as JSON and URLs write it, and in base64, also in the
-middle of a longer encoded text.
+password, a log line with a token in a URL. It knows a secret as it is, as JSON, URLs and Python write it, and in base64,
+also in the middle of a longer encoded text.
 
 Limits: a secret of fewer than 4 characters is not masked by value, because its letters stand in any text; a sink must pass
 whole texts, as a secret cut in two is not seen; numbers are not looked for.
@@ -77,6 +77,7 @@ def _texts(value: Value) -> Iterator[str]:
 def _forms(text: str) -> Iterator[str]:
     """`text` in every form in which it is looked for."""
     yield text
+    yield repr(text)[1:-1]
     yield json.dumps(text)[1:-1]
     yield json.dumps(text, ensure_ascii=False)[1:-1]
     yield json.dumps(text)[1:-1].replace("/", "\\/")

@@ -22,6 +22,7 @@ PASSWORD = 'pä"s/s wörd+\\42'
 
 WRITERS: dict[str, Callable[[str], str]] = {
     "plain": str,
+    "python": repr,
     "json": json.dumps,
     "json-readable": lambda text: json.dumps(text, ensure_ascii=False),
     "json-slashes": lambda text: json.dumps(text).replace("/", "\\/"),
