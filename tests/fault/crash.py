@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 from purvey._base.clock import SystemClock
 from purvey._secrets.key import KeyRing
 from purvey._state.check import violations
-from purvey._state.sqlite import SqliteStore, find_sqlite
+from purvey._state.sql.store import SqlStore
+from purvey._state.sqlite import find_sqlite
 from tests.support import points, world
 from tests.support.project import PRELUDE
 
@@ -108,7 +109,7 @@ class Stage:
             if store is not None:
                 store.close()
 
-    def _store(self) -> SqliteStore | None:
+    def _store(self) -> SqlStore | None:
         keys = KeyRing({"XDG_DATA_HOME": str(self.folder / "data")}, clock=SystemClock())
         return find_sqlite(self.folder / ".purvey" / "state.db", keys=keys, clock=SystemClock())
 

@@ -20,7 +20,7 @@ from purvey._base.event import Event, Message
 from purvey._session.target import Target
 from purvey._state import lease as leases
 from purvey._state.history import RunHistory
-from purvey._state.sqlite import lease as table
+from purvey._state.sql import lease as table
 from purvey.errors import RefusedError, StateError
 from purvey.providers import Provider
 from tests.support import points

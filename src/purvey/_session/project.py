@@ -14,11 +14,18 @@ from purvey._graph import ALL, OnFailure, Selection
 from purvey._script.load import Script, load_script
 from purvey._session import records as edits
 from purvey._session.drive import Drive
-from purvey._session.settings import Settings, least, load_settings
+from purvey._session.settings import VARIABLE, Settings, least, load_settings
 from purvey._session.target import Target
 from purvey._session.workshop import open_store, stack_key
 from purvey._state.store import Store
 from purvey.errors import ScriptError, StateError
+
+
+def _nowhere(settings: Settings) -> str:
+    """Where there is no store; the address of a server is not shown, because there may be a password in it."""
+    if settings.server:
+        return f"There is no store in the database that {VARIABLE} or `store` in purvey.toml names."
+    return f"There is no store in {settings.store}."
 
 
 class Project:
@@ -65,7 +72,7 @@ class Project:
             raise StateError(
                 "state.no_store",
                 "Nothing was applied here yet",
-                detail=f"There is no store in {self.settings(target.script).store}.",
+                detail=_nowhere(self.settings(target.script)),
                 hint="Run the command in the project's folder, or apply first:\n\n    purvey apply SCRIPT",
             )
         return store

@@ -1,6 +1,6 @@
 """A project's settings: ``purvey.toml``, found upwards from the script.
 
-    store = ".purvey"             # where state is kept, relative to this file
+    store = ".purvey"             # where state is kept, relative to this file; or the address of a server
     parallel = 16                 # operations in flight
 
     [env.prod]
@@ -25,9 +25,15 @@ import msgspec
 from purvey._base.limits import PARALLEL_DEFAULT, PARALLEL_MAX
 from purvey._graph import OnFailure
 from purvey._script.parameters import Given
+from purvey._state.open import has_password, is_server
 from purvey.errors import ScriptError
 
 FILE = "purvey.toml"
+
+VARIABLE = "PURVEY_STORE"
+"""The variable that names the store: a folder, or the address of a server."""
+
+_FOLDER = ".purvey"
 
 _UNKNOWN = re.compile(r"unknown field `(.*?)`(?: - at `(.*)`)?")
 """How msgspec tells of a field that is not known: its name and, unless it is at the top, its place."""
@@ -45,7 +51,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    store: str = ".purvey"
+    store: str = _FOLDER
     parallel: _Parallel = PARALLEL_DEFAULT
     env: dict[str, EnvironmentSettings] = {}
 
@@ -55,13 +61,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         root: The project's folder: where ``purvey.toml`` is, else the script's.
-        store: The folder of the store.
+        store: The folder of the store; with a server, of what else is kept on this machine.
+        server: The address of the server that has the store; empty if the folder has it.
         parallel: Operations in flight, 1 to 1,000.
         environments: By name.
     """
 
     root: Path
     store: Path
+    server: str = ""
     parallel: int = PARALLEL_DEFAULT
     environments: Mapping[str, EnvironmentSettings] = {}
 
@@ -88,10 +96,21 @@ def load_settings(start: Path) -> Settings:
         path = candidate / FILE
         if path.is_file():
             found = _read(path)
+            store, server = _place(candidate, found.store)
             return Settings(
-                root=candidate, store=candidate / found.store, parallel=found.parallel, environments=found.env
+                root=candidate, store=store, server=server, parallel=found.parallel, environments=found.env
             )  # fmt: skip
-    return Settings(root=folder, store=folder / ".purvey")
+    store, server = _place(folder, _FOLDER)
+    return Settings(root=folder, store=store, server=server)
+
+
+def _place(root: Path, said: str) -> tuple[Path, str]:
+    """The folder and the server of the store; the environment wins over what the file says."""
+    named = os.environ.get(VARIABLE, "")
+    place = named or said
+    if is_server(place):
+        return root / _FOLDER, place
+    return (Path(named).expanduser().absolute() if named else root / said), ""
 
 
 def _read(path: Path) -> _File:
@@ -102,6 +121,13 @@ def _read(path: Path) -> _File:
             "script.settings", "The project's settings cannot be read", detail=f"{path.name}: {error}", source=str(path),
             hint=_known(str(error)),
         ) from None  # fmt: skip
+    if is_server(found.store) and has_password(found.store):
+        raise ScriptError(
+            "script.settings", "The project's settings hold a password",
+            detail=f"`store` in {path.name} has a password in it, and the file is shared with whoever sees the project.",
+            source=str(path),
+            hint=f"Take it out there. Give it in ~/.pgpass, or give the whole address in the environment ({VARIABLE}).",
+        )  # fmt: skip
     return found
 
 

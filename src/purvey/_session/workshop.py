@@ -13,7 +13,7 @@ from purvey._secrets.backends import Reader
 from purvey._secrets.key import KeyRing
 from purvey._secrets.sealing import Sealer
 from purvey._session.settings import Settings
-from purvey._state.sqlite.open import find_sqlite, open_sqlite
+from purvey._state.open import find_at, open_at
 from purvey.providers import registry
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ ROOT_DATA = Path("/var/lib/purvey")
 
 def open_store(settings: Settings, clock: Clock, *, create: bool) -> Store | None:
     """The project's store; None if there is none yet and none shall be made."""
-    path = settings.store / "state.db"
+    place = settings.server or settings.store
     keys = KeyRing(os.environ, clock=clock)
-    return open_sqlite(path, keys=keys, clock=clock) if create else find_sqlite(path, keys=keys, clock=clock)
+    return open_at(place, keys=keys, clock=clock) if create else find_at(place, keys=keys, clock=clock)
 
 
 def stack_key(name: str, env: str) -> str:

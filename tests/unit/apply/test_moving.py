@@ -241,7 +241,7 @@ import os, signal, sys
 from pathlib import Path
 from purvey import Session
 from purvey._session.target import Target
-from purvey._state.sqlite import store as stores
+from purvey._state.sqlite.connect import SqliteDatabase
 
 left = int(sys.argv[2])
 
@@ -251,12 +251,12 @@ def count(statement):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
-def watched(path, connect=stores.connect):
-    connection = connect(path)
+def watched(database, connect=SqliteDatabase.connect):
+    connection = connect(database)
     connection.set_trace_callback(count)
     return connection
 
-stores.connect = watched
+SqliteDatabase.connect = watched
 Session(Path(sys.argv[1])).state_hand_over(Target(stack="main"), "test.Shelf::s", "other")
 """
 

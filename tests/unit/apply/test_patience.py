@@ -8,8 +8,8 @@ import pytest
 from purvey._base.event import Event, Message
 from purvey._base.limits import CALL_DEADLINE_S, CLOCK_SKEW_S, LEASE_S
 from purvey._state import lease as leases
-from purvey._state.sqlite import SqliteStore
-from purvey._state.sqlite import lease as table
+from purvey._state.sql import lease as table
+from purvey._state.sql.store import SqlStore
 from purvey.errors import StateError
 from tests.support.project import Project
 from tests.unit.apply.test_recovery import FIELDS, dies
@@ -135,7 +135,7 @@ def main():
     elsewhere = msgspec.structs.replace(leases.this_process(), machine="another")
     with monkeypatch.context() as other:
         other.setattr(table, "this_process", lambda: elsewhere)
-        other.setattr(SqliteStore, "release", lambda _store, _lease: None)
+        other.setattr(SqlStore, "release", lambda _store, _lease: None)
         dies(project.apply)
     ended_at = project.clock.seconds + LEASE_S + CLOCK_SKEW_S
     with pytest.raises(StateError, match="Another run"):

@@ -16,7 +16,7 @@ import pytest
 from purvey._plan import plan
 from purvey._report import document
 from purvey._state import record
-from purvey._state.sqlite import schema
+from purvey._state.sql import tables
 from purvey.cli import version
 from purvey.cli.main import SUMMARIES, exit_code, main
 from purvey.errors import InternalError, RefusedError, ScriptError, StateError
@@ -118,7 +118,7 @@ def test_an_unexpected_failure_says_whose_fault_it_is(
 def test_the_versions_told_are_those_written() -> None:
     """`purvey version` knows the formats without loading what writes them, and is right."""
     assert dict(version.FORMATS) == {
-        "json": document.FORMAT, "plan": plan.FORMAT, "journal": record.FORMAT, "sqlite": schema.VERSION
+        "json": document.FORMAT, "plan": plan.FORMAT, "journal": record.FORMAT, "sqlite": tables.VERSION
     }  # fmt: skip
 
 

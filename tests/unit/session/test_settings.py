@@ -95,3 +95,30 @@ def test_a_misspelt_setting_is_answered_with_those_there_are(text: str, meant: s
         load_settings(tmp_path / "shop.py")
     assert f"Did you mean `{meant}`?" in caught.value.hint
     assert others in caught.value.hint
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_store_on_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """The file or the environment names a server; the environment wins, and may name a folder, too."""
+    (tmp_path / "purvey.toml").write_text(f'store = "{scheme}://ada@db/one"\n')
+    monkeypatch.delenv("PURVEY_STORE", raising=False)
+    assert (load_settings(tmp_path).server, load_settings(tmp_path).store) == (f"{scheme}://ada@db/one", tmp_path / ".purvey")
+
+    monkeypatch.setenv("PURVEY_STORE", f"{scheme}://ada:hunter22@db/two")
+    assert load_settings(tmp_path).server == f"{scheme}://ada:hunter22@db/two"
+
+    monkeypatch.setenv("PURVEY_STORE", str(tmp_path / "folder"))
+    assert (load_settings(tmp_path).server, load_settings(tmp_path).store) == ("", tmp_path / "folder")
+
+
+@pytest.mark.parametrize("address", ["postgresql://ada:hunter22@db/one", "postgresql://ada@db/one?password=hunter22"])
+def test_a_password_in_the_file_is_refused(tmp_path: Path, address: str) -> None:
+    """The file is shared, so the error says where the password belongs, without showing it."""
+    (tmp_path / "purvey.toml").write_text(f'store = "{address}"\n')
+
+    with pytest.raises(ScriptError) as caught:
+        load_settings(tmp_path)
+
+    assert caught.value.code == "script.settings"
+    assert "pgpass" in caught.value.hint
+    assert "hunter22" not in f"{caught.value} {caught.value.detail} {caught.value.hint}"

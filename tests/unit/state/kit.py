@@ -11,11 +11,18 @@ from typing import Any
 
 from purvey._base.limits import LEASE_S
 from purvey._state.lease import Lease
+from purvey._state.postgres import open_postgres
+from purvey._state.postgres.connect import PostgresConnection
 from purvey._state.record import Begun, Closed, Failed, Identified, Noted, Opened, OutputsSet, ResourceState, Succeeded
-from purvey._state.sqlite import SqliteStore, open_sqlite
+from purvey._state.sql.store import SqlStore
+from purvey._state.sqlite import open_sqlite
 
 KEY = bytes(range(32))
 STACK = "shop/dev"
+
+
+Place = Path | str
+"""A file, or the address of a database."""
 
 
 class ToldClock:
@@ -65,21 +72,28 @@ class FixedKeys:
         return "the test's memory"
 
 
-def opened_store(path: Path, clock: ToldClock | None = None, key: bytes = KEY) -> SqliteStore:
+def opened_store(path: Place, clock: ToldClock | None = None, key: bytes = KEY) -> SqlStore:
     """The store at `path`, made if needed."""
+    if isinstance(path, str):
+        return open_postgres(path, keys=FixedKeys(key), clock=clock or ToldClock())
     return open_sqlite(path, keys=FixedKeys(key), clock=clock or ToldClock())
 
 
 @contextmanager
-def store_at(path: Path, clock: ToldClock | None = None) -> Iterator[SqliteStore]:
+def store_at(path: Place, clock: ToldClock | None = None) -> Iterator[SqlStore]:
     """The store at `path`, closed at the end."""
     with closing(opened_store(path, clock)) as store:
         yield store
 
 
 @contextmanager
-def raw(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file as anybody with an editor sees it; changes are kept."""
+def raw(path: Place) -> Iterator[Any]:
+    """The store as anybody with an editor sees it; changes are kept."""
+    if isinstance(path, str):
+        with closing(PostgresConnection(path)) as server:
+            server.execute("SET session_replication_role = replica")  # As below: references are not checked.
+            yield server
+        return
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
         yield connection
@@ -146,14 +160,14 @@ def created(name: str, *, generation: int = 1) -> tuple[Begun, Succeeded]:
     return begun(operation, state), succeeded(operation, state)
 
 
-def write(store: SqliteStore, *records: Any, run: str = "RUN1", stack: str = STACK) -> None:
+def write(store: SqlStore, *records: Any, run: str = "RUN1", stack: str = STACK) -> None:
     """Write the records of a run under a lease taken for it."""
     with held(store, run, stack) as lease:
         store.open_journal(stack, run, lease.fence).write_now(*records)
 
 
 @contextmanager
-def held(store: SqliteStore, run: str = "RUN1", stack: str = STACK) -> Iterator[Lease]:
+def held(store: SqlStore, run: str = "RUN1", stack: str = STACK) -> Iterator[Lease]:
     """A lease without a heartbeat."""
     lease = store.acquire(stack, run)
     try:

@@ -29,10 +29,10 @@ def worker(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.trials(sample=6, full=100)
-def test_a_killed_writer_loses_nothing_acknowledged(path: Path, rng: random.Random) -> None:
+def test_a_killed_writer_loses_nothing_acknowledged(place: kit.Place, rng: random.Random) -> None:
     """After SIGKILL at any moment every acknowledged operation is there whole, and the store is sound."""
-    kit.opened_store(path).close()
-    child = worker("flood", str(path), str(rng.choice([1, 5, 50])))
+    kit.opened_store(place).close()
+    child = worker("flood", str(place), str(rng.choice([1, 5, 50])))
     assert child.stdout is not None
     acknowledged = [child.stdout.readline().strip() for _ in range(rng.randrange(1, 200))]
     threading.Timer(rng.random() / 50, child.kill).start()
@@ -40,7 +40,7 @@ def test_a_killed_writer_loses_nothing_acknowledged(path: Path, rng: random.Rand
     child.wait()
     child.stdout.close()
 
-    with kit.store_at(path) as store:
+    with kit.store_at(place) as store:
         records = store.records("FLOOD")
         begins = {record.operation for record in records if isinstance(record, Begun)}
         ends = {record.operation for record in records if isinstance(record, Succeeded)}
@@ -86,9 +86,9 @@ def test_a_full_disk_stops_the_run_and_spares_the_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.trials(sample=2, full=30)
-def test_makers_of_one_store_agree(path: Path, rng: random.Random) -> None:
+def test_makers_of_one_store_agree(place: kit.Place, rng: random.Random) -> None:
     """Processes that make the store at the same moment end up with one store."""
-    makers = [worker("make", str(path)) for _ in range(rng.randrange(2, 6))]
+    makers = [worker("make", str(place)) for _ in range(rng.randrange(2, 6))]
     estates = {maker.communicate(timeout=60)[0] for maker in makers}
 
     assert [maker.returncode for maker in makers] == [0] * len(makers)

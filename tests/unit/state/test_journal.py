@@ -16,7 +16,7 @@ from tests.unit.state import kit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from purvey._state.sqlite import SqliteStore
+    from purvey._state.sql.store import SqlStore
 
 
 class SlowDisk:
@@ -191,7 +191,7 @@ def test_connecting_is_tried_again(disk: SlowDisk) -> None:
     assert disk.batches == [["second"]]
 
 
-def test_a_closed_store_is_not_written_to(store: SqliteStore) -> None:
+def test_a_closed_store_is_not_written_to(store: SqlStore) -> None:
     """Closing finishes what was given, and what comes later is our own mistake."""
     kit.write(store, kit.opened())
     store.close()
@@ -200,7 +200,7 @@ def test_a_closed_store_is_not_written_to(store: SqliteStore) -> None:
         store.open_journal(kit.STACK, "RUN1", 1).write_now(kit.opened())
 
 
-async def test_many_operations_are_each_in_order(store: SqliteStore) -> None:
+async def test_many_operations_are_each_in_order(store: SqlStore) -> None:
     """With 200 tasks in flight every task's records are there, begin before end, when it was told so."""
     with kit.held(store) as lease:
         journal = store.open_journal(kit.STACK, "RUN1", lease.fence)

@@ -16,14 +16,14 @@ import pytest
 
 from purvey._base.limits import CALL_DEADLINE_S, CLOCK_SKEW_S, LEASE_S
 from purvey._state import lease as leases
-from purvey._state.sqlite import lease as table
+from purvey._state.sql import lease as table
 from purvey.errors import StateError
 from tests.unit.state import kit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from purvey._state.sqlite import SqliteStore
+    from purvey._state.sql.store import SqlStore
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -42,7 +42,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
     monkeypatch.setattr(table, "this_process", lambda: process)
 
 
-def test_a_held_stack_is_busy(store: SqliteStore, clock: kit.ToldClock) -> None:
+def test_a_held_stack_is_busy(store: SqlStore, clock: kit.ToldClock) -> None:
     """The error says who, where, since when it was silent, and how to wait; other stacks are free."""
     store.acquire(kit.STACK, "RUN1")
     clock.time += 7
@@ -59,7 +59,7 @@ def test_a_held_stack_is_busy(store: SqliteStore, clock: kit.ToldClock) -> None:
     assert store.acquire("other/dev", "RUN2").fence == 1
 
 
-def test_the_fence_rises_and_never_falls(store: SqliteStore) -> None:
+def test_the_fence_rises_and_never_falls(store: SqlStore) -> None:
     """Each holder has a higher number than all before, also after the lease was given back."""
     fences = []
     for number in range(3):
@@ -70,7 +70,7 @@ def test_the_fence_rises_and_never_falls(store: SqliteStore) -> None:
 
 
 @pytest.mark.parametrize("fence", [0, 1, 3])
-def test_only_the_holder_writes(store: SqliteStore, fence: int) -> None:
+def test_only_the_holder_writes(store: SqlStore, fence: int) -> None:
     """A journal whose number is not the latest lease's is refused, and nothing of it is written."""
     kit.write(store, kit.opened(), run="RUN1")
 
@@ -84,7 +84,7 @@ def test_only_the_holder_writes(store: SqliteStore, fence: int) -> None:
     assert store.load(kit.STACK).resources == {}
 
 
-def test_a_lease_given_back_writes_no_more(store: SqliteStore) -> None:
+def test_a_lease_given_back_writes_no_more(store: SqlStore) -> None:
     """After the release the number is still the latest, and yet refused."""
     with kit.held(store) as lease:
         journal = store.open_journal(kit.STACK, "RUN1", lease.fence)
@@ -96,7 +96,7 @@ def test_a_lease_given_back_writes_no_more(store: SqliteStore) -> None:
     assert caught.value.code == "state.fenced"
 
 
-def test_one_fenced_writer_does_not_stop_the_others(store: SqliteStore) -> None:
+def test_one_fenced_writer_does_not_stop_the_others(store: SqlStore) -> None:
     """In one batch the late writer is refused, and everybody else's records are durable."""
     store.acquire(kit.STACK, "RUN1")
     store.acquire("other/dev", "RUN2")
@@ -123,7 +123,7 @@ def test_one_fenced_writer_does_not_stop_the_others(store: SqliteStore) -> None:
 
 @pytest.mark.parametrize("field", ["machine", "boot"])
 def test_a_distant_holder_is_followed_after_its_time(
-    store: SqliteStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch, field: str
+    store: SqlStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
     """From another machine, boot or process namespace a lease is free when it has ended by every clock."""
     first = store.acquire(kit.STACK, "RUN1")
@@ -141,7 +141,7 @@ def test_a_distant_holder_is_followed_after_its_time(
 
 
 def test_a_sleeper_is_remembered_behind_the_next_holder(
-    store: SqliteStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever follows a holder that ended well still learns of the one before, who may only be asleep."""
     store.acquire(kit.STACK, "RUN1")
@@ -156,7 +156,7 @@ def test_a_sleeper_is_remembered_behind_the_next_holder(
     assert third == leases.Former(calls_until=clock.time - 100, hung_until=ends)
 
 
-def test_a_lease_that_was_given_back_leaves_no_sleeper(store: SqliteStore, clock: kit.ToldClock) -> None:
+def test_a_lease_that_was_given_back_leaves_no_sleeper(store: SqlStore, clock: kit.ToldClock) -> None:
     """Its last call had begun when it was given back."""
     store.release(store.acquire(kit.STACK, "RUN1"))
     clock.time += 50
@@ -164,7 +164,7 @@ def test_a_lease_that_was_given_back_leaves_no_sleeper(store: SqliteStore, clock
     assert store.acquire(kit.STACK, "RUN2").former == leases.Former(calls_until=clock.time - 50, hung_until=0.0)
 
 
-def test_the_queue_is_first_come_first_served(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_is_first_come_first_served(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A free lease goes to whoever waited longest; nobody passes, whether they ask to wait or not, and the message counts."""
     first = store.acquire(kit.STACK, "RUN1")
     for run in ("RUN2", "RUN3", "RUN2"):
@@ -188,7 +188,7 @@ def test_the_queue_is_first_come_first_served(store: SqliteStore, monkeypatch: p
 
 @pytest.mark.parametrize("how", ["dead", "silent"])
 def test_whoever_waits_no_more_is_passed_over(
-    store: SqliteStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch, how: str
+    store: SqlStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """A process in the queue that is gone, or on another machine and silent for long, holds nobody up."""
     first = store.acquire(kit.STACK, "RUN1")
@@ -205,7 +205,7 @@ def test_whoever_waits_no_more_is_passed_over(
     assert store.acquire(kit.STACK, "RUN3").fence == 2
 
 
-def test_whoever_gives_up_leaves_the_queue(store: SqliteStore) -> None:
+def test_whoever_gives_up_leaves_the_queue(store: SqlStore) -> None:
     """A wait that is broken off is as if it had never begun."""
     first = store.acquire(kit.STACK, "RUN1")
     with pytest.raises(StateError, match="Another run"), store.hold(kit.STACK, "RUN2", wait=True, give_up=lambda: True):
@@ -215,15 +215,15 @@ def test_whoever_gives_up_leaves_the_queue(store: SqliteStore) -> None:
     assert store.acquire(kit.STACK, "RUN3").fence == 2
 
 
-def test_a_lease_covers_the_whole_stack(store: SqliteStore, path: Path) -> None:
+def test_a_lease_covers_the_whole_stack(store: SqlStore, place: kit.Place) -> None:
     """It is stored as a set of addresses, so that finer ones can come."""
     store.acquire(kit.STACK, "RUN1")
 
-    with kit.raw(path) as connection:
+    with kit.raw(place) as connection:
         assert connection.execute("SELECT addresses FROM lease").fetchall() == [('["*"]',)]
 
 
-def test_a_process_with_the_same_number_is_another(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_with_the_same_number_is_another(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A holder whose number now belongs to a process that started later is gone."""
     elsewhere(monkeypatch, pid_started=1)
     store.acquire(kit.STACK, "RUN1")
@@ -233,10 +233,10 @@ def test_a_process_with_the_same_number_is_another(store: SqliteStore, monkeypat
 
 
 @pytest.mark.parametrize("collected", [True, False], ids=["collected", "zombie"])
-def test_a_dead_holder_is_followed_at_once(store: SqliteStore, path: Path, collected: bool) -> None:
+def test_a_dead_holder_is_followed_at_once(store: SqlStore, place: kit.Place, collected: bool) -> None:
     """A killed holder on this machine is followed without waiting, even before its parent noticed."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.state.worker", "hold", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.unit.state.worker", "hold", str(place)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
@@ -260,10 +260,10 @@ def _is_dead(pid: int) -> bool:
         return True
 
 
-def test_two_processes_never_hold_one_lease(path: Path) -> None:
+def test_two_processes_never_hold_one_lease(place: kit.Place) -> None:
     """In 1,000 rounds of a race for one lease, the holders' times never overlap, and every fence is given once."""
-    kit.opened_store(path).close()
-    command = [sys.executable, "-m", "tests.unit.state.worker", "race", str(path), "500"]
+    kit.opened_store(place).close()
+    command = [sys.executable, "-m", "tests.unit.state.worker", "race", str(place), "500"]
     racers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     told = [racer.communicate(timeout=120)[0] for racer in racers]
 
@@ -273,7 +273,7 @@ def test_two_processes_never_hold_one_lease(path: Path) -> None:
     assert all(ended <= began for (_, _, ended), (_, began, _) in pairwise(turns))
 
 
-def test_a_heartbeat_keeps_the_lease(store: SqliteStore, clock: kit.ToldClock) -> None:
+def test_a_heartbeat_keeps_the_lease(store: SqlStore, clock: kit.ToldClock) -> None:
     """While it beats, the lease's end moves on with the time."""
     first = store.acquire(kit.STACK, "RUN1")
     held = leases.HeldLease(first, store.renew, clock=clock, interval_s=0.005)
@@ -287,7 +287,7 @@ def test_a_heartbeat_keeps_the_lease(store: SqliteStore, clock: kit.ToldClock) -
     assert held.fence == 1
 
 
-def test_a_lost_lease_is_noticed(store: SqliteStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_lease_is_noticed(store: SqlStore, clock: kit.ToldClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """When somebody else took the lease, the holder's next check stops it."""
     held = leases.HeldLease(store.acquire(kit.STACK, "RUN1"), store.renew, clock=clock, interval_s=60)
     elsewhere(monkeypatch, machine="another")
@@ -303,7 +303,7 @@ def test_a_lost_lease_is_noticed(store: SqliteStore, clock: kit.ToldClock, monke
     assert "purvey resume RUN1" in caught.value.hint
 
 
-def test_a_machine_that_slept_goes_on_if_nobody_came(store: SqliteStore, clock: kit.ToldClock) -> None:
+def test_a_machine_that_slept_goes_on_if_nobody_came(store: SqlStore, clock: kit.ToldClock) -> None:
     """A lease that ran out and was not taken is renewed by the next check."""
     held = leases.HeldLease(store.acquire(kit.STACK, "RUN1"), store.renew, clock=clock, interval_s=60)
     clock.time += 3600
@@ -314,7 +314,7 @@ def test_a_machine_that_slept_goes_on_if_nobody_came(store: SqliteStore, clock: 
     assert held.lease.expires == clock.time + LEASE_S
 
 
-def test_holding_gives_back_in_the_end(store: SqliteStore) -> None:
+def test_holding_gives_back_in_the_end(store: SqlStore) -> None:
     """A block that ends, well or badly, leaves the stack free at once."""
     with pytest.raises(ZeroDivisionError), store.hold(kit.STACK, "RUN1"):
         raise ZeroDivisionError
@@ -323,7 +323,7 @@ def test_holding_gives_back_in_the_end(store: SqliteStore) -> None:
         assert held.fence == 2
 
 
-def test_waiting_ends_with_the_other_run(store: SqliteStore) -> None:
+def test_waiting_ends_with_the_other_run(store: SqlStore) -> None:
     """Whoever waits gets the lease when the other run gives it back."""
     first = store.acquire(kit.STACK, "RUN1")
     timer = threading.Timer(0.2, store.release, (first,))
@@ -334,7 +334,7 @@ def test_waiting_ends_with_the_other_run(store: SqliteStore) -> None:
     timer.join()
 
 
-def test_a_later_holder_s_lease_is_not_given_back(store: SqliteStore) -> None:
+def test_a_later_holder_s_lease_is_not_given_back(store: SqlStore) -> None:
     """Releasing a lease that was lost leaves the new holder's alone."""
     store.acquire(kit.STACK, "RUN1")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from purvey._state.sql import tables
 from purvey._state.sqlite import connect, find_sqlite, open_sqlite, schema
 from purvey.errors import StateError
 from tests.unit.state import kit
@@ -74,7 +75,7 @@ def _folder(path: Path) -> None:
 def _newer_tables(path: Path) -> None:
     kit.opened_store(path).close()
     with kit.raw(path) as connection:
-        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {tables.VERSION + 1}")
 
 
 def _newer_records(path: Path) -> None:
@@ -189,9 +190,8 @@ def test_an_old_store_is_brought_forward(path: Path, monkeypatch: pytest.MonkeyP
     with kit.store_at(path) as store:
         kit.write(store, kit.opened(), *kit.created("web"))
     added = ("CREATE TABLE later (number INTEGER PRIMARY KEY) STRICT",)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, added))
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
-    monkeypatch.setattr("purvey._state.sqlite.open.VERSION", schema.VERSION)
+    monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, added))
+    monkeypatch.setattr(tables, "VERSION", tables.VERSION + 1)
 
     for _ in range(2):
         with kit.store_at(path) as store:
@@ -200,7 +200,7 @@ def test_an_old_store_is_brought_forward(path: Path, monkeypatch: pytest.MonkeyP
 
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM later").fetchone() == (0,)
-        assert schema.version_of(connection) == schema.VERSION
+        assert schema.version_of(connection) == tables.VERSION
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,8 +208,8 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
     kit.opened_store(path).close()
     before = path.read_bytes()
     broken = ("CREATE TABLE later (number INTEGER PRIMARY KEY) STRICT", "CREATE TABLE nonsense (")
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
-    monkeypatch.setattr("purvey._state.sqlite.open.VERSION", schema.VERSION + 1)
+    monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, broken))
+    monkeypatch.setattr(tables, "VERSION", tables.VERSION + 1)
 
     with pytest.raises(StateError):
         kit.opened_store(path)

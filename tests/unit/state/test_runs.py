@@ -10,10 +10,10 @@ from purvey.errors import StateError
 from tests.unit.state import kit
 
 if TYPE_CHECKING:
-    from purvey._state.sqlite import SqliteStore
+    from purvey._state.sql.store import SqlStore
 
 
-def test_a_run_is_told_in_one_row(store: SqliteStore) -> None:
+def test_a_run_is_told_in_one_row(store: SqlStore) -> None:
     """The row says who, what, when, how it ended, and how much it changed; what changed nothing is not counted."""
     web = kit.resource("web")
     kit.write(
@@ -28,7 +28,7 @@ def test_a_run_is_told_in_one_row(store: SqliteStore) -> None:
     assert (row.started, row.ended, row.user, row.machine, row.changes) == (10.0, 20.0, "ada", "engine", 1)
 
 
-def test_a_resumed_run_is_open_again(store: SqliteStore) -> None:
+def test_a_resumed_run_is_open_again(store: SqlStore) -> None:
     """A second opening keeps when the run began, and takes its end back."""
     kit.write(store, kit.opened(at=10.0), kit.closed("interrupted", at=20.0))
     kit.write(store, kit.opened("resume", at=30.0))
@@ -39,7 +39,7 @@ def test_a_resumed_run_is_open_again(store: SqliteStore) -> None:
     assert store.verify() == []
 
 
-def test_the_newest_runs_come_first(store: SqliteStore) -> None:
+def test_the_newest_runs_come_first(store: SqlStore) -> None:
     """Runs are listed newest first, of one stack or of all, up to the limit."""
     for number in range(4):
         kit.write(store, kit.opened(), kit.closed(), run=f"RUN{number}", stack=f"s{number % 2}/dev")
@@ -49,7 +49,7 @@ def test_the_newest_runs_come_first(store: SqliteStore) -> None:
     assert store.runs("s9/dev", 9) == []
 
 
-def test_a_run_is_found_by_the_beginning_of_its_id(store: SqliteStore) -> None:
+def test_a_run_is_found_by_the_beginning_of_its_id(store: SqlStore) -> None:
     """A unique beginning is enough, in either case; an ambiguous or unknown one is an error that helps."""
     for run in ("01AAA1", "01AAB2", "01AAB22"):
         kit.write(store, kit.opened(), run=run)
@@ -78,7 +78,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store: SqliteStore) -> None:
         ("superseded", False),
     ],
 )
-def test_an_unfinished_run_is_known(store: SqliteStore, result: str, resumable: bool) -> None:
+def test_an_unfinished_run_is_known(store: SqlStore, result: str, resumable: bool) -> None:
     """A run that is open, interrupted, parked or kept can be resumed; any other end is final."""
     kit.write(store, kit.opened(), *([kit.closed(result)] if result else []))
 
@@ -88,7 +88,7 @@ def test_an_unfinished_run_is_known(store: SqliteStore, result: str, resumable: 
     assert store.unfinished("other/dev") is None
 
 
-def test_a_later_run_supersedes_under_its_own_lease(store: SqliteStore) -> None:
+def test_a_later_run_supersedes_under_its_own_lease(store: SqlStore) -> None:
     """The holder of the lease may write the end of an older run of its stack."""
     kit.write(store, kit.opened(), run="RUN1")
 

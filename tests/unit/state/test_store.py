@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +16,9 @@ from purvey.errors import InternalError, StateError
 from tests.unit.state import kit
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from purvey._state.sqlite import SqliteStore
+    from purvey._state.sql.store import SqlStore
 
 
 def same(one: State, other: State) -> bool:
@@ -82,11 +83,11 @@ CHOICES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0
 
 @given(choices=CHOICES, sizes=st.lists(st.integers(1, 7), min_size=1, max_size=6))
 def test_the_snapshot_is_the_fold_of_the_journal(
-    tmp_path_factory: pytest.TempPathFactory, choices: list[tuple[int, int, int]], sizes: list[int]
+    fresh: Callable[[], kit.Place], choices: list[tuple[int, int, int]], sizes: list[int]
 ) -> None:
     """Whatever was written, in groups of any size, loading gives what folding all records gives, and verifies."""
     records = journal(choices)
-    with kit.store_at(tmp_path_factory.mktemp("store") / "state.db") as store:
+    with kit.store_at(fresh()) as store:
         with kit.held(store) as lease:
             writer = store.open_journal(kit.STACK, "RUN1", lease.fence)
             rest = list(records)
@@ -100,14 +101,14 @@ def test_the_snapshot_is_the_fold_of_the_journal(
         assert store.verify() == []
 
 
-def test_a_store_remembers_after_it_is_closed(path: Path, clock: kit.ToldClock) -> None:
+def test_a_store_remembers_after_it_is_closed(place: kit.Place, clock: kit.ToldClock) -> None:
     """Everything is there when the file is opened again, under the same estate."""
-    with kit.store_at(path, clock) as store:
+    with kit.store_at(place, clock) as store:
         kit.write(store, kit.opened(), *kit.created("web"), kit.outputs(url="https://shop"), kit.closed())
         before = store.load(kit.STACK)
         estate = store.estate
 
-    with kit.store_at(path, clock) as again:
+    with kit.store_at(place, clock) as again:
         assert same(again.load(kit.STACK), before)
         assert again.estate == estate
         assert len(estate) == 8
@@ -115,13 +116,13 @@ def test_a_store_remembers_after_it_is_closed(path: Path, clock: kit.ToldClock) 
         assert again.load(kit.STACK).reads == ("net/dev",)
 
 
-def test_an_unknown_stack_is_empty(store: SqliteStore) -> None:
+def test_an_unknown_stack_is_empty(store: SqlStore) -> None:
     """Loading what was never written gives an empty state, and makes no stack of it."""
     assert same(store.load("other/dev"), State())
     assert store.stacks() == []
 
 
-def test_stacks_do_not_meet(store: SqliteStore) -> None:
+def test_stacks_do_not_meet(store: SqlStore) -> None:
     """Equal addresses in two stacks are two objects."""
     kit.write(store, kit.opened(), *kit.created("web"), run="RUN1", stack="shop/dev")
     kit.write(store, kit.opened(), kit.begun("op", kit.resource("web")), run="RUN2", stack="shop/prod")
@@ -133,7 +134,7 @@ def test_stacks_do_not_meet(store: SqliteStore) -> None:
 
 
 @pytest.mark.parametrize("end", ["deleted", "failed", "forgotten"])
-def test_a_generation_is_not_used_again(store: SqliteStore, end: str) -> None:
+def test_a_generation_is_not_used_again(store: SqlStore, end: str) -> None:
     """The number of an object that is gone, or that never came to be, stays taken."""
     web = kit.resource("web", generation=3)
     ends: dict[str, list[Record]] = {
@@ -148,7 +149,7 @@ def test_a_generation_is_not_used_again(store: SqliteStore, end: str) -> None:
     assert store.load(kit.STACK).generations == {"files.File::web": 3}
 
 
-def test_what_may_have_happened_stays_in_doubt(store: SqliteStore) -> None:
+def test_what_may_have_happened_stays_in_doubt(store: SqlStore) -> None:
     """An operation whose effect is unknown is loaded with its id and its failure until a later record settles it."""
     web = kit.resource("web")
     failure = kit.failed("a", web, may_exist=True)
@@ -162,7 +163,7 @@ def test_what_may_have_happened_stays_in_doubt(store: SqliteStore) -> None:
     assert store.verify() == []
 
 
-def test_a_plaintext_secret_does_not_reach_the_store(store: SqliteStore, path: Path) -> None:
+def test_a_plaintext_secret_does_not_reach_the_store(store: SqlStore, place: kit.Place) -> None:
     """A record that holds a plaintext is refused as our bug, without quoting it, and the store goes on."""
     leaky = kit.resource("web", inputs={"password": Secret("hunter22")})
 
@@ -174,11 +175,12 @@ def test_a_plaintext_secret_does_not_reach_the_store(store: SqliteStore, path: P
 
     assert "hunter22" not in str(caught.value)
     assert store.records("RUN1") == [kit.opened()]
-    assert all(b"hunter22" not in file.read_bytes() for file in path.parent.iterdir())
+    if isinstance(place, Path):
+        assert all(b"hunter22" not in file.read_bytes() for file in place.parent.iterdir())
 
 
 @pytest.mark.parametrize("end", ["identified", "failed", "in-doubt"])
-def test_nothing_ends_that_did_not_begin(store: SqliteStore, end: str) -> None:
+def test_nothing_ends_that_did_not_begin(store: SqlStore, end: str) -> None:
     """A record that could never be folded is refused before it is written; what comes next is not."""
     web = kit.resource("web")
     ends: dict[str, Record] = {
@@ -197,7 +199,7 @@ def test_nothing_ends_that_did_not_begin(store: SqliteStore, end: str) -> None:
     assert store.verify() == []
 
 
-def test_script_files_are_kept_once(store: SqliteStore, path: Path) -> None:
+def test_script_files_are_kept_once(store: SqlStore, place: kit.Place) -> None:
     """Each run has its files back, and what did not change between runs is stored once."""
     library = b"#" * 100_000
     store.archive("RUN1", {"shop.py": b"one", "lib/names.py": library})
@@ -206,11 +208,11 @@ def test_script_files_are_kept_once(store: SqliteStore, path: Path) -> None:
     assert store.archived("RUN1") == {"shop.py": b"one", "lib/names.py": library}
     assert store.archived("RUN2") == {"shop.py": b"two", "lib/names.py": library}
     assert store.archived("RUN3") == {}
-    with kit.raw(path) as connection:
+    with kit.raw(place) as connection:
         assert connection.execute("SELECT sum(length(content)) FROM file").fetchone() == (100_006,)
 
 
-def test_a_backup_is_a_store(store: SqliteStore, tmp_path: Path) -> None:
+def test_a_backup_is_a_store(store: SqlStore, tmp_path: Path) -> None:
     """The copy holds what the store held, is private, and never overwrites a file."""
     kit.write(store, kit.opened(), *kit.created("web"))
     copy = tmp_path / "copy.db"
@@ -228,7 +230,7 @@ def test_a_backup_is_a_store(store: SqliteStore, tmp_path: Path) -> None:
     assert caught.value.code == "state.backup_failed"
 
 
-def test_records_of_two_journals_become_durable_together(store: SqliteStore) -> None:
+def test_records_of_two_journals_become_durable_together(store: SqlStore) -> None:
     """Written together, the records of two stacks are all there; when one journal has lost its lease, none are."""
     with kit.held(store) as one, kit.held(store, "RUN2", "web/dev") as two:
         journals = [

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import random
     from pathlib import Path
 
-    from purvey._state.sqlite import SqliteStore
+    from purvey._state.sql.store import SqlStore
 
 GONE = kit.resource("gone")
 
@@ -34,7 +34,7 @@ CELLS = [
 
 
 @pytest.fixture(autouse=True)
-def content(store: SqliteStore) -> None:
+def content(store: SqlStore) -> None:
     """Something in every table."""
     store.archive("RUN1", {"shop.py": b"the script"})
     kit.write(
@@ -43,7 +43,7 @@ def content(store: SqliteStore) -> None:
     )  # fmt: skip
 
 
-def complaints(store: SqliteStore) -> list[str]:
+def complaints(store: SqlStore) -> list[str]:
     """What reading everything in the store complains about."""
     found: list[StateError] = []
     for look in (lambda: store.load(kit.STACK), lambda: store.records("RUN1"), lambda: store.archived("RUN1")):
@@ -58,11 +58,11 @@ def complaints(store: SqliteStore) -> list[str]:
 @pytest.mark.trials(sample=4, full=200)
 @pytest.mark.parametrize(("table", "where", "column", "name"), CELLS, ids=[f"{cell[0]}-{cell[2]}" for cell in CELLS])
 def test_one_flipped_bit_is_named(
-    store: SqliteStore, path: Path, rng: random.Random, table: str, where: str, column: str, name: str
+    store: SqlStore, place: kit.Place, rng: random.Random, table: str, where: str, column: str, name: str
 ) -> None:
     """Whichever bit of a body or a digest is another, reading and verifying name the row."""
     assert complaints(store) == store.verify() == []
-    with kit.raw(path) as connection:
+    with kit.raw(place) as connection:
         (cell,) = connection.execute(f"SELECT {column} FROM {table} WHERE {where}").fetchone()
         flipped = bytearray(cell)
         flipped[rng.randrange(len(cell))] ^= 1 << rng.randrange(8)
@@ -86,10 +86,10 @@ EDITS = {
 
 
 @pytest.mark.parametrize(("edit", "name"), EDITS.items(), ids=[str(number) for number in range(len(EDITS))])
-def test_a_moved_row_is_named(store: SqliteStore, path: Path, edit: str, name: str) -> None:
+def test_a_moved_row_is_named(store: SqlStore, place: kit.Place, edit: str, name: str) -> None:
     """A body is good only in its own row."""
     kit.write(store, kit.opened(), run="RUN2")
-    with kit.raw(path) as connection:
+    with kit.raw(place) as connection:
         connection.execute(edit)
 
     assert any(name in sentence for sentence in store.verify())
@@ -110,27 +110,29 @@ REMOVALS = {
 
 
 @pytest.mark.parametrize(("edit", "name"), REMOVALS.items(), ids=[str(number) for number in range(len(REMOVALS))])
-def test_verifying_sees_what_is_missing(store: SqliteStore, path: Path, edit: str, name: str) -> None:
+def test_verifying_sees_what_is_missing(store: SqlStore, place: kit.Place, edit: str, name: str) -> None:
     """A removed row has no digest to be wrong; the fold of the journal shows it."""
-    with kit.raw(path) as connection:
+    with kit.raw(place) as connection:
         connection.execute(edit)
 
     assert any(name in sentence for sentence in store.verify())
 
 
-def test_a_broken_file_is_not_looked_into(store: SqliteStore, path: Path) -> None:
+def test_a_broken_file_is_not_looked_into(path: Path) -> None:
     """Where the tables contradict each other, that is told and nothing is concluded from them."""
-    with kit.raw(path) as connection:
-        connection.execute("INSERT INTO record (run, body, mac) VALUES (99, x'00', x'00')")
-        (row,) = connection.execute("SELECT max(sequence) FROM record").fetchone()
+    with kit.store_at(path) as file:
+        kit.write(file, kit.opened())
+        with kit.raw(path) as connection:
+            connection.execute("INSERT INTO record (run, body, mac) VALUES (99, x'00', x'00')")
+            (row,) = connection.execute("SELECT max(sequence) FROM record").fetchone()
 
-    assert store.verify() == [f"row {row} of record points to nothing"]
+        assert file.verify() == [f"row {row} of record points to nothing"]
 
 
-def test_an_equal_object_of_another_stack_is_not_taken(store: SqliteStore, path: Path) -> None:
+def test_an_equal_object_of_another_stack_is_not_taken(store: SqlStore, place: kit.Place) -> None:
     """A snapshot row that is copied into another stack does not verify there."""
     kit.write(store, kit.opened(), run="RUN2", stack="shop/prod")
-    with kit.raw(path) as connection:
+    with kit.raw(place) as connection:
         connection.execute(
             "INSERT INTO resource (stack, address, generation, body, mac) "
             "SELECT (SELECT number FROM stack WHERE name = 'shop/prod'), address, generation, body, mac FROM resource LIMIT 1"

@@ -12,12 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from purvey._base.clock import SystemClock
-from purvey._state.sqlite import SqliteStore, open_sqlite
+from purvey._state.postgres import open_postgres
+from purvey._state.sql.store import SqlStore
+from purvey._state.sqlite import open_sqlite
 from purvey.errors import StateError
 from tests.unit.state import kit
 
 
-def _store(path: str) -> SqliteStore:
+def _store(path: str) -> SqlStore:
+    if "://" in path:
+        return open_postgres(path, keys=kit.FixedKeys(), clock=SystemClock())
     return open_sqlite(Path(path), keys=kit.FixedKeys(), clock=SystemClock())
 
 

@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from purvey._state.sqlite.open import find_sqlite, open_sqlite
-from purvey._state.sqlite.store import SqliteStore
 
-__all__ = ["SqliteStore", "find_sqlite", "open_sqlite"]
+__all__ = ["find_sqlite", "open_sqlite"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -28,15 +28,75 @@ _CHECKPOINT_PAGES: Final = 4_000
 """Pages in the log before they are carried over: 16 MiB, so that pages which many commits change are carried once."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection to an existing file, in which transactions are begun and ended explicitly.
+class SqliteConnection(sqlite3.Connection):
+    """See `purvey._state.sql.database.Connection`; transactions are begun and ended explicitly."""
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """See `Connection.writing`."""
+        with transaction(self):
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See `Connection.reading`."""
+        with transaction(self, "DEFERRED"):
+            yield
+
+    def damage(self) -> list[str]:
+        """See `Connection.damage`."""
+        found = [line for (line,) in self.execute("PRAGMA integrity_check") if line != "ok"]
+        return found + [f"row {row[1]} of {row[0]} points to nothing" for row in self.execute("PRAGMA foreign_key_check")]
+
+
+class SqliteDatabase:
+    """See `purvey._state.sql.database.Database`.
+
+    Args:
+        path: The file.
+    """
+
+    errors: Final = sqlite3.Error
+    row_lock: Final = ""
+
+    def __init__(self, path: Path) -> None:
+        self.location: Final = str(path)
+        self._path = path
+
+    def connect(self) -> SqliteConnection:
+        """See `Database.connect`."""
+        return connect(self._path)
+
+    def is_cut(self, error: Exception) -> bool:
+        """See `Database.is_cut`; a file has no connection that could be cut."""
+        del error
+        return False
+
+    def unreadable(self, error: Exception) -> StateError:
+        """See `Database.unreadable`."""
+        return explained(self._path, error)
+
+    def unwritable(self, error: Exception) -> StateError:
+        """See `Database.unwritable`."""
+        return write_failed(self._path, error)
+
+    def backup(self, path: Path) -> None:
+        """See `Database.backup`."""
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with closing(connect(self._path)) as source, closing(connect(path)) as copy:
+            source.backup(copy)
+
+
+def connect(path: Path) -> SqliteConnection:
+    """A connection to an existing file.
 
     Raises:
         sqlite3.Error: If the file cannot be opened.
     """
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-    )
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False,
+        factory=SqliteConnection,
+    )  # fmt: skip
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -71,16 +131,7 @@ def reading(path: Path) -> Iterator[None]:
         raise explained(path, error) from error
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """As `reading`, for what must become durable."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise write_failed(path, error) from error
-
-
-def write_failed(path: Path, error: sqlite3.Error) -> StateError:
+def write_failed(path: Path, error: Exception) -> StateError:
     """The error for records that could not be made durable."""
     if _primary_code(error) in (*_DAMAGED, *_LOCKED):
         return explained(path, error)
@@ -94,7 +145,7 @@ def write_failed(path: Path, error: sqlite3.Error) -> StateError:
     )
 
 
-def explained(path: Path, error: sqlite3.Error) -> StateError:
+def explained(path: Path, error: Exception) -> StateError:
     """The error for a file that cannot be read."""
     code = _primary_code(error)
     if code in _DAMAGED:
@@ -124,7 +175,7 @@ def damaged(path: Path, what: str) -> StateError:
     )
 
 
-def _primary_code(error: sqlite3.Error) -> int:
+def _primary_code(error: Exception) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 

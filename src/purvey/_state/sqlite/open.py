@@ -6,7 +6,6 @@ its key before it: whoever dies in between leaves a key without a store, never a
 
 from __future__ import annotations
 
-import base64
 import os
 import sqlite3
 import threading
@@ -14,23 +13,21 @@ from pathlib import Path
 from typing import Final
 
 from purvey._base.clock import Clock
-from purvey._state.mac import key_id
 from purvey._state.record import FORMAT
-from purvey._state.sqlite.connect import connect, damaged, reading, transaction
-from purvey._state.sqlite.schema import APPLICATION_ID, VERSION, migrate, version_of
-from purvey._state.sqlite.store import SqliteStore
+from purvey._state.sql import tables
+from purvey._state.sql.opening import first_row, newer, require_key
+from purvey._state.sql.store import SqlStore
+from purvey._state.sqlite.connect import SqliteConnection, SqliteDatabase, connect, damaged, reading, transaction
+from purvey._state.sqlite.schema import APPLICATION_ID, migrate, version_of
 from purvey._state.store import Keys
 from purvey.errors import StateError
-
-_ESTATE_BYTES: Final = 5
-"""40 random bits are 8 characters of base32."""
 
 _RETRIES_MAX: Final = 200
 _RETRY_S: Final = 0.05
 """Switching on the write-ahead log fails while another process looks at a new file; ten seconds outlast any such moment."""
 
 
-def open_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqliteStore:
+def open_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqlStore:
     """The store at `path`; a new one with its key if there is none.
 
     Args:
@@ -69,7 +66,7 @@ def _touch(path: Path) -> None:
         return
 
 
-def find_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqliteStore | None:
+def find_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqlStore | None:
     """The store at `path`; None if there is none, and then nothing is made.
 
     Raises:
@@ -84,24 +81,22 @@ def find_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqliteStore | None:
     return open_sqlite(path, keys=keys, clock=clock) if there else None
 
 
-def _opened(connection: sqlite3.Connection, path: Path, keys: Keys, clock: Clock) -> SqliteStore:
+def _opened(connection: SqliteConnection, path: Path, keys: Keys, clock: Clock) -> SqlStore:
     with transaction(connection, "DEFERRED"):  # One moment's truth, as another process may be making the store.
         new = _is_new(connection, path)
     if new:
         _make(connection, path, keys, clock)
     _require_known_version(connection, path)
     estate, known_key = _identity(connection, path)
-    key = keys.find(estate)
-    if key_id(key) != known_key:
-        raise _wrong_key(path, keys.place(estate), known_key)
+    key = require_key(keys, estate, known_key, str(path))
     _switch_on_log(connection)
-    if version_of(connection) < VERSION:
+    if version_of(connection) < tables.VERSION:
         with transaction(connection):
             migrate(connection)
-    return SqliteStore(connection, path, estate=estate, key=key, clock=clock)
+    return SqlStore(connection, SqliteDatabase(path), estate=estate, key=key, clock=clock)
 
 
-def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
+def _is_new(connection: SqliteConnection, path: Path) -> bool:
     """Whether the file is empty; a database of somebody else's is refused."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application == APPLICATION_ID:
@@ -117,18 +112,16 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     return True
 
 
-def _make(connection: sqlite3.Connection, path: Path, keys: Keys, clock: Clock) -> None:
+def _make(connection: SqliteConnection, path: Path, keys: Keys, clock: Clock) -> None:
     """Make the store and its key, unless another process just did."""
     with transaction(connection):
         if _is_new(connection, path):
-            estate = base64.b32encode(clock.entropy(_ESTATE_BYTES)).decode().lower()
-            key = keys.make(estate)
+            first = first_row(keys, clock)
             migrate(connection)
-            insert = "INSERT INTO store (number, estate, key_id, format, made) VALUES (1, ?, ?, ?, ?)"
-            connection.execute(insert, (estate, key_id(key), FORMAT, clock.now()))
+            connection.execute("INSERT INTO store (number, estate, key_id, format, made) VALUES (1, ?, ?, ?, ?)", first)
 
 
-def _switch_on_log(connection: sqlite3.Connection) -> None:
+def _switch_on_log(connection: SqliteConnection) -> None:
     """Let readers and the writer work side by side; the file remembers it, so that this is done once."""
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     if mode == "wal":
@@ -144,38 +137,20 @@ def _switch_on_log(connection: sqlite3.Connection) -> None:
             return
 
 
-def _identity(connection: sqlite3.Connection, path: Path) -> tuple[str, str]:
+def _identity(connection: SqliteConnection, path: Path) -> tuple[str, str]:
     """The estate, and the id of its key."""
     row = connection.execute("SELECT estate, key_id, format FROM store").fetchone()
     if row is None:
         raise damaged(path, "it does not say which estate it is of")
     estate, known_key, written = row
     if written > FORMAT:
-        raise _newer(path)
+        raise newer(str(path))
     return str(estate), str(known_key)
 
 
-def _require_known_version(connection: sqlite3.Connection, path: Path) -> None:
-    if version_of(connection) > VERSION:
-        raise _newer(path)
-
-
-def _newer(path: Path) -> StateError:
-    return StateError(
-        "state.newer",
-        "A later version of purvey wrote the store",
-        detail=f"{path} has tables or records that this version does not know; writing to it could lose what they say.",
-        hint="Update purvey:\n\n    pip install --upgrade purvey",
-    )
-
-
-def _wrong_key(path: Path, place: str, known: str) -> StateError:
-    return StateError(
-        "state.wrong_key",
-        "The key is not the store's",
-        detail=f"{path} was made with the key {known}, and {place} holds another. Nothing was read or written with it.",
-        hint="Bring back the key file that was made with the store, or name it with PURVEY_KEY_FILE.",
-    )
+def _require_known_version(connection: SqliteConnection, path: Path) -> None:
+    if version_of(connection) > tables.VERSION:
+        raise newer(str(path))
 
 
 def _cannot_open(path: Path, error: OSError) -> StateError:

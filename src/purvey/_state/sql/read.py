@@ -6,25 +6,25 @@ Every function here is called inside a read transaction, so that what it reads b
 from __future__ import annotations
 
 import gc
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from purvey._state.mac import RowMac, record_identity, resource_identity, retired_body, retired_identity, tampered
 from purvey._state.record import Begun, Failed, Identified, OutputsSet, Record, ResourceState, decode, decode_state
+from purvey._state.sql.database import Connection
 from purvey._state.state import InDoubt, State
 from purvey._state.store import UNFINISHED, RunRow
 from purvey.errors import StateError
 
 _RUN_COLUMNS: Final = ("id", "stack", "verb", "result", "started", "ended", "user", "machine", "changes")
 _RUN: Final = (
-    "SELECT run.id, stack.name, verb, result, started, ended, user, machine, changes "
+    'SELECT run.id, stack.name, verb, result, started, ended, "user", machine, changes '
     "FROM run JOIN stack ON stack.number = run.stack "
 )
 
 
-def load(connection: sqlite3.Connection, stack: str, mac: RowMac) -> State:
+def load(connection: Connection, stack: str, mac: RowMac) -> State:
     """The state of a stack.
 
     Raises:
@@ -47,7 +47,7 @@ def load(connection: sqlite3.Connection, stack: str, mac: RowMac) -> State:
     return state
 
 
-def outputs(connection: sqlite3.Connection, stack: str, mac: RowMac) -> OutputsSet | None:
+def outputs(connection: Connection, stack: str, mac: RowMac) -> OutputsSet | None:
     """The outputs of a stack, without its objects; None if it has none.
 
     Raises:
@@ -62,7 +62,7 @@ def outputs(connection: sqlite3.Connection, stack: str, mac: RowMac) -> OutputsS
     return record
 
 
-def records(connection: sqlite3.Connection, run: str, mac: RowMac) -> list[Record]:
+def records(connection: Connection, run: str, mac: RowMac) -> list[Record]:
     """The records of a run, in order.
 
     Raises:
@@ -74,7 +74,7 @@ def records(connection: sqlite3.Connection, run: str, mac: RowMac) -> list[Recor
     return [_verified(run, sequence, body, digest, mac) for sequence, body, digest in rows]
 
 
-def journal_of(connection: sqlite3.Connection, stack: str, mac: RowMac) -> Iterator[Record | StateError]:
+def journal_of(connection: Connection, stack: str, mac: RowMac) -> Iterator[Record | StateError]:
     """Every record of a stack in order, and for one that is not as it was written, the error instead."""
     rows = connection.execute(
         "SELECT run.id, sequence, body, mac FROM record JOIN run ON run.number = record.run "
@@ -88,28 +88,28 @@ def journal_of(connection: sqlite3.Connection, stack: str, mac: RowMac) -> Itera
             yield error
 
 
-def runs(connection: sqlite3.Connection, stack: str | None, limit: int) -> list[RunRow]:
+def runs(connection: Connection, stack: str | None, limit: int) -> list[RunRow]:
     """The newest runs first."""
     where = "WHERE stack.name = ? " if stack is not None else ""
     arguments = (stack, limit) if stack is not None else (limit,)
     return [_run_row(row) for row in connection.execute(f"{_RUN}{where}ORDER BY run.number DESC LIMIT ?", arguments)]
 
 
-def runs_named(connection: sqlite3.Connection, beginning: str) -> list[RunRow]:
+def runs_named(connection: Connection, beginning: str) -> list[RunRow]:
     """The run with this id, else the first few whose ids begin so."""
     exact = connection.execute(f"{_RUN}WHERE run.id = ?", (beginning,)).fetchall()
     query = f"{_RUN}WHERE run.id >= ? AND run.id < ? ORDER BY run.id LIMIT 5"
     return [_run_row(row) for row in exact or connection.execute(query, (beginning, beginning + "\x7f"))]
 
 
-def unfinished(connection: sqlite3.Connection, stack: str) -> RunRow | None:
+def unfinished(connection: Connection, stack: str) -> RunRow | None:
     """The newest run of a stack that can be resumed."""
     results = ", ".join("?" * len(UNFINISHED))
     query = f"{_RUN}WHERE stack.name = ? AND result IN ({results}) ORDER BY run.number DESC LIMIT 1"
     return next((_run_row(row) for row in connection.execute(query, (stack, *UNFINISHED))), None)
 
 
-def stacks(connection: sqlite3.Connection) -> list[str]:
+def stacks(connection: Connection) -> list[str]:
     """The stacks that ever had a run."""
     query = "SELECT name FROM stack WHERE number IN (SELECT stack FROM run) ORDER BY name"
     return [name for (name,) in connection.execute(query)]
@@ -127,7 +127,7 @@ def _without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _resources(connection: sqlite3.Connection, number: int, stack: str, mac: RowMac) -> Iterator[ResourceState]:
+def _resources(connection: Connection, number: int, stack: str, mac: RowMac) -> Iterator[ResourceState]:
     identity = resource_identity(stack)
     rows = connection.execute(
         "SELECT address, generation, body, mac FROM resource WHERE stack = ? ORDER BY address, generation", (number,)
@@ -141,7 +141,7 @@ def _resources(connection: sqlite3.Connection, number: int, stack: str, mac: Row
         yield state
 
 
-def _retired(connection: sqlite3.Connection, number: int, stack: str, mac: RowMac) -> Iterator[tuple[str, int]]:
+def _retired(connection: Connection, number: int, stack: str, mac: RowMac) -> Iterator[tuple[str, int]]:
     identity = retired_identity(stack)
     for address, generation, digest in connection.execute(
         "SELECT address, generation, mac FROM retired WHERE stack = ?", (number,)
@@ -151,7 +151,7 @@ def _retired(connection: sqlite3.Connection, number: int, stack: str, mac: RowMa
         yield address, generation
 
 
-def _in_doubt(connection: sqlite3.Connection, number: int, mac: RowMac) -> Iterator[InDoubt]:
+def _in_doubt(connection: Connection, number: int, mac: RowMac) -> Iterator[InDoubt]:
     """The operations in doubt, in the order in which they began."""
     rows = connection.execute(
         "SELECT operation, begun, identified, failed FROM in_doubt WHERE stack = ? ORDER BY begun", (number,)
@@ -174,7 +174,7 @@ def _reserve(state: State, address: str, generation: int) -> None:
         state.generations[address] = generation
 
 
-def _record_at(connection: sqlite3.Connection, sequence: int, mac: RowMac) -> Record:
+def _record_at(connection: Connection, sequence: int, mac: RowMac) -> Record:
     row = connection.execute(
         "SELECT run.id, body, mac FROM record JOIN run ON run.number = record.run WHERE sequence = ?", (sequence,)
     ).fetchone()

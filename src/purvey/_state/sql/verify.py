@@ -1,25 +1,24 @@
-"""Proves that a store is sound: the file, every digest, and that the snapshot is the fold of the journal."""
+"""Proves that a store is sound: what keeps it, every digest, and that the snapshot is the fold of the journal."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 
 from purvey._state.check import violations
 from purvey._state.mac import RowMac
 from purvey._state.record import Closed, Opened, Record, Succeeded
-from purvey._state.sqlite import archive, read, tag_out
+from purvey._state.sql import archive, read, tag_out
+from purvey._state.sql.database import Connection
 from purvey._state.state import State
 from purvey.errors import InternalError, StateError
 
 
-def verify(connection: sqlite3.Connection, mac: RowMac) -> list[str]:
+def verify(connection: Connection, mac: RowMac) -> list[str]:
     """One sentence for everything that is wrong; call it inside a read transaction.
 
-    A file that is damaged is not looked into any further.
+    A store that is damaged is not looked into any further.
     """
-    damage = [line for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"]
-    damage += [f"row {row[1]} of {row[0]} points to nothing" for row in connection.execute("PRAGMA foreign_key_check")]
+    damage = connection.damage()
     if damage:
         return damage
     found = _gaps(connection)
@@ -32,14 +31,14 @@ def verify(connection: sqlite3.Connection, mac: RowMac) -> list[str]:
     return found
 
 
-def _gaps(connection: sqlite3.Connection) -> list[str]:
+def _gaps(connection: Connection) -> list[str]:
     count, first, last = connection.execute("SELECT count(*), min(sequence), max(sequence) FROM record").fetchone()
     if count and (first, last) != (1, count):
         return [f"{last - count} journal records are missing"]
     return []
 
 
-def _of_stack(connection: sqlite3.Connection, stack: str, mac: RowMac) -> list[str]:
+def _of_stack(connection: Connection, stack: str, mac: RowMac) -> list[str]:
     """What is wrong with a stack's records and snapshot."""
     told = list(read.journal_of(connection, stack, mac))
     found = [error.detail for error in told if isinstance(error, StateError)]
@@ -82,7 +81,7 @@ def _differences(folded: State, snapshot: State) -> Iterator[str]:
         yield "the outputs are not what the journal says"
 
 
-def _of_run(connection: sqlite3.Connection, run: str, mac: RowMac) -> list[str]:
+def _of_run(connection: Connection, run: str, mac: RowMac) -> list[str]:
     """Whether a run's row says what its records say."""
     try:
         records = read.records(connection, run, mac)
@@ -99,7 +98,7 @@ def _of_run(connection: sqlite3.Connection, run: str, mac: RowMac) -> list[str]:
     return []
 
 
-def _of_archive(connection: sqlite3.Connection, run: str, mac: RowMac) -> list[str]:
+def _of_archive(connection: Connection, run: str, mac: RowMac) -> list[str]:
     """Whether a run's archived files are what was kept."""
     try:
         archive.kept(connection, run, mac)

@@ -1,12 +1,10 @@
-"""The store in one SQLite file: reading on one connection, writing in the one thread that owns another."""
+"""The store in tables, in whichever database: reading on one connection, writing in the one thread that owns another."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,10 +13,10 @@ from purvey._state.journal import Journal, Writer, write_together
 from purvey._state.lease import HeldLease, Lease
 from purvey._state.mac import RowMac, key_id
 from purvey._state.record import OutputsSet, Record
-from purvey._state.sqlite import archive, lease, read, tag_out
-from purvey._state.sqlite.connect import connect, reading, transaction, writing
-from purvey._state.sqlite.verify import verify
-from purvey._state.sqlite.write import SqliteAdapter
+from purvey._state.sql import archive, lease, read, tag_out
+from purvey._state.sql.database import Connection, Database
+from purvey._state.sql.verify import verify
+from purvey._state.sql.write import SqlAdapter
 from purvey._state.state import State
 from purvey._state.store import RunRow
 from purvey._state.tag_out import TagOut
@@ -30,25 +28,25 @@ _WAIT_S: Final = 0.5
 """Seconds between two looks at a lease that another run holds; far less than `WAITER_S`, after which a place is lost."""
 
 
-class SqliteStore:
-    """See `purvey._state.store.Store`; `purvey._state.sqlite.open_sqlite` makes one.
+class SqlStore:
+    """See `purvey._state.store.Store`; `purvey._state.open.open_at` makes one.
 
     Args:
         connection: For reading.
-        path: The file.
+        database: Where it leads, and where the one for writing is made.
         estate: The estate's id.
         key: The store's key.
         clock: Time and chance.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, estate: str, key: bytes, clock: Clock) -> None:
+    def __init__(self, connection: Connection, database: Database, *, estate: str, key: bytes, clock: Clock) -> None:
         self.estate: Final = estate
-        self.location: Final = str(path)
+        self.location: Final = database.location
         self.key: Final = key
         self.key_id: Final = key_id(key)
         self._connection = connection
         self._reading = threading.Lock()
-        self._path = path
+        self._database = database
         self._clock = clock
         self._mac = RowMac(key)
         self._writer = Writer(self._connect_writer)
@@ -113,7 +111,10 @@ class SqliteStore:
 
     def acquire(self, stack: str, run: str, *, queue: bool = False) -> Lease:
         """See `Store.acquire`."""
-        return self._change(lambda connection: lease.acquire(connection, stack, run, self._clock, queue=queue))
+        got = self._change(lambda connection: lease.acquire(connection, stack, run, self._clock, queue=queue))
+        if isinstance(got, StateError):
+            raise got
+        return got
 
     def leave(self, stack: str, run: str) -> None:
         """See `Store.leave`."""
@@ -166,10 +167,8 @@ class SqliteStore:
     def backup(self, path: Path) -> None:
         """See `Store.backup`; the key is not in the copy."""
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            with closing(connect(path)) as copy, self._reading:
-                self._connection.backup(copy)
-        except (OSError, sqlite3.Error) as error:
+            self._database.backup(path)
+        except (OSError, self._database.errors) as error:
             raise StateError(
                 "state.backup_failed",
                 "The store could not be copied",
@@ -188,24 +187,35 @@ class SqliteStore:
         with self._reading:
             self._connection.close()
 
-    def _connect_writer(self) -> SqliteAdapter:
-        with writing(self._path):
-            return SqliteAdapter(connect(self._path), self._path, self._mac)
+    def _connect_writer(self) -> SqlAdapter:
+        with self._writing():
+            return SqlAdapter(self._database.connect(), self._database, self._mac)
 
-    def _change(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """Change something other than the journal, in turn with its writes."""
+    def _change(self, change: Callable[[Connection], T]) -> T:
+        """Change something other than the journal in one transaction, in turn with the journal's writes."""
 
-        def work(adapter: SqliteAdapter) -> T:
-            with writing(self._path):
+        def work(adapter: SqlAdapter) -> T:
+            with self._writing(), adapter.connection.writing():
                 return change(adapter.connection)
 
         return self._writer.run(work)
 
     @contextmanager
-    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[None]:
+        """Turn the database's errors into errors that say what to do."""
+        try:
+            yield
+        except self._database.errors as error:
+            raise self._database.unwritable(error) from error
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
         """The reading connection, for one thread at a time, at one moment of the store."""
-        with self._reading, reading(self._path), transaction(self._connection, "DEFERRED"):
-            yield self._connection
+        try:
+            with self._reading, self._connection.reading():
+                yield self._connection
+        except self._database.errors as error:
+            raise self._database.unreadable(error) from error
 
     def _awaited(self, stack: str, run: str, give_up: Callable[[], bool]) -> Lease:
         """The lease, once it is this process's turn; whoever gives up leaves the queue."""

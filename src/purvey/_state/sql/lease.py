@@ -1,12 +1,13 @@
 """The tables of leases and of those who wait for one: one row for each stack, changed in one transaction at a time.
 
+Every function here is called inside a write transaction.
+
 The queue is fair: whoever asks to wait gets a number, and a free lease goes to the lowest number whose process still waits.
 Nobody passes those who wait, whether they ask to wait or not.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, Final
 
 import msgspec
@@ -14,37 +15,33 @@ import msgspec
 from purvey._base.clock import Clock
 from purvey._base.limits import LEASE_S
 from purvey._state.lease import Holder, Lease, Process, busy, former, has_left, is_over, lost, this_process
-from purvey._state.sqlite.connect import transaction
+from purvey._state.sql.database import Connection
 from purvey.errors import StateError
 
-_COLUMNS: Final = "fence, run, machine, boot, pid, pid_started, user, host, heartbeat_at, expires_at, hung_until, addresses"
+_NAMES: Final = ("fence", "run", "machine", "boot", "pid", "pid_started", '"user"', "host", "heartbeat_at", "expires_at")
+_COLUMNS: Final = ", ".join((*_NAMES, "hung_until", "addresses"))
+_REPLACED: Final = ", ".join(f"{name} = excluded.{name}" for name in (*_NAMES, "hung_until", "addresses"))
 _ADDRESSES: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
-def acquire(connection: sqlite3.Connection, stack: str, run: str, clock: Clock, *, queue: bool = False) -> Lease:
+def acquire(connection: Connection, stack: str, run: str, clock: Clock, *, queue: bool = False) -> Lease | StateError:
     """Take the lease of a stack under the next fencing number.
 
+    A refusal, ``state.busy``, is returned and not raised: the place in the queue must be kept.
+
     Args:
-        connection: The writer's.
+        connection: The writer's, in a transaction.
         stack: ``name/environment``.
         run: The run.
         clock: Time and chance.
         queue: Whether to get, or keep, a place in the queue where it is not free.
-
-    Raises:
-        StateError: ``state.busy``.
     """
-    here, now = this_process(), clock.now()
-    with transaction(connection):  # A refusal is returned, not raised: the place in the queue must be kept.
-        got = _acquired(connection, stack, run, here, now, queue=queue)
-    if isinstance(got, StateError):
-        raise got
-    return msgspec.structs.replace(got, expires=clock.monotonic() + LEASE_S)
+    here, now, expires = this_process(), clock.now(), clock.monotonic() + LEASE_S
+    got = _acquired(connection, stack, run, here, now, queue=queue)
+    return got if isinstance(got, StateError) else msgspec.structs.replace(got, expires=expires)
 
 
-def _acquired(
-    connection: sqlite3.Connection, stack: str, run: str, here: Process, now: float, *, queue: bool
-) -> Lease | StateError:
+def _acquired(connection: Connection, stack: str, run: str, here: Process, now: float, *, queue: bool) -> Lease | StateError:
     connection.execute("INSERT INTO stack (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (stack,))
     (number,) = connection.execute("SELECT number FROM stack WHERE name = ?", (stack,)).fetchone()
     holder = _holder(connection, number)
@@ -67,41 +64,38 @@ def _acquired(
     return Lease(stack=stack, run=run, fence=fence, expires=0.0, former=last_one)
 
 
-def renew(connection: sqlite3.Connection, lease: Lease, clock: Clock) -> Lease:
+def renew(connection: Connection, lease: Lease, clock: Clock) -> Lease:
     """Move the end of a lease.
 
     Raises:
         StateError: ``state.lease_lost``.
     """
     now, expires = clock.now(), clock.monotonic() + LEASE_S  # Read before, so that a slow disk shortens the lease.
-    with transaction(connection):
-        found = connection.execute(
-            "UPDATE lease SET heartbeat_at = ?, expires_at = ? WHERE fence = ? AND run = ? "
-            "AND stack = (SELECT number FROM stack WHERE name = ?)",
-            (now, now + LEASE_S, lease.fence, lease.run, lease.stack),
-        )
-        if found.rowcount != 1:
-            raise lost(lease.stack, lease.run)
+    found = connection.execute(
+        "UPDATE lease SET heartbeat_at = ?, expires_at = ? WHERE fence = ? AND run = ? "
+        "AND stack = (SELECT number FROM stack WHERE name = ?) RETURNING fence",
+        (now, now + LEASE_S, lease.fence, lease.run, lease.stack),
+    ).fetchall()
+    if not found:
+        raise lost(lease.stack, lease.run)
     return msgspec.structs.replace(lease, expires=expires)
 
 
-def release(connection: sqlite3.Connection, lease: Lease, clock: Clock) -> None:
+def release(connection: Connection, lease: Lease, clock: Clock) -> None:
     """Give a lease back; its number stays, so that the next one is higher, and its end, which is now."""
-    with transaction(connection):
-        connection.execute(
-            "UPDATE lease SET run = '', expires_at = ? WHERE fence = ? AND run = ? "
-            "AND stack = (SELECT number FROM stack WHERE name = ?)",
-            (clock.now(), lease.fence, lease.run, lease.stack),
-        )
+    connection.execute(
+        "UPDATE lease SET run = '', expires_at = ? WHERE fence = ? AND run = ? "
+        "AND stack = (SELECT number FROM stack WHERE name = ?)",
+        (clock.now(), lease.fence, lease.run, lease.stack),
+    )
 
 
-def leave(connection: sqlite3.Connection, stack: str, run: str) -> None:
+def leave(connection: Connection, stack: str, run: str) -> None:
     """Give up a place in the queue."""
-    with transaction(connection):
-        connection.execute(
-            "DELETE FROM waiting WHERE ticket = ? AND stack = (SELECT number FROM stack WHERE name = ?)",
-            (_ticket(run, this_process()), stack),
-        )
+    connection.execute(
+        "DELETE FROM waiting WHERE ticket = ? AND stack = (SELECT number FROM stack WHERE name = ?)",
+        (_ticket(run, this_process()), stack),
+    )
 
 
 def _ticket(run: str, here: Process) -> str:
@@ -109,7 +103,7 @@ def _ticket(run: str, here: Process) -> str:
     return f"{run} {here.machine} {here.boot} {here.pid} {here.pid_started}"
 
 
-def _before(connection: sqlite3.Connection, stack: int, ticket: str, here: Process, now: float) -> list[str]:
+def _before(connection: Connection, stack: int, ticket: str, here: Process, now: float) -> list[str]:
     """The runs that wait in the queue before the owner of `ticket`; those that do not wait any more are taken out."""
     rows = connection.execute(
         "SELECT number, ticket, run, machine, boot, pid, pid_started, heartbeat_at FROM waiting WHERE stack = ? "
@@ -128,7 +122,7 @@ def _before(connection: sqlite3.Connection, stack: int, ticket: str, here: Proce
     return before
 
 
-def _wait(connection: sqlite3.Connection, stack: int, ticket: str, run: str, here: Process, now: float) -> None:
+def _wait(connection: Connection, stack: int, ticket: str, run: str, here: Process, now: float) -> None:
     """Join the queue, or tell it that one still waits."""
     connection.execute(
         "INSERT INTO waiting (stack, ticket, run, machine, boot, pid, pid_started, heartbeat_at) "
@@ -137,7 +131,7 @@ def _wait(connection: sqlite3.Connection, stack: int, ticket: str, run: str, her
     )
 
 
-def _holder(connection: sqlite3.Connection, stack: int) -> Holder | None:
+def _holder(connection: Connection, stack: int) -> Holder | None:
     row: Any = connection.execute(f"SELECT {_COLUMNS} FROM lease WHERE stack = ?", (stack,)).fetchone()  # noqa: S608 - our own words.
     if row is None:
         return None
@@ -149,10 +143,11 @@ def _holder(connection: sqlite3.Connection, stack: int) -> Holder | None:
     )  # fmt: skip
 
 
-def _put(connection: sqlite3.Connection, stack: int, holder: Holder) -> None:
+def _put(connection: Connection, stack: int, holder: Holder) -> None:
     process = holder.process
     connection.execute(
-        f"INSERT OR REPLACE INTO lease (stack, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - as above.
+        f"INSERT INTO lease (stack, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - as above.
+        f"ON CONFLICT (stack) DO UPDATE SET {_REPLACED}",
         (
             stack, holder.fence, holder.run, process.machine, process.boot, process.pid, process.pid_started, process.user,
             process.host, holder.heartbeat_at, holder.expires_at, holder.hung_until,

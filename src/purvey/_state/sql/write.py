@@ -6,10 +6,9 @@ both ways. Each record costs a fixed number of row changes, however much is reme
 
 from __future__ import annotations
 
-import sqlite3
+import threading
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from purvey._state.journal import Journal, Write
 from purvey._state.mac import RowMac, record_identity, resource_identity, retired_body, retired_identity
@@ -26,10 +25,20 @@ from purvey._state.record import (
     Succeeded,
     encode_state,
 )
-from purvey._state.sqlite import tag_out
-from purvey._state.sqlite.connect import transaction, write_failed
+from purvey._state.sql import tag_out
+from purvey._state.sql.database import PAUSES_S, Connection, Database
 from purvey._state.tag_out import blocked
 from purvey.errors import InternalError, StateError
+
+_HELD: Final = "SELECT stack.number, fence, lease.run FROM stack JOIN lease ON lease.stack = stack.number WHERE name = ?"
+"""The lease that a journal has to have."""
+
+_OPENED: Final = (
+    "UPDATE run SET result = '', ended = NULL, verb = CASE WHEN started <> 0 THEN verb ELSE ? END, "
+    """"user" = CASE WHEN started <> 0 THEN "user" ELSE ? END, machine = CASE WHEN started <> 0 THEN machine ELSE ? END, """
+    "started = CASE WHEN started <> 0 THEN started ELSE ? END WHERE number = ?"
+)
+"""A run that is opened again keeps what it was first opened with."""
 
 
 class _Place(NamedTuple):
@@ -42,28 +51,28 @@ class _Place(NamedTuple):
     blocked: frozenset[str]
 
 
-class SqliteAdapter:
+class SqlAdapter:
     """The connection of the writer's thread.
 
     Args:
         connection: A connection that nobody else uses.
-        path: The file, for messages.
+        database: Where it leads.
         mac: Computes the rows' digests.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, mac: RowMac) -> None:
+    def __init__(self, connection: Connection, database: Database, mac: RowMac) -> None:
         self.connection = connection
-        self._path = path
+        self._database = database
         self._mac = mac
+        self._last: tuple[int, bytes] | None = None
 
     def commit(self, writes: Sequence[Write]) -> None:
         """Make every write durable; `error` is set on each that is refused, or on all when the disk fails."""
         try:
-            with transaction(self.connection):
-                self._write_all(writes)
-        except sqlite3.Error as error:
+            self._attempt(writes)
+        except self._database.errors as error:
             for write in writes:
-                write.error = write_failed(self._path, error)
+                write.error = self._database.unwritable(error)
         except (StateError, InternalError) as error:
             if len(writes) == 1:
                 writes[0].error = error
@@ -74,10 +83,46 @@ class SqliteAdapter:
     def commit_whole(self, writes: Sequence[Write]) -> None:
         """See `Adapter.commit_whole`."""
         try:
-            with transaction(self.connection):
-                self._write_all(writes)
-        except sqlite3.Error as error:
-            raise write_failed(self._path, error) from error
+            self._attempt(writes)
+        except self._database.errors as error:
+            raise self._database.unwritable(error) from error
+
+    def _attempt(self, writes: Sequence[Write]) -> None:
+        """Write in one transaction; where the connection is cut, look whether it was committed, and if not, write once more."""
+        try:
+            self._transact(writes)
+        except self._database.errors as error:
+            if not self._database.is_cut(error):
+                raise
+            if not self._is_there(error):
+                self._transact(writes)
+
+    def _transact(self, writes: Sequence[Write]) -> None:
+        self._last = None
+        with self.connection.writing():
+            self._write_all(writes)
+
+    def _is_there(self, error: Exception) -> bool:
+        """Whether the last record of a transaction that was cut off is in the journal, as it was written.
+
+        It is asked in a write transaction, which begins only after the one in question has ended, whatever its end was.
+        """
+        for pause_s in (*PAUSES_S, None):
+            try:
+                with self.connection.writing():
+                    return self._holds_last()
+            except self._database.errors as again:
+                if pause_s is None or not self._database.is_cut(again):
+                    raise error from again
+            threading.Event().wait(pause_s)
+        raise error
+
+    def _holds_last(self) -> bool:
+        if self._last is None:
+            return False
+        sequence, mac = self._last
+        row = self.connection.execute("SELECT mac FROM record WHERE sequence = ?", (sequence,)).fetchone()
+        return row is not None and row[0] == mac
 
     def close(self) -> None:
         """Close the connection."""
@@ -95,6 +140,7 @@ class SqliteAdapter:
                 sequence += 1
                 mac = self._mac.of(record_identity(place.run_id, sequence), body)
                 self.connection.execute("INSERT INTO record VALUES (?, ?, ?, ?)", (sequence, place.run, body, mac))
+                self._last = (sequence, mac)
                 self._take(record, sequence, place)
                 if type(record) is Succeeded and not record.unchanged:
                     changes[place.run] = changes.get(place.run, 0) + 1
@@ -104,7 +150,7 @@ class SqliteAdapter:
     def _admit(self, journal: Journal) -> _Place:
         """Let a journal write if its lease is the stack's latest, and not given back."""
         held = self.connection.execute(
-            "SELECT stack.number, fence, lease.run FROM stack JOIN lease ON lease.stack = stack.number WHERE name = ?",
+            f"{_HELD}{self._database.row_lock}",
             (journal.stack,),
         ).fetchone()
         if held is None or held[1] != journal.fence or not held[2]:
@@ -144,11 +190,7 @@ class SqliteAdapter:
     def _take_of_run(self, record: Record, sequence: int, place: _Place) -> None:
         match record:
             case Opened():
-                self.connection.execute(
-                    "UPDATE run SET verb = iif(started, verb, ?), user = iif(started, user, ?), result = '', ended = NULL, "
-                    "machine = iif(started, machine, ?), started = iif(started, started, ?) WHERE number = ?",
-                    (record.verb, record.user, record.machine, record.at, place.run),
-                )
+                self.connection.execute(_OPENED, (record.verb, record.user, record.machine, record.at, place.run))
             case Closed():
                 update = "UPDATE run SET result = ?, ended = ? WHERE number = ?"
                 self.connection.execute(update, (record.result, record.at, place.run))
@@ -161,21 +203,23 @@ class SqliteAdapter:
         """Remember which record says more about an operation in doubt."""
         cleared = ", failed = NULL" if column == "identified" else ""
         found = self.connection.execute(
-            f"UPDATE in_doubt SET {column} = ?{cleared} WHERE operation = ? AND stack = ?",  # noqa: S608 - our own words.
+            f"UPDATE in_doubt SET {column} = ?{cleared} WHERE operation = ? AND stack = ? RETURNING begun",  # noqa: S608 - our own words.
             (sequence, operation, place.stack),
-        )
-        if found.rowcount != 1:
+        ).fetchall()
+        if not found:
             raise _without_begin(operation)
 
     def _end(self, operation: str, place: _Place, *, required: bool = False) -> None:
         """Take an operation off the list of those in doubt; its generation is not used again, whatever became of it."""
-        begun = self.connection.execute(
+        ended = self.connection.execute(
             "DELETE FROM in_doubt WHERE operation = ? AND stack = ? RETURNING address, generation", (operation, place.stack)
-        ).fetchall()
-        if required and not begun:
+        )
+        if not required:
+            return  # Nothing is asked, so nobody waits for an answer.
+        begun = ended.fetchall()
+        if not begun:
             raise _without_begin(operation)
-        if required:
-            self._retire(place, *begun[0])
+        self._retire(place, *begun[0])
 
     def _note(self, record: Noted, place: _Place) -> None:
         if record.what == "moved":
@@ -210,7 +254,7 @@ class SqliteAdapter:
         mac = self._mac.of(retired_identity(place.stack_name), retired_body(address, generation))
         self.connection.execute(
             "INSERT INTO retired VALUES (?, ?, ?, ?) ON CONFLICT (stack, address) DO UPDATE "
-            "SET generation = excluded.generation, mac = excluded.mac WHERE excluded.generation > generation",
+            "SET generation = excluded.generation, mac = excluded.mac WHERE excluded.generation > retired.generation",
             (place.stack, address, generation, mac),
         )
 

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Mapping
 
 import msgspec
 
 from purvey._state.mac import RowMac, manifest_identity, tampered
-from purvey._state.sqlite.connect import transaction
+from purvey._state.sql.database import Connection
 
 _manifests = msgspec.json.Decoder(dict[str, str])
 
 
-def keep(connection: sqlite3.Connection, run: str, files: Mapping[str, bytes], mac: RowMac) -> None:
+def keep(connection: Connection, run: str, files: Mapping[str, bytes], mac: RowMac) -> None:
     """Keep the files of a run; what another run had already is not written again."""
     digests = {path: hashlib.sha256(content) for path, content in files.items()}
     body = msgspec.json.encode({path: digest.hexdigest() for path, digest in digests.items()}, order="sorted")
-    with transaction(connection):
-        for path, digest in digests.items():
-            insert = "INSERT INTO file (digest, content) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
-            connection.execute(insert, (digest.digest(), files[path]))
-        signed = mac.of(manifest_identity(run), body)
-        connection.execute("INSERT OR REPLACE INTO manifest (run, body, mac) VALUES (?, ?, ?)", (run, body, signed))
+    for path, digest in digests.items():
+        insert = "INSERT INTO file (digest, content) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
+        connection.execute(insert, (digest.digest(), files[path]))
+    connection.execute(
+        "INSERT INTO manifest (run, body, mac) VALUES (?, ?, ?) "
+        "ON CONFLICT (run) DO UPDATE SET body = excluded.body, mac = excluded.mac",
+        (run, body, mac.of(manifest_identity(run), body)),
+    )
 
 
-def kept(connection: sqlite3.Connection, run: str, mac: RowMac) -> dict[str, bytes]:
+def kept(connection: Connection, run: str, mac: RowMac) -> dict[str, bytes]:
     """The files of a run; empty if none were kept.
 
     Raises:
@@ -41,7 +42,7 @@ def kept(connection: sqlite3.Connection, run: str, mac: RowMac) -> dict[str, byt
     return {path: _content(connection, run, path, digest) for path, digest in _manifests.decode(body).items()}
 
 
-def _content(connection: sqlite3.Connection, run: str, path: str, digest: str) -> bytes:
+def _content(connection: Connection, run: str, path: str, digest: str) -> bytes:
     row = connection.execute("SELECT content FROM file WHERE digest = ?", (bytes.fromhex(digest),)).fetchone()
     if row is None or hashlib.sha256(row[0]).hexdigest() != digest:
         raise tampered(f"The archived file {path} of run {run}")
