@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from purvey.errors import RefusedError
 from purvey.providers import Provider
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from purvey.testing.conformance._case import Case, Wish
     from purvey.testing.conformance._project import Project
+
+RESUMES_MAX: Final = 200
+"""How often a run is resumed that parks again and again: on a slow machine a server needs seconds to start."""
 
 
 def lost(project: Project, case: Case) -> None:
@@ -128,8 +131,12 @@ def _moments(case: Case) -> list[str]:
     return ["create", "ready"] if waits else ["create"]
 
 
-def _resumed(project: Project, case: Case, wish: Wish) -> None:
+def _resumed(project: Project, case: Case, wish: Wish, *, resumes_max: int = 1) -> None:
     run = project.resume()
+    for _ in range(resumes_max - 1):
+        if run.result != "parked":
+            break
+        run = project.resume()
     require(run.result == "succeeded", f"the resumed run ended {run.result}", run.cause, run.cause_detail)
     require_seen(case, wish, "after the resume")
     require(len(project.recorded()) == 1, "the record should have one object", project.recorded())
@@ -161,4 +168,5 @@ def late_answer(project: Project, case: Case) -> None:
     with _accident.endless(case):
         project.apply("first", result="parked", timeout_s=0.01)
     require(case.exists(), "the time-out has removed the object")
-    _resumed(project, case, "first")
+    # The node's own time holds for each resume, too, and it is far shorter than a real start.
+    _resumed(project, case, "first", resumes_max=RESUMES_MAX)
