@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from purvey._base.address import split
 from purvey._script.resource import Resource
+from purvey.errors import ProviderError
 from purvey.providers import Done, Outcome, Pending, Present
 from purvey.resources import postgres
 from purvey.testing import PlainCall, view
@@ -56,7 +57,7 @@ class Objects:
     async def made(self, want: R, call: PlainCall | None = None) -> R:
         """The record of `want` after its creation."""
         call = call or self.call(want)
-        done = await settled(call, want, await provider(want).create(call, want))
+        done = await settled(call, want, await _created(call, want))
         assert call.identified_ids[-1:] == [done.id], "the id is durable before the object is complete"
         return _with_id(recorded(want, done), done)
 
@@ -76,6 +77,21 @@ class Objects:
         assert isinstance(seen, Present), seen
         record = values(have)
         return {name: value for name, value in seen.values.items() if name in record and record[name] != value}
+
+
+async def _created(call: PlainCall, want: Resource) -> Outcome:
+    """The outcome of a creation, called again, as the engine does, while something of a killed one is in use."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WITHIN_S
+    while True:
+        try:
+            created: Outcome = await provider(want).create(call, want)
+        except ProviderError as error:
+            if error.code != "in_use" or loop.time() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return created
 
 
 async def settled(call: PlainCall, want: Resource, outcome: Outcome | None) -> Done:

@@ -90,7 +90,7 @@ class Cluster:
         if not complete:
             for name in await names(self.host, self.root):
                 if name.startswith("data."):
-                    await self._run("rm", "-rf", "--", f"{self.root}/{name}")
+                    await self._remove_unfinished(f"{self.root}/{name}")
             await self._initialise(found)
         await self._make_socket_folder()
         return found
@@ -205,6 +205,22 @@ class Cluster:
             await self._run("rm", "-rf", "--", self.socket)
         await self._run("rm", "-rf", "--", self.root)
         await remove_if_empty(self.host, os.path.dirname(self.root))  # noqa: PTH120 - a path of another machine.
+
+    async def _remove_unfinished(self, path: str) -> None:
+        """Remove what a killed ``initdb`` left.
+
+        Raises:
+            ProviderError: ``in_use`` while a process that it had started is still writing there; that ends by itself.
+        """
+        try:
+            await self._run("rm", "-rf", "--", path)
+        except HostError as error:
+            raise ProviderError(
+                "in_use",
+                "What an interrupted creation left is still written in",
+                detail=f"{path} could not be removed: {error.detail}",
+                hint=f"If it stays so, see who has it open:\n\n    fuser -v {path}",
+            ) from error
 
     async def _run(self, *argv: str, user: str | None = None) -> None:
         command = Command(argv, user=user)
