@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.fault.crash import POINTS_MAX, ROOT, Act, Stage, Story
+from tests.fault.crash import POINTS_MAX, ROOT, Act, Stage, Story, require_same, undisturbed
 from tests.support import points
 
 PAGE = ROOT / "docs" / "reference" / "killed.md"
@@ -55,6 +55,7 @@ def test_the_table_of_kills_is_true(tmp_path: Path) -> None:
 
 def _table(folder: Path, title: str, story: Story) -> str:
     folder.mkdir()
+    expected = undisturbed(folder / "undisturbed", story)
     rows = []
     for point in range(1, POINTS_MAX):
         stage = Stage(folder / str(point), story)
@@ -63,6 +64,7 @@ def _table(folder: Path, title: str, story: Story) -> str:
             break
         killed = stage.said.rpartition(points.MARK)[2].strip()
         result = stage.go_on()
+        require_same(stage.ending(result), expected, f"{title}, killed {killed}")
         told = [line.partition(": ")[2] for line in stage.said.splitlines() if "interrupted" in line]
         rows.append(f"| {killed} | {'; '.join(told) or 'nothing is in doubt'} | {result} |")
     lines = ["| killed | what the resume finds | how the run ends |", "|---|---|---|", *rows]

@@ -56,11 +56,6 @@ def split(address: str) -> tuple[str, str, str]:
     return scope, kind, name
 
 
-def kind_of(address: str) -> str:
-    """The kind in an address inside its stack."""
-    return split(address)[1]
-
-
 def full(stack: str, address: str) -> str:
     """The address in the whole estate; `stack` is ``name/environment``."""
     return f"{stack}::{address}"

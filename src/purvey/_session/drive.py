@@ -29,6 +29,7 @@ from purvey._state.check import violations
 from purvey._state.history import RunHistory, history
 from purvey._state.record import Begun, Closed, Opened, Record, Undoing
 from purvey._state.state import State
+from purvey._state.store import UNFINISHED
 from purvey.errors import InternalError, PurveyError, StateError
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from purvey._state.store import RunRow, Store
 
 T = TypeVar("T")
-_RESUMABLE = ("", "kept", "parked", "interrupted")
 
 
 class Drive:
@@ -224,7 +224,7 @@ class Drive:
 
     def _unfinished(self, store: Store, run: str) -> RunRow:
         row = store.run(run) if run else store.unfinished(self.stack) or next(iter(store.runs(self.stack, 1)), None)
-        if row is None or not (row.result in _RESUMABLE or _is_half_undone(store, row)):
+        if row is None or not (row.result in UNFINISHED or _is_half_undone(store, row)):
             raise StateError(
                 "state.nothing_to_resume",
                 "There is nothing to resume",
