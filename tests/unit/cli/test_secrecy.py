@@ -10,8 +10,7 @@ import base64
 import json
 import random
 import shutil
-import sys
-from collections.abc import Iterator
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -188,24 +187,19 @@ class Oracle:
                     self.require_silent(f"{when}: {path.name}", path.read_bytes())
 
 
-_started: list[list[bytes]] = []
-_hooked: list[bool] = []
-
-
-def _listen(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "subprocess.Popen" and _started:
-        _started[-1] += [str(word).encode() for word in arguments[1] or ()]
-
-
 @pytest.fixture
-def arguments() -> Iterator[list[bytes]]:
+def arguments(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The words with which processes are started meanwhile."""
-    if not _hooked:
-        sys.addaudithook(_listen)
-        _hooked.append(True)
-    _started.append([])
-    yield _started[-1]
-    _started.pop()
+    # Not an audit hook: none can be taken away again, and with one each thread that starts under a tracer can fail.
+    words: list[bytes] = []
+    start = subprocess.Popen.__init__
+
+    def listen(self: subprocess.Popen[Any], args: Any, *rest: Any, **options: Any) -> None:
+        words.extend(str(word).encode() for word in ([args] if isinstance(args, str | bytes) else args))
+        start(self, args, *rest, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", listen)
+    return words
 
 
 def invented(rng: random.Random) -> str:
