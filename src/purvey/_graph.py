@@ -24,8 +24,8 @@ class NodeOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """What belongs to the engine and not to the resource; see `purvey.Options` for the meaning of each."""
 
     after: tuple[str, ...] = ()
-    protect: bool = False
-    retain: bool = False
+    protect: bool | None = None
+    retain: bool | None = None
     adopt: bool = False
     ignore: tuple[str, ...] = ()
     timeout_s: float | None = None

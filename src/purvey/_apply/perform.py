@@ -25,6 +25,7 @@ from purvey._base.limits import CALL_DEADLINE_S, OPERATION_TIMEOUT_S
 from purvey._base.value import Value, resolve
 from purvey._graph import Node
 from purvey._plan.decide import Decider, Observations
+from purvey._plan.decision import said
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Operation, Plan
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
@@ -227,10 +228,13 @@ class Performer:
             inputs = sealed_copies(self.parts.masked_inputs(node), values, self.parts.sealer)
         options = node.options
         before = self.parts.state.latest(node.address)
+        former = before or self.parts.state.latest(options.moved_from)  # What guarded a lost object guards the new one.
         return ResourceState(
             address=node.address, kind=node.kind, generation=generation, id="", name=name, inputs=inputs, digest=node.digest,
             home=before.home if before is not None else "",
-            needs=node.needs, container=node.container, protect=options.protect, retain=options.retain, source=node.source,
+            needs=node.needs, container=node.container, source=node.source,
+            protect=said(options.protect, recorded=former is not None and former.protect),
+            retain=said(options.retain, recorded=former is not None and former.retain),
             version=kind.version, run=self.parts.run, ignore=options.ignore,
             replace_when=resolve(options.replace_when, self.parts.masked_link, self.parts.mask),
             follows=self._generations(node.needs if kind.provider.follows else (node.container,)),

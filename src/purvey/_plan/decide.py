@@ -13,7 +13,7 @@ from typing import Any
 from purvey._base.compare import FieldChange
 from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, is_known, resolve, thaw
 from purvey._graph import ALL, Node, Selection
-from purvey._plan.decision import Decision, refuse_secrets
+from purvey._plan.decision import Decision, refuse_secrets, said
 from purvey._plan.plan import Action
 from purvey._state.moving import readdressed
 from purvey._state.record import ResourceState, thawed
@@ -343,8 +343,8 @@ def _same_terms(node: Node, record: ResourceState) -> bool:
     """Whether the record says of the object's surroundings what its declaration says now."""
     options = node.options
     return (
-        record.protect is options.protect
-        and record.retain is options.retain
+        record.protect is said(options.protect, recorded=record.protect)
+        and record.retain is said(options.retain, recorded=record.retain)
         and record.needs == node.needs
         and record.container == node.container
         and record.ignore == options.ignore

@@ -41,6 +41,19 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     lost: bool = False
 
 
+def said(option: bool | None, *, recorded: bool) -> bool:  # noqa: FBT001 - what the script says, if it says anything.
+    """What holds of an option that lasts until the script says otherwise, such as `protect`."""
+    return recorded if option is None else option
+
+
+def lifted(node: Node, record: ResourceState | None) -> tuple[FieldChange, ...]:
+    """What the declaration takes away of what guards the recorded object: the one change of a record that needs a yes."""
+    if record is None:
+        return ()
+    pairs = (("protect", record.protect, node.options.protect), ("retain", record.retain, node.options.retain))
+    return tuple(FieldChange(f"opts.{name}", before, after) for name, before, after in pairs if before and after is False)
+
+
 def refuse_secrets(node: Node, kind: Kind, inputs: Mapping[str, Value]) -> None:
     """Stop a secret output from reaching an input that is stored and shown in clear.
 

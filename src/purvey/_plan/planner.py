@@ -13,7 +13,7 @@ import msgspec
 from purvey._base.value import resolve
 from purvey._graph import Graph
 from purvey._plan.decide import Decider
-from purvey._plan.decision import Decision
+from purvey._plan.decision import Decision, lifted
 from purvey._plan.ordering import backward, forward, generation_of
 from purvey._plan.plan import Action, Change, Operation, Plan
 from purvey._state.record import ResourceState, thawed
@@ -46,6 +46,7 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
     left = _left_behind(graph, decider, gone)
     deletions = backward(_with_old(decider, gone, left, gaps, forgotten), forgotten)
     changes = [_change(decider, decision, gaps) for decision in decider.decisions.values()]
+    changes += (lifts := _lifts(decider))
     leaving = [*freed.values(), *gone.values(), *left]
     cause = "" if verb == "destroy" else "it is no longer declared"
     changes += [_removal(resource, decider.kinds.get(resource.kind), forgotten, cause) for resource in leaving]
@@ -54,11 +55,11 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
         stack=stack,
         verb=verb,
         stage=stage,
-        changes=tuple(change for change in changes if change is not None),
+        changes=tuple(changes),
         operations=tuple(operations),
         deletions=tuple(deletions),
         nodes={address: graph.nodes[address] for address in (*touched, *decider.restated)},
-        unchanged=len(decider.settled) - sum(address in decider.settled for address in decider.skipped),
+        unchanged=len(decider.settled) - sum(address in decider.settled for address in decider.skipped) - len(lifts),
         skipped=tuple(decider.skipped),
         restated=tuple(decider.restated),
         pauses=graph.pauses,
@@ -283,7 +284,25 @@ def _free_first(operations: list[Operation], freed: Mapping[Key, ResourceState],
     ]
 
 
-def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change | None:
+def _lifts(decider: Decider) -> list[Change]:
+    """Objects that stay as they are, and lose what guards them."""
+    found = [(node, decider.settled[address]) for address, node in decider.restated.items()]
+    return [
+        Change(
+            address=node.address, kind=node.kind, action="update", fields=fields, cause=f"changed at {node.source}",
+            undo="put the former values back", source=node.source, generation=record.generation, protected=_protected(record),
+        )
+        for node, record in found
+        if (fields := lifted(node, record))
+    ]  # fmt: skip
+
+
+def _protected(record: ResourceState | None) -> str:
+    """Where an object is protected; empty if it is not."""
+    return (record.source or "the record") if record is not None and record.protect else ""
+
+
+def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change:
     node, record = decision.node, decision.record
     kind = decider.kinds.get(node.kind)
     verb = "update" if decision.action == "update" else "create"
@@ -293,14 +312,14 @@ def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change | No
         address=node.address,
         kind=node.kind,
         action=decision.action,
-        fields=decision.fields,
+        fields=decision.fields + (lifted(node, record) if decision.action != "unreadable" else ()),
         cause=decision.cause,
         reasons=decision.reasons,
         undo=_undo_text(decision, kind, gap=node.address in gaps, final=final),
         final=final or (loses and node.address in gaps),
         gap=node.address in gaps,
         holds_data=loses,
-        protected=(record.source or "the record") if record is not None and record.protect else "",
+        protected=_protected(record),
         moved_from=decider.moved.get(node.address, ""),
         source=node.source,
         generation=generation_of(decision, decider.state),
@@ -338,7 +357,7 @@ def _removal(resource: ResourceState, kind: Kind, forgotten: set[Key], cause: st
         undo="" if action == "forget" else "cannot be undone",
         final=action == "delete",
         holds_data=action == "delete" and kind.holds_data,
-        protected=(resource.source or "the record") if resource.protect else "",
+        protected=_protected(resource),
         source=resource.source,
         generation=resource.generation,
     )

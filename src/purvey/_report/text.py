@@ -43,6 +43,13 @@ _OBVIOUS: Final = {
 }
 """Undos that need no line of their own."""
 
+_LIFTED: Final = {"opts.protect": "protection", "opts.retain": "retention"}
+_LIFTS: Final = {
+    "opts.protect": "a later plan may delete or replace the object",
+    "opts.retain": "a later plan may delete the object from the world",
+}
+"""What a declaration takes away of what guards an object, and what follows."""
+
 _COUNTED: Final = {
     "create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete", "adopt": "to adopt",
     "forget": "to forget", "unreadable": "cannot be read",
@@ -82,7 +89,8 @@ def is_risky(change: Change) -> bool:
     """
     if change.action in ("check", "unreadable"):
         return False
-    return bool(change.holds_data or change.gap or change.protected or (change.final and change.action != "delete"))
+    lifts = any(field.path in _LIFTED for field in change.fields)
+    return bool(lifts or change.holds_data or change.gap or change.protected or (change.final and change.action != "delete"))
 
 
 def plan_sum(plan: Plan) -> str:
@@ -146,6 +154,9 @@ def _change(page: Page, change: Change, width: int) -> None:
 def _consequences(page: Page, change: Change) -> None:
     if change.moved_from:
         page.add(_INDENT, f"moved from {change.moved_from}")
+    for field in change.fields:
+        if field.path in _LIFTED:
+            page.add(_INDENT, bad(f"{_LIFTED[field.path]} lifted at {change.source}: {_LIFTS[field.path]}"))
     if change.gap:
         page.add(_INDENT, bad("gap: the old object goes before the new one is there"))
     if change.holds_data:

@@ -33,8 +33,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         after: Nodes (or their addresses) that must be complete first, where no value says so.
-        protect: Refuse every plan that would delete or replace the object; recorded, so removing the line does not help.
-        retain: On delete, forget the object and leave it in the world.
+        protect: Refuse every plan that would delete or replace the object. Recorded: without a word it stays as it was, and
+            only False lifts it, which is a change that the plan shows.
+        retain: On delete, forget the object and leave it in the world; recorded and lifted in the same way.
         adopt: Take over an object that already exists under this name, instead of refusing.
         ignore: Inputs whose drift is somebody else's business.
         timeout_s: Seconds an operation may take before the run parks; default 600.
@@ -47,8 +48,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     after: Sequence[Resource | str] = ()
-    protect: bool = False
-    retain: bool = False
+    protect: bool | None = None
+    retain: bool | None = None
     adopt: bool = False
     ignore: Sequence[str] = ()
     timeout_s: float | None = None

@@ -70,7 +70,8 @@ async def _look(drive: Drive, store: Store, request: Request, address: str) -> R
     outputs = _as_wished(parts, kind, node, wished, outputs)
     return ResourceState(
         address=address, kind=node.kind, generation=generation, id=seen.id, name=name, inputs=inputs, outputs=outputs,
-        needs=node.needs, container=node.container, protect=node.options.protect, source=node.source, version=kind.version,
+        needs=node.needs, container=node.container, protect=bool(node.options.protect),
+        retain=bool(node.options.retain), source=node.source, version=kind.version,
         adopted=True,
     )  # fmt: skip
 

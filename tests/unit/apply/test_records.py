@@ -137,7 +137,7 @@ def test_protected_objects_are_not_destroyed(project: Project) -> None:
     project.declare('Thing("b")')
     with pytest.raises(RefusedError):
         project.apply()
-    project.declare('Thing("a")\nThing("b")')
+    project.declare('Thing("a", opts=Options(protect=False))\nThing("b")')
     project.apply()
     assert project.destroy().result == "succeeded"
     assert project.world.objects == {}
