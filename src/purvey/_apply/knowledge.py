@@ -41,7 +41,8 @@ class RunKnowledge:
         self._decider = decider
         self._others = others
         self._decided = 0
-        self._lookups = {**lookups, **{record.name: record.value for record in earlier if isinstance(record, LookedUp)}}
+        self._noted = {record.name: record.value for record in earlier if isinstance(record, LookedUp)}
+        self._lookups = {**lookups, **self._noted}
         self._given = {record.link: record.digest for record in earlier if isinstance(record, Given)}
 
     def settled(self, nodes: Mapping[str, Node], link: Link) -> Value:
@@ -55,10 +56,12 @@ class RunKnowledge:
     def lookup(self, name: str, read: Callable[[], Value]) -> Value:
         """The result of `read`, taken once per run."""
         if name not in self._lookups:
-            value = read()
-            self._lookups[name] = value
+            self._lookups[name] = read()
+        value = self._lookups[name]
+        if name not in self._noted:  # What a saved plan holds is written down as well: a resume has only the journal.
+            self._noted[name] = value
             self.records.append(LookedUp(at=self._parts.clock.now(), name=name, value=value))
-        return self._lookups[name]
+        return value
 
     def given(self, link: Link, value: Value) -> None:
         """Note what the script was given.

@@ -33,6 +33,7 @@ class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
         lookups: What look-ups found, replayed when it is applied.
         secrets: The version digest of each secret source.
         selection: Targets and excludes.
+        check_all: Whether every check runs.
         format: The format's version.
     """
 
@@ -46,6 +47,7 @@ class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
     lookups: dict[str, Any] = {}
     secrets: dict[str, str] = {}
     selection: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    check_all: bool = False
     format: int = FORMAT
 
 

@@ -12,13 +12,14 @@ from purvey._apply.stage import observed, prepare
 from purvey._base.limits import PLAN_EXPIRY_S
 from purvey._base.value import digest
 from purvey._base.writing import require_place, writing
-from purvey._graph import Selection
+from purvey._graph import OnFailure, Selection
 from purvey._plan.plan import Plan
 from purvey._plan.plan_file import MAGIC, SavedPlan, from_bytes, grown, not_a_plan, to_bytes
 from purvey._script.load import Script, load_script
 from purvey._script.parameters import Given
 from purvey._session import records as edits
 from purvey._session.drive import Drive
+from purvey._session.settings import least
 from purvey._state.record import LookedUp
 from purvey.errors import RefusedError, StateError
 
@@ -42,6 +43,7 @@ def save(drive: Drive, request: Request, path: Path) -> Plan:
         return SavedPlan(
             plan=ready.plan, made=drive.clock.now(), estate=store.estate, script=str(script.path), function=script.stack.name,
             archive=_archive_digest(script), selection=(request.selection.targets, request.selection.excludes),
+            check_all=request.check_all,
             parameters={name: {"value": item.value, "origin": item.origin} for name, item in request.given.items()},
             lookups={record.name: record.value for record in ready.records if isinstance(record, LookedUp)},
         )  # fmt: skip
@@ -92,7 +94,10 @@ def _opened(sealer: Sealer, path: Path) -> bytes:
         raise not_a_plan(f"{path.name} is damaged or cut short, or was made with another store's key.") from None
 
 
-def perform(drive: Drive, path: Path, approve: Approve, nonce: str, parallel: int | None, *, wait: bool) -> RunHistory:
+def perform(
+    drive: Drive, path: Path, approve: Approve, nonce: str, parallel: int | None, *, wait: bool,
+    on_failure: OnFailure | None = None, check_all: bool = False, max_deletes: int | None = None,
+) -> RunHistory:  # fmt: skip
     """Perform a saved plan: plan again, and refuse if that would do more than was reviewed.
 
     Raises:
@@ -103,11 +108,12 @@ def perform(drive: Drive, path: Path, approve: Approve, nonce: str, parallel: in
     drive.stack = saved.plan.stack
     drive.root = script.root
     env = saved.plan.stack.rpartition("/")[2]
+    own = drive.settings.environment(env)
     request = Request(
         script=script, given={name: Given(item["value"], item["origin"]) for name, item in saved.parameters.items()}, env=env,
-        nonce=nonce, selection=Selection(*saved.selection), on_failure=drive.settings.environment(env).on_failure,
-        parallel=parallel or drive.settings.parallel_in(env), deletes_max=drive.settings.environment(env).max_deletes,
-        lookups=saved.lookups,
+        nonce=nonce, selection=Selection(*saved.selection), on_failure=on_failure or own.on_failure,
+        parallel=parallel or drive.settings.parallel_in(env), deletes_max=least(own.max_deletes, max_deletes),
+        lookups=saved.lookups, check_all=check_all or saved.check_all,
     )  # fmt: skip
 
     def within(plan: Plan) -> str | None:

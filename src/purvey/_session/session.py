@@ -134,14 +134,20 @@ class Session(Reading, Editing, Keeping):
         settings = self.settings(target.script)
         return self._drive(settings, stack, root).undo(store, target.run, approve, parallel, wait=wait, only=only)
 
-    def apply_plan(self, path: Path, *, approve: Approve, parallel: int | None = None, wait: bool = False) -> RunHistory:
-        """Perform exactly a saved plan, or less.
+    def apply_plan(
+        self, path: Path, *, approve: Approve, parallel: int | None = None, wait: bool = False,
+        on_failure: OnFailure | None = None, check_all: bool = False, max_deletes: int | None = None,
+    ) -> RunHistory:  # fmt: skip
+        """Perform exactly a saved plan, or less; the arguments are those of `apply` that a plan leaves open.
 
         Raises:
             RefusedError: ``refused.plan_outdated`` if the world would now need more than the plan says.
         """
         settings = self.settings(path)
-        return saved.perform(self._drive(settings, "", path.parent), path, approve, self._nonce(), parallel, wait=wait)
+        return saved.perform(
+            self._drive(settings, "", path.parent), path, approve, self._nonce(), parallel, wait=wait, on_failure=on_failure,
+            check_all=check_all, max_deletes=max_deletes,
+        )  # fmt: skip
 
     # Stopping.
 

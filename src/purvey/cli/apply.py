@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from purvey._report.text import plan_page
-from purvey._session import RunHistory, Selection, Session
+from purvey._session import Plan, RunHistory, Selection, Session
 from purvey.cli import complete, options
 from purvey.cli.ask import STANDING, Asker
 from purvey.cli.changing import change
 from purvey.cli.screen import Screen
 from purvey.cli.script_command import ScriptCommand
 from purvey.cli.words import Words, read_words
+from purvey.errors import ScriptError
 
 PLAN_BEGINS = b"purvey plan "
 """The first bytes of a plan file; see `docs/formats/plan.md`."""
@@ -79,13 +82,39 @@ def _is_plan(path: Path) -> bool:
 
 def _apply_plan(path: Path, found: Words, given: dict[str, Any], *, yes: bool, as_json: bool) -> int:
     """Perform a plan file; what it was made with is in it."""
-    if found.parameters or given["targets"] or given["excludes"]:
-        raise click.UsageError("A plan file has its parameters and its selection inside; make a new plan to change them.")
-    if given["max_deletes"] is not None:
-        raise click.UsageError("A plan file says itself what is deleted; `max_deletes` in purvey.toml holds for it, too.")
-    Screen.of(as_json=as_json).page(plan_page(Session(path).load_plan(path)))
+    plan = Session(path).load_plan(path)
+    _refuse_contradictions(path, plan, found, given)
+    Screen.of(as_json=as_json).page(plan_page(plan))
 
     def work(session: Session, asker: Asker) -> RunHistory:
-        return session.apply_plan(path, approve=asker, parallel=given["parallel"], wait=given["wait"])
+        return session.apply_plan(
+            path, approve=asker, parallel=given["parallel"], wait=given["wait"], on_failure=given["on_failure"],
+            check_all=given["check_all"], max_deletes=given["max_deletes"],
+        )  # fmt: skip
 
     return change(work, start=path, yes=yes, as_json=as_json, verb="apply")
+
+
+def _refuse_contradictions(path: Path, plan: Plan, found: Words, given: Mapping[str, Any]) -> None:
+    """Stop where the command line asks for something else than was reviewed.
+
+    Raises:
+        ScriptError: ``script.plan_options``, naming every such option.
+    """
+    stack, _, env = plan.stack.rpartition("/")
+    is_env_said = click.get_current_context().get_parameter_source("env") is not ParameterSource.DEFAULT
+    wrong = [f"`--{name.replace('_', '-')}`: the parameters are those that it was made with." for name in found.parameters]
+    if is_env_said and given["env"] != env:
+        wrong.append(f"`-e {given['env']}`: it was made for {plan.stack}, and would be performed there.")
+    if given["function"] not in ("", stack):
+        wrong.append(f"`--function {given['function']}`: it is about the stack {stack}.")
+    wrong += [f"`--{name}`: which objects it is about is decided." for name in ("target", "exclude") if given[f"{name}s"]]
+    if not given["refresh"]:
+        wrong.append("`--no-refresh`: the world is read first, to see that it does not need more than was reviewed.")
+    if wrong:
+        raise ScriptError(
+            "script.plan_options", "Options contradict the plan file",
+            detail=f"{path} is performed exactly as it was reviewed, so these cannot hold:\n" + "\n".join(wrong),
+            hint="Leave them out to perform the file as it is. To have them, make a new plan and review that:\n\n"
+            "    purvey plan SCRIPT -e ENV --out FILE",
+        )  # fmt: skip

@@ -55,8 +55,9 @@ def command(
     selection = Selection(targets, excludes)
     if out is not None:
         plan = session.save_plan(
-            out, script, env=env, function=function, parameters=found.parameters, selection=selection, refresh=refresh
-        )
+            out, script, env=env, function=function, parameters=found.parameters, selection=selection, refresh=refresh,
+            check_all=check_all,
+        )  # fmt: skip
     else:
         plan = session.plan(
             script, env=env, function=function, parameters=found.parameters, selection=selection, refresh=refresh,

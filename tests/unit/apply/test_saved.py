@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from purvey._state.record import LookedUp
 from purvey.errors import PurveyError, RefusedError, ScriptError
 from tests.support.project import Project
 
@@ -111,3 +112,16 @@ def test_lookups_of_a_saved_plan_are_replayed(project: Project) -> None:
 
     assert _perform(project, path) == "succeeded"
     assert [entry["size"] for entry in project.world.objects.values() if entry["name"] == "a"] == [1]
+
+
+def test_lookups_of_a_saved_plan_are_written_down(project: Project) -> None:
+    """A resume sees what the review saw, too: the run's own records say what was looked up."""
+    project.declare('a = Thing("a")\nThing("b", size=lookup("n", lambda: len(here().objects)) + 1)')
+    path = _save(project)
+    project.world.fail("create", "b", code="denied", times=1)
+    run = project.session().apply_plan(path, approve=project.approve, on_failure="keep")
+
+    assert run.result == "kept"
+    assert [(record.name, record.value) for record in project.records(run.id) if isinstance(record, LookedUp)] == [("n", 0)]
+    assert project.resume().result == "succeeded"
+    assert [entry["size"] for entry in project.world.objects.values() if entry["name"] == "b"] == [1]
