@@ -4,6 +4,7 @@
     ├── ScriptError      you: the script, its parameters, the command line      exit 3
     │   └── Problems     several independent script errors, reported together
     ├── RefusedError     you: preflight, a guard, a policy or a person said no  exit 4
+    │   └── Refusals     several of them, reported together
     ├── HostError        the world: a machine, a file, a process, a command
     ├── ProviderError    the world: an API or a server answered with an error
     ├── StateError       stop and keep the file: the store, its key, its lease  exit 5
@@ -17,6 +18,7 @@ front door shows them in its own way. Whether to retry is not a type but an outc
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Final, Literal, get_args
 
 Code = Literal[
@@ -112,6 +114,36 @@ class RefusedError(PurveyError):
     def __init__(self, code: str, summary: str, *, findings: tuple[str, ...] = (), detail: str = "", hint: str = "") -> None:
         super().__init__(code, summary, detail=detail or "\n".join(findings), hint=hint)
         self.findings = findings
+
+
+class Refusals(RefusedError):  # noqa: N818 - it is a list of errors, not one.
+    """Several guards that say no to one plan, so that one attempt shows them all.
+
+    Args:
+        problems: What each says; at least two.
+    """
+
+    def __init__(self, problems: list[RefusedError]) -> None:
+        findings = tuple(f"{problem.summary}: {finding}" for problem in problems for finding in problem.findings)
+        super().__init__("refused.several", "Several guards say no", findings=findings)
+        self.problems = problems
+
+
+def together(*guards: Callable[[], None]) -> None:
+    """Ask every guard, and tell together what they say.
+
+    Raises:
+        RefusedError: what the only one says that says no.
+        Refusals: ``refused.several``, if there are more.
+    """
+    found: list[RefusedError] = []
+    for guard in guards:
+        try:
+            guard()
+        except RefusedError as error:
+            found.append(error)
+    if found:
+        raise found[0] if len(found) == 1 else Refusals(found)
 
 
 class ProviderError(PurveyError):

@@ -26,13 +26,14 @@ from purvey._base.value import digest, resolve, thaw
 from purvey._gate.preflight import refuse
 from purvey._gate.tags import refuse_tagged
 from purvey._graph import Graph
+from purvey._plan.approval import approval, beyond, remaining, within_later
 from purvey._plan.effects import Effect, effects
-from purvey._plan.guard import refuse_many_deletes, refuse_protected, within_later
+from purvey._plan.guard import refuse_many_deletes, refuse_protected
 from purvey._plan.plan import Operation, Plan
 from purvey._plan.undo import undo_plan
 from purvey._state.record import Approved, Closed, Noted, OutputsSet, Record, Staged, Undoing
 from purvey._state.tag_out import TagOut
-from purvey.errors import ScriptError
+from purvey.errors import ScriptError, together
 from purvey.providers import Observed
 
 
@@ -67,7 +68,6 @@ class Run:
         self.records = records
         self._supersede = supersede
         self._tags = tags
-        self._stages: list[Plan] = []
         self._failing: frozenset[str] = frozenset()
 
     async def apply(self) -> Closed:
@@ -124,33 +124,36 @@ class Run:
     async def _gate(self, ready: StagePlan, earlier: Sequence[Record]) -> None:
         """Guards, findings and approval, all before the first write of the stage."""
         plan = ready.plan
-        refuse(ready.findings)
-        refuse_protected(plan)
-        refuse_tagged((change.address for change in plan.changes if change.touches), self._tags())
-        refuse_many_deletes(plan, self.request.deletes_max, self._stages)
+        approved = [record for record in earlier if isinstance(record, Approved)]
+        removed = [address for record in approved for address in record.removes]
+        touched = [change.address for change in plan.changes if change.touches]
+        together(
+            lambda: refuse(ready.findings),
+            lambda: refuse_protected(plan),
+            lambda: refuse_tagged(touched, self._tags()),
+            lambda: refuse_many_deletes(plan, self.request.deletes_max, removed),
+        )
         await self._write(*ready.records)
         if plan.is_empty and not plan.operations:
             for warning in plan.warnings:  # Nobody is shown this plan.
                 self.parts.tell(Message(at=self._now(), run=self.parts.run, level="warning", text=warning))
-            self._stages.append(plan)
             return
-        await self._approved(plan, earlier)
-        self._stages.append(plan)
+        await self._approved(plan, approved)
         if not self._failing:
             self._failing = await failing_already(self.parts, plan)
 
-    async def _approved(self, plan: Plan, earlier: Sequence[Record]) -> None:
-        covers = tuple(f"{change.action} {change.address}" for change in plan.changes if change.action != "check")
-        before = {item for record in earlier if isinstance(record, Approved) for item in record.covers}
-        if (
-            covers
-            and not all(_covered(item, before) for item in covers)
-            and not (self._stages and within_later(plan, self._stages[0]))
-        ):
-            who = self._approve(plan) or self.request.standing
-            if not who:
-                raise AwaitsApproval(plan)
-            await self._write(Approved(at=self._now(), digest=plan_digest(plan), stage=plan.stage, by=who, covers=covers))
+    async def _approved(self, plan: Plan, earlier: Sequence[Approved]) -> None:
+        if not beyond(plan, earlier):
+            return
+        covered = within_later(plan, earlier)
+        if covered is not None:
+            await self._write(msgspec.structs.replace(covered, at=self._now()))
+            return
+        shown = msgspec.structs.replace(plan, later=remaining(plan, earlier))
+        who = self._approve(shown) or self.request.standing
+        if not who:
+            raise AwaitsApproval(shown)
+        await self._write(approval(shown, self._now(), plan_digest(shown), who))
 
     async def _perform(self, plan: Plan) -> Performer:
         self._phase("apply", f"stage {plan.stage}")
@@ -280,12 +283,6 @@ class Run:
 
     def _now(self) -> float:
         return self.parts.clock.now()
-
-
-def _covered(item: str, before: set[str]) -> bool:
-    """Whether an earlier approval of the run says that this may happen; a replacement includes the old object's removal."""
-    action, _, address = item.partition(" ")
-    return item in before or (action in ("delete", "forget") and f"replace {address}" in before)
 
 
 class _Either(Stop):

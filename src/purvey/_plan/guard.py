@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from purvey._plan.plan import Change, Plan
-from purvey.errors import RefusedError
+from purvey.errors import Refusals, RefusedError, together
 
 
 def refuse_protected(plan: Plan) -> None:
@@ -28,34 +28,46 @@ def refuse_protected(plan: Plan) -> None:
 
 
 def _past(change: Change) -> str:
-    return {"delete": "deleted", "replace": "replaced", "forget": "dropped with what it lives in"}[change.action]
+    if change.goes_with:
+        return f"dropped with {change.goes_with}, which it lives in"
+    return {"delete": "deleted", "replace": "replaced"}.get(change.action, "forgotten")
 
 
-def refuse_many_deletes(plan: Plan, deletes_max: int | None, earlier: Sequence[Plan] = ()) -> None:
-    """Stop a run that deletes and replaces more than its budget.
+def refuse_many_deletes(plan: Plan, deletes_max: int | None, earlier: Iterable[str] = ()) -> None:
+    """Stop a run that takes away more objects than its budget.
 
     Args:
         plan: The plan of the stage that is about to begin.
         deletes_max: The budget: the smaller of ``max_deletes`` in `purvey.toml` and ``--max-deletes``; None for no limit.
-        earlier: The run's stages before it, which count as well.
+        earlier: What the run's stages before it took away, which counts as well.
 
     Raises:
         RefusedError: ``refused.max_deletes``, with one line for each object.
     """
-    changes = [change for stage in (*earlier, plan) for change in stage.changes if change.action in ("delete", "replace")]
-    doomed: dict[str, Change] = {}
-    for change in changes:  # An object that one stage replaces is deleted by a later one; it counts once.
-        doomed.setdefault(change.address, change)
+    doomed = {address: f"{address} goes in an earlier stage of the run" for address in earlier}
+    for change in plan.changes:  # An object that one stage replaces is deleted by a later one; it counts once.
+        if change.removes:
+            doomed.setdefault(change.address, f"{change.address} would be {_past(change)} ({change.source})")
     if deletes_max is None or len(doomed) <= deletes_max:
         return
     objects = "object" if len(doomed) == 1 else "objects"
     raise RefusedError(
         "refused.max_deletes",
         "The plan deletes more than its budget allows",
-        findings=tuple(f"{change.address} would be {_past(change)}" for change in doomed.values()),
+        findings=tuple(doomed.values()),
         hint=f"{len(doomed)} {objects} would go, and {deletes_max} may. If you mean it, raise `--max-deletes`, or "
         "`max_deletes` of the environment in purvey.toml.",
     )
+
+
+def refusals(plan: Plan, deletes_max: int | None) -> tuple[str, ...]:
+    """What an apply of the plan would be refused for: a sentence for each guard that says no."""
+    try:
+        together(lambda: refuse_protected(plan), lambda: refuse_many_deletes(plan, deletes_max))
+    except RefusedError as error:
+        found = error.problems if isinstance(error, Refusals) else [error]
+        return tuple(f"{problem.summary}. {problem.hint}" for problem in found)
+    return ()
 
 
 def growth(planned: Sequence[str], actual: Sequence[str]) -> tuple[str, ...]:
@@ -63,13 +75,3 @@ def growth(planned: Sequence[str], actual: Sequence[str]) -> tuple[str, ...]:
     allowed = set(planned)
     whole = "(unreadable)" in allowed or "needs" in allowed
     return () if whole else tuple(path for path in actual if path not in allowed)
-
-
-def within_later(plan: Plan, covered: Plan) -> bool:
-    """Whether the approval of `covered` (an earlier stage) also covers `plan`: creates only, of its kinds, not too many."""
-    bound = covered.later
-    if bound is None:
-        return False
-    effects = [change for change in plan.changes if change.action not in ("check", "none", "unreadable")]
-    fits = all(change.action == "create" and (not bound.kinds or change.kind in bound.kinds) for change in effects)
-    return fits and len(effects) <= bound.at_most

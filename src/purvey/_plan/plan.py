@@ -39,6 +39,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         gap: For a replacement: the old object goes before the new one is there.
         holds_data: Whether the old object's data would be lost.
         protected: Whether the object is protected, and from where (``shop.py:12``); empty if not.
+        goes_with: The container that it goes with, where its own deletion needs no call.
         moved_from: The address it had before.
         source: ``file:line`` of the declaration; of the last one for a delete.
         generation: The generation that the change makes or touches.
@@ -55,6 +56,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gap: bool = False
     holds_data: bool = False
     protected: str = ""
+    goes_with: str = ""
     moved_from: str = ""
     source: str = ""
     generation: int = 1
@@ -63,6 +65,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def touches(self) -> bool:
         """Whether the object in the world is made, changed or removed."""
         return self.action in ("create", "update", "replace", "delete", "adopt")
+
+    @property
+    def removes(self) -> bool:
+        """Whether an object goes: it is deleted, replaced, or dropped with what it lives in."""
+        return self.action in ("delete", "replace") or bool(self.goes_with)
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,6 +116,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         later: What an approval of this plan covers of the stages to come.
         outputs: The stack's outputs, as far as they are known.
         warnings: Sentences worth reading before saying yes.
+        refusals: Why an apply would be refused, as far as guards can tell from the plan.
     """
 
     stack: str
@@ -125,6 +133,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     later: Later | None = None
     outputs: dict[str, Value] = {}
     warnings: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -96,21 +96,3 @@ def not_a_plan(why: str) -> ScriptError:
     return ScriptError(
         "script.plan_file", "The plan file cannot be used", detail=why, hint="Make a new one: purvey plan SCRIPT --out FILE"
     )
-
-
-def grown(saved: Plan, now: Plan) -> list[str]:
-    """What the world would need now that the saved plan does not say; empty when the plan still holds, or shrank."""
-    allowed = {(change.address, change.action): change for change in saved.changes}
-    found: list[str] = []
-    for change in now.changes:
-        if change.action in ("none", "check", "unreadable"):
-            continue
-        approved = allowed.get((change.address, change.action)) or (
-            allowed.get((change.address, "replace")) if change.action == "update" else None
-        )
-        if approved is None:
-            found.append(f"{change.action} {change.address} ({change.cause})")
-        elif change.action == "update" and approved.action == "update":
-            paths = {field.path for field in approved.fields}
-            found += [f"update {change.address}: `{field.path}`" for field in change.fields if field.path not in paths]
-    return found

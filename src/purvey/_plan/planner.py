@@ -49,7 +49,7 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
     changes += (lifts := _lifts(decider))
     leaving = [*freed.values(), *gone.values(), *left]
     cause = "" if verb == "destroy" else "it is no longer declared"
-    changes += [_removal(resource, decider.kinds.get(resource.kind), forgotten, cause) for resource in leaving]
+    changes += [_removal(resource, decider, forgotten, cause) for resource in leaving]
     touched = [decision.node.address for decision in decider.decisions.values()]
     return Plan(
         stack=stack,
@@ -347,16 +347,20 @@ def _undo_text(decision: Decision, kind: Kind, *, gap: bool, final: bool) -> str
     return {"create": "delete it", "update": "put the former values back", "adopt": "forget it"}.get(decision.action, "")
 
 
-def _removal(resource: ResourceState, kind: Kind, forgotten: set[Key], cause: str) -> Change:
+def _removal(resource: ResourceState, decider: Decider, forgotten: set[Key], cause: str) -> Change:
     action: Action = "forget" if (resource.address, resource.generation) in forgotten else "delete"
+    stays = action == "delete" or resource.retain or _leaves_nothing(resource, decider)
+    goes_with = "" if stays or decider.state.latest(resource.container) is None else resource.container
+    lost = action == "delete" or bool(goes_with)
     return Change(
         address=resource.address,
         kind=resource.kind,
         action=action,
         cause=cause,
-        undo="" if action == "forget" else "cannot be undone",
-        final=action == "delete",
-        holds_data=action == "delete" and kind.holds_data,
+        undo="cannot be undone" if lost else "",
+        final=lost,
+        holds_data=lost and decider.kinds.get(resource.kind).holds_data,
+        goes_with=goes_with,
         protected=_protected(resource),
         source=resource.source,
         generation=resource.generation,

@@ -28,7 +28,7 @@ from purvey._state.history import RunHistory
 from purvey._state.record import ResourceState, thawed
 from purvey._state.store import StoreFacts
 from purvey._state.tag_out import TagOut
-from purvey.errors import Problems, PurveyError
+from purvey.errors import Problems, PurveyError, Refusals
 
 FORMAT: Final = 1
 """Version of all documents; each one that is an object of its own carries it as ``format``, except outputs."""
@@ -36,8 +36,8 @@ FORMAT: Final = 1
 MASKED: Final[Mapping[str, str]] = {"$": "$masked"}
 
 CHANGE: Final = (
-    "address", "kind", "action", "cause", "reasons", "undo", "final", "gap", "holds_data", "protected", "moved_from",
-    "source", "generation",
+    "address", "kind", "action", "cause", "reasons", "undo", "final", "gap", "holds_data", "protected", "goes_with",
+    "moved_from", "source", "generation",
 )  # fmt: skip
 OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "prior", "undoes", "gates")
 EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "detail", "undoes")
@@ -112,6 +112,7 @@ def plan_document(plan: Plan) -> Document:
         "outputs": value_document(plan.outputs),
         "skipped": list(plan.skipped),
         "warnings": list(plan.warnings),
+        "refusals": list(plan.refusals),
     }  # fmt: skip
 
 
@@ -231,5 +232,5 @@ def _error(error: PurveyError) -> Document:
     found: Document = {
         name: getattr(error, name) for name in ("code", "summary", "detail", "hint", "address", "source", "exit_code")
     }
-    problems = error.problems if isinstance(error, Problems) else []
+    problems = error.problems if isinstance(error, Problems | Refusals) else []
     return found | {"problems": [_error(problem) for problem in problems]}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from purvey._report.style import Page, bad, bold, dim
-from purvey.errors import Problems, PurveyError
+from purvey.errors import Problems, PurveyError, Refusals
 
 PROBLEMS_MAX: Final = 8
 """Problems told in full; a screen holds no more, and mending the first ones often mends the others."""
@@ -29,7 +29,7 @@ def error_page(error: PurveyError, excerpt: Excerpt) -> Page:
         excerpt: Reads a line of the script.
     """
     page = Page()
-    problems: list[PurveyError] = list(error.problems) if isinstance(error, Problems) else [error]
+    problems: list[PurveyError] = list(error.problems) if isinstance(error, Problems | Refusals) else [error]
     for problem in problems[:PROBLEMS_MAX]:
         page.blank()
         _problem(page, problem, excerpt)

@@ -90,7 +90,8 @@ def is_risky(change: Change) -> bool:
     if change.action in ("check", "unreadable"):
         return False
     lifts = any(field.path in _LIFTED for field in change.fields)
-    return bool(lifts or change.holds_data or change.gap or change.protected or (change.final and change.action != "delete"))
+    final = change.final and change.action not in ("delete", "forget")
+    return bool(lifts or final or change.holds_data or change.gap or change.protected)
 
 
 def plan_sum(plan: Plan) -> str:
@@ -159,11 +160,13 @@ def _consequences(page: Page, change: Change) -> None:
             page.add(_INDENT, bad(f"{_LIFTED[field.path]} lifted at {change.source}: {_LIFTS[field.path]}"))
     if change.gap:
         page.add(_INDENT, bad("gap: the old object goes before the new one is there"))
+    if change.goes_with:
+        page.add(_INDENT, f"goes with {change.goes_with}, which it lives in")
     if change.holds_data:
         page.add(_INDENT, bad("data: what the old object holds is lost with it"))
     if change.protected and change.action in ("delete", "replace", "forget"):
         page.add(_INDENT, bad(f"protected at {change.protected}: an apply refuses this"))
-    if change.final and change.action != "delete":
+    if change.final and change.action not in ("delete", "forget"):
         page.add(_INDENT, bad("final: no undo can take this back"))
     elif change.undo not in _OBVIOUS.get(change.action, {change.undo}):
         page.add(_INDENT, dim(f"undo: {change.undo}"))
@@ -188,7 +191,11 @@ def _notes(page: Page, plan: Plan) -> None:
         first, _, more = warning.partition("\n")
         page.add(Span("Note: ", "change"), first)
         page.block(more, _INDENT)
-    if plan.skipped or plan.warnings:
+    for refusal in plan.refusals:
+        first, _, more = refusal.partition("\n")
+        page.add(bad("An apply refuses this: "), first)
+        page.block(more, _INDENT)
+    if plan.skipped or plan.warnings or plan.refusals:
         page.blank()
 
 

@@ -134,13 +134,13 @@ class Editing(Project):
 
     def save_plan(
         self, path: Path, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None,
-        selection: Selection = ALL, refresh: bool = True, check_all: bool = False,
+        selection: Selection = ALL, refresh: bool = True, check_all: bool = False, max_deletes: int | None = None,
     ) -> Plan:  # fmt: skip
         """Plan, and write the plan to a file, sealed and signed with the store's key; `apply_plan` performs exactly it."""
         settings = self.settings(script)
         loaded = load_script(script, function)
         request = self._request(
             settings, env, loaded, given_values(script, env, parameters or {}), selection=selection, refresh=refresh,
-            check_all=check_all,
+            check_all=check_all, max_deletes=max_deletes,
         )  # fmt: skip
         return saved.save(self._drive(settings, stack_key(loaded.stack.name, env), loaded.root), request, path)

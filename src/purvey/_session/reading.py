@@ -43,7 +43,7 @@ class Reading(Project):
 
     def plan(
         self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None,
-        selection: Selection = ALL, refresh: bool = True, check_all: bool = False,
+        selection: Selection = ALL, refresh: bool = True, check_all: bool = False, max_deletes: int | None = None,
     ) -> Plan:  # fmt: skip
         """What an apply would do. Changes nothing, takes no lease, writes nothing.
 
@@ -55,12 +55,15 @@ class Reading(Project):
             selection: Which nodes it is about.
             refresh: Whether the world is read; otherwise the record is believed.
             check_all: Whether the plan lists checks whose surroundings do not change.
+            max_deletes: How many objects an apply might take away; where it would be more, the plan says so in `refusals`.
 
         Raises:
             ScriptError: for what is wrong in the script or its parameters.
             StateError: if the store cannot be read.
         """
-        plan, _ = self._planned(script, env, function, parameters, selection, refresh=refresh, check_all=check_all)
+        plan, _ = self._planned(
+            script, env, function, parameters, selection, refresh=refresh, check_all=check_all, max_deletes=max_deletes
+        )
         return plan
 
     def graph(
@@ -72,14 +75,15 @@ class Reading(Project):
 
     def _planned(
         self, script: Path, env: str, function: str, parameters: Mapping[str, Any] | None, selection: Selection, *,
-        refresh: bool, verb: str = "apply", check_all: bool = False,
+        refresh: bool, verb: str = "apply", check_all: bool = False, max_deletes: int | None = None,
     ) -> tuple[Plan, Graph]:  # fmt: skip
         settings = self.settings(script)
         loaded = load_script(script, function)
         given = given_values(script, env, parameters or {})
         request = self._request(
-            settings, env, loaded, given, selection=selection, refresh=refresh, verb=verb, check_all=check_all
-        )
+            settings, env, loaded, given, selection=selection, refresh=refresh, verb=verb, check_all=check_all,
+            max_deletes=max_deletes,
+        )  # fmt: skip
         return preview(settings, stack_key(loaded.stack.name, env), request, clock=self._clock, observer=self._observer)
 
     def drift(self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None) -> Plan:

@@ -7,14 +7,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from purvey._apply.request import Approve, Request
 from purvey._apply.stage import observed, prepare
 from purvey._base.limits import PLAN_EXPIRY_S
 from purvey._base.value import digest
 from purvey._base.writing import require_place, writing
 from purvey._graph import OnFailure, Selection
+from purvey._plan.approval import approval, beyond
+from purvey._plan.guard import refusals
 from purvey._plan.plan import Plan
-from purvey._plan.plan_file import MAGIC, SavedPlan, from_bytes, grown, not_a_plan, to_bytes
+from purvey._plan.plan_file import MAGIC, SavedPlan, from_bytes, not_a_plan, to_bytes
 from purvey._script.load import Script, load_script
 from purvey._script.parameters import Given
 from purvey._session import records as edits
@@ -41,7 +45,8 @@ def save(drive: Drive, request: Request, path: Path) -> Plan:
         script = request.script
         assert script is not None  # Only scripts are planned to a file.
         return SavedPlan(
-            plan=ready.plan, made=drive.clock.now(), estate=store.estate, script=str(script.path), function=script.stack.name,
+            plan=msgspec.structs.replace(ready.plan, refusals=refusals(ready.plan, request.deletes_max)),
+            made=drive.clock.now(), estate=store.estate, script=str(script.path), function=script.stack.name,
             archive=_archive_digest(script), selection=(request.selection.targets, request.selection.excludes),
             check_all=request.check_all,
             parameters={name: {"value": item.value, "origin": item.origin} for name, item in request.given.items()},
@@ -119,7 +124,7 @@ def perform(
     def within(plan: Plan) -> str | None:
         if plan.stage > 1:
             return approve(plan)
-        more = grown(saved.plan, plan)
+        more = beyond(plan, [approval(saved.plan, saved.made, "", "")])
         if more:
             raise RefusedError(
                 "refused.plan_outdated",

@@ -114,13 +114,42 @@ class Given(Base, frozen=True, tag="given"):
     digest: str
 
 
+class Bound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far the approval of one change goes.
+
+    Attributes:
+        wish: Digest of the declaration; empty for a removal.
+        fields: The fields that may change, each with the digest of its new value; empty where that was not known.
+        risks: What was shown of it: ``gap``, ``final``, ``holds_data``.
+    """
+
+    wish: str = ""
+    fields: dict[str, str] = {}
+    risks: tuple[str, ...] = ()
+
+
 class Approved(Base, frozen=True, tag="approved"):
-    """Who let a stage's plan go ahead: `digest` is the plan's, `covers` its changes as ``action address``."""
+    """Who let a stage's plan go ahead.
+
+    Attributes:
+        digest: The plan's; empty where an earlier approval covers the stage.
+        stage: Counts from 1.
+        by: Who said yes.
+        covers: The changes, as ``action address``.
+        bounds: How far each of them may go.
+        removes: Addresses whose object goes: deleted, replaced, or dropped with what it lives in.
+        later_at_most: How many creates of later stages it covers as well.
+        later_kinds: Of which kinds; empty for any.
+    """
 
     digest: str
     stage: int
     by: str
     covers: tuple[str, ...] = ()
+    bounds: dict[str, Bound] = {}
+    removes: tuple[str, ...] = ()
+    later_at_most: int = 0
+    later_kinds: tuple[str, ...] = ()
 
 
 class Staged(Base, frozen=True, tag="staged"):

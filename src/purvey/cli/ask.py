@@ -22,7 +22,7 @@ STANDING: Final = "--yes"
 """Who approved, where the answer was given beforehand."""
 
 DELETES_ASKED_TWICE: Final = 10
-"""A destroy of more objects than this asks for their number, because a habit types `y`."""
+"""A plan that takes away more objects than this asks for their number, because a habit types `y`."""
 
 
 TURN_S: Final = 0.2
@@ -79,9 +79,9 @@ class Asker:
         return EXIT_REFUSED if self.said_no else EXIT_AWAITS_APPROVAL
 
     def _ask(self, plan: Plan) -> bool:
-        deletes = plan.counts().get("delete", 0)
-        if plan.verb == "destroy" and deletes > DELETES_ASKED_TWICE:
-            return self._answer(f"This deletes {deletes} objects. Type {deletes} to go ahead: ") == str(deletes)
+        removed = sum(change.removes for change in plan.changes)
+        if removed > DELETES_ASKED_TWICE:
+            return self._answer(f"This deletes {removed} objects. Type {removed} to go ahead: ") == str(removed)
         return self._answer("Apply these changes? [y/N]: ").lower() in ("y", "yes")
 
     def _answer(self, question: str) -> str:

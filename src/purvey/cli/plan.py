@@ -13,6 +13,7 @@ from purvey._report.style import Page, bold
 from purvey._report.text import plan_page
 from purvey._session import Plan, Selection, Session
 from purvey.cli import complete, options
+from purvey.cli.ask import EXIT_REFUSED
 from purvey.cli.screen import Screen
 from purvey.cli.script_command import ScriptCommand
 from purvey.cli.words import read_words
@@ -26,7 +27,7 @@ EXIT_PENDING: Final = 2
         ("purvey plan shop.py -e prod", "what an apply would do"),
         ("purvey plan shop.py -e prod --workers 4", "with a parameter of the script"),
         ("purvey plan shop.py -e prod -o shop.purvey", "keep it, to apply exactly this later"),
-        ("purvey plan shop.py -e prod --exit-code", "0: nothing to do, 2: changes pending"),
+        ("purvey plan shop.py -e prod --exit-code", "0: nothing to do, 2: changes pending, 4: an apply would be refused"),
     ),
 )
 @click.argument(
@@ -36,12 +37,14 @@ EXIT_PENDING: Final = 2
 @options.SELECTION
 @options.REFRESH
 @options.CHECK_ALL
+@options.MAX_DELETES
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to a file, sealed.")
 @options.EXIT_CODE
 @options.JSON
 def command(
     *, words: tuple[str, ...], env: str, function: str, explicit: tuple[str, ...], targets: tuple[str, ...],
-    excludes: tuple[str, ...], refresh: bool, check_all: bool, out: Path | None, exit_code: bool, as_json: bool,
+    excludes: tuple[str, ...], refresh: bool, check_all: bool, max_deletes: int | None, out: Path | None,
+    exit_code: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Show what would change, why, and how it would be undone.
 
@@ -56,14 +59,16 @@ def command(
     if out is not None:
         plan = session.save_plan(
             out, script, env=env, function=function, parameters=found.parameters, selection=selection, refresh=refresh,
-            check_all=check_all,
+            check_all=check_all, max_deletes=max_deletes,
         )  # fmt: skip
     else:
         plan = session.plan(
             script, env=env, function=function, parameters=found.parameters, selection=selection, refresh=refresh,
-            check_all=check_all,
+            check_all=check_all, max_deletes=max_deletes,
         )  # fmt: skip
     _show(plan, out, as_json=as_json)
+    if exit_code and plan.refusals:
+        return EXIT_REFUSED
     return EXIT_PENDING if exit_code and (not plan.is_empty or plan.pauses) else 0
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from purvey._report.document import error_document
+from purvey._report.style import plain
+from purvey._report.text import plan_page
 from purvey._state.record import Closed
-from purvey.errors import RefusedError, ScriptError
+from purvey.errors import Refusals, RefusedError, ScriptError
 from tests.support.project import Project
 
 PAIR = """
@@ -104,3 +107,80 @@ def test_a_retained_object_is_not_deleted_in_a_gap(project: Project) -> None:
         project.apply()
 
     assert [entry["color"] for entry in project.world.objects.values()] == ["red"]
+
+
+TWO_STAGES = """
+@stack
+def main(color: str = "red"):
+    a = Thing("a", color=color)
+    Thing("z", text=color, opts=Options(after=[a]))
+    Thing("b", color=color, text=f"{value(a.label)}")
+"""
+
+
+def test_the_budget_is_one_for_a_run_that_is_resumed(project: Project) -> None:
+    """What the run took away before it was stopped counts when it goes on."""
+    project.write(TWO_STAGES)
+    project.apply()
+    project.world.fail("update", "z", code="denied", times=1)
+    run = project.apply(parameters={"color": "blue"}, max_deletes=1, on_failure="keep")
+    assert run.result == "kept"
+
+    with pytest.raises(RefusedError, match="budget") as caught:
+        project.resume()
+
+    assert [finding.split()[0] for finding in caught.value.findings] == ["test.Thing::a", "test.Thing::b"]
+    assert "main.py:11" in caught.value.findings[1]
+
+
+def test_what_goes_with_its_container_counts(project: Project) -> None:
+    """Contents that are dropped without a call are as gone as what is deleted; what only the record knew of is not."""
+    project.declare("""
+        s = Shelf("s")
+        Book("x", shelf=s)
+        Book("y", shelf=s)
+        Thing("kept", opts=Options(retain=True))
+    """)
+    project.apply()
+    project.declare("")
+
+    with pytest.raises(RefusedError) as caught:
+        project.apply(max_deletes=2)
+
+    assert sorted(finding.split()[0] for finding in caught.value.findings) == [
+        "test.Book::x", "test.Book::y", "test.Shelf::s"
+    ]  # fmt: skip
+    assert "dropped with test.Shelf::s, which it lives in (main.py:11)" in caught.value.detail
+    assert project.apply(max_deletes=3).result == "succeeded"
+
+
+def test_all_guards_speak_at_once(project: Project) -> None:
+    """One attempt shows every reason for a no, each under its own code, and nothing was touched."""
+    project.declare('Thing("a", opts=Options(protect=True))\nThing("b")\nThing("c", color="red")')
+    project.apply()
+    project.session().tag_out(project.target(), "test.Thing::c", "being repaired")
+    before = project.world.log
+    project.declare('Safe("d", text=secret("env:NOT_THERE"))\nThing("c", color="blue")')
+
+    with pytest.raises(Refusals) as caught:
+        project.apply(max_deletes=0)
+
+    assert [problem.code for problem in caught.value.problems] == [
+        "refused.preflight", "refused.protected", "refused.tagged_out", "refused.max_deletes",
+    ]  # fmt: skip
+    assert error_document(caught.value)["error"]["problems"][1]["code"] == "refused.protected"
+    assert "NOT_THERE" in caught.value.detail
+    assert project.world.log == before
+
+
+def test_a_plan_says_what_an_apply_would_refuse(project: Project) -> None:
+    """The budget and the protection are looked at when the plan is made, not only when it is applied."""
+    project.declare('Thing("a", opts=Options(protect=True))\nThing("b")')
+    project.apply()
+    project.declare("")
+    plan = project.session().plan(project.script_path, max_deletes=1)
+
+    assert [text.partition(".")[0] for text in plan.refusals] == [
+        "The plan touches protected objects", "The plan deletes more than its budget allows",
+    ]  # fmt: skip
+    assert "2 objects would go, and 1 may" in plain(plan_page(plan))

@@ -201,3 +201,15 @@ def test_a_wrong_parameter_is_named(given: str, expected: str, purvey: Purvey, p
 
     assert told.code == 3
     assert expected in told.err
+
+
+def test_a_plan_shows_what_its_budget_refuses(purvey: Purvey, project: Path) -> None:
+    """A pipeline learns at plan time that an apply would be refused, from the page, the document and the exit code."""
+    assert purvey("apply", SITE, "--yes").code == 0
+    words = ("plan", SITE, "--pages", "1", "--exit-code")
+
+    told = purvey(*words, "--max-deletes", "0")
+
+    assert (told.code, "An apply refuses this: The plan deletes more" in told.err + told.out) == (4, True)
+    assert purvey(*words, "--max-deletes", "0", "--json").json()["refusals"] != []
+    assert purvey(*words, "--max-deletes", "1").code == 2

@@ -67,15 +67,16 @@ def test_ctrl_c_at_the_question_is_a_no(purvey: Purvey, project: Path) -> None:
     assert not (project / "public-dev").exists()
 
 
-def test_many_deletions_are_asked_for_by_number(purvey: Purvey, project: Path) -> None:
-    """A destroy of more than ten objects does not take a `y`."""
+@pytest.mark.parametrize(("words", "number"), [(("destroy", "site.py"), 13), (("apply", "site.py", "--pages", "1"), 11)])
+def test_many_deletions_are_asked_for_by_number(words: tuple[str, ...], number: int, purvey: Purvey, project: Path) -> None:
+    """Whatever takes away more than ten objects does not take a `y`."""
     assert purvey("apply", "site/site.py", "--pages", "12", "--yes").code == 0
-    for answer, code in (("y", 4), ("13", 0)):
-        terminal = Terminal(project, "destroy", "site.py")
-        terminal.wait_for("Type 13 to go ahead")
+    for answer, code in (("y", 4), (str(number), 0)):
+        terminal = Terminal(project, *words)
+        terminal.wait_for(f"Type {number} to go ahead")
         terminal.press(f"{answer}\n")
         assert terminal.end() == code
-    assert not (project / "public-dev").exists()
+    assert not (project / "public-dev" / "page-2.html").exists()
 
 
 def test_ctrl_c_finishes_what_is_in_flight(held: Path) -> None:

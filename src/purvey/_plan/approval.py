@@ -1,0 +1,125 @@
+"""What a yes covers: exactly the changes that were shown, or less. Pure.
+
+An approval is written down with the bounds of each change: the declaration that it follows, the fields that may change and what
+they may become, and what is risky about it. A run that goes on, and a plan file that is performed, may do what is within them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from purvey._base.value import Masked, Value, digest, is_known
+from purvey._graph import Later
+from purvey._plan.plan import Change, Plan
+from purvey._state.record import Approved, Bound
+
+LATER: Final = "the first approval, with later()"
+"""Who approved a stage that an earlier approval covers."""
+
+_HARMLESS: Final = ("check", "none", "unreadable")
+_RISKS: Final = ("gap", "final", "holds_data")
+_SHRINKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "update": ("replace",), "delete": ("replace",), "forget": ("delete", "replace"),
+}  # fmt: skip
+"""What else, once approved, lets an action happen: a replacement that turns out smaller, or what it leaves behind."""
+
+
+def approval(plan: Plan, at: float, digest_of_plan: str, by: str) -> Approved:
+    """The record of a yes to all of `plan`."""
+    return Approved(
+        at=at, digest=digest_of_plan, stage=plan.stage, by=by, covers=tuple(map(_name, _effective(plan))),
+        bounds={_name(change): _bound(change, plan) for change in _effective(plan)},
+        removes=tuple(change.address for change in plan.changes if change.removes),
+        later_at_most=plan.later.at_most if plan.later is not None else 0,
+        later_kinds=plan.later.kinds if plan.later is not None else (),
+    )  # fmt: skip
+
+
+def beyond(plan: Plan, approved: Iterable[Approved]) -> list[str]:
+    """What the plan would do that nobody has said yes to, one line for each."""
+    given = [record.bounds for record in approved]
+    return [line for change in _effective(plan) if (line := _beyond(change, plan, given))]
+
+
+def remaining(plan: Plan, approved: Sequence[Approved]) -> Later | None:
+    """What is left of the creates that an approval lets later stages have; what the plan asks for where none was given yet.
+
+    The first yes that showed such a bound gave it, for the whole run: neither a resume nor a second yes renews it.
+    """
+    given = next((record for record in approved if record.later_at_most), None)
+    if given is None:
+        return plan.later
+    used = {item for record in approved if record.by == LATER for item in record.covers}
+    left = given.later_at_most - len(used)
+    return Later(left, given.later_kinds) if left > 0 else None
+
+
+def within_later(plan: Plan, approved: Sequence[Approved]) -> Approved | None:
+    """The record of what `later` covers of a plan, if it covers all that is new: creates only, of its kinds, not too many."""
+    bound = remaining(plan, approved)
+    given = [record.bounds for record in approved]
+    new = [change for change in _effective(plan) if _beyond(change, plan, given)]
+    if bound is None or not any(record.later_at_most for record in approved) or len(new) > bound.at_most:
+        return None
+    if any(change.action != "create" or (bound.kinds and change.kind not in bound.kinds) for change in new):
+        return None
+    return Approved(
+        at=0.0, digest="", stage=plan.stage, by=LATER, covers=tuple(map(_name, new)),
+        bounds={_name(change): _bound(change, plan) for change in new},
+    )  # fmt: skip
+
+
+def _effective(plan: Plan) -> list[Change]:
+    return [change for change in plan.changes if change.action not in _HARMLESS]
+
+
+def _name(change: Change) -> str:
+    return f"{change.action} {change.address}"
+
+
+def _bound(change: Change, plan: Plan) -> Bound:
+    node = plan.nodes.get(change.address)
+    removal = change.action in ("delete", "forget")  # Final by nature; what it loses is said by its other risks.
+    return Bound(
+        wish=node.digest if node is not None else "",
+        fields={field.path: digest(_bare(field.after)) if is_known(field.after) else "" for field in change.fields},
+        risks=tuple(risk for risk in _RISKS if getattr(change, risk) and not (removal and risk == "final")),
+    )
+
+
+def _bare(value: Value) -> Value:
+    """`value` with each secret as its digest alone: its sealed form differs from time to time."""
+    kind = type(value)
+    if kind is Masked:
+        return value.digest
+    if kind is dict:
+        return {key: _bare(item) for key, item in value.items()}
+    return [_bare(item) for item in value] if kind is list else value
+
+
+def _beyond(change: Change, plan: Plan, given: Sequence[Mapping[str, Bound]]) -> str:
+    """Why no yes covers a change; empty if one does."""
+    now = _bound(change, plan)
+    told = f"{change.action} {change.address} ({change.cause})"
+    for bounds in reversed(given):
+        same = bounds.get(_name(change))
+        if same is not None:
+            told = _grown(change, now, same)
+        wider = [bounds[name] for action in _SHRINKS.get(change.action, ()) if (name := f"{action} {change.address}") in bounds]
+        if same is not None and not told:
+            return ""
+        if any(not now.wish or now.wish == item.wish for item in wider):
+            return ""
+    return told
+
+
+def _grown(change: Change, now: Bound, was: Bound) -> str:
+    """How a change is more than what was approved of it; empty if it is not."""
+    if now.wish != was.wish:
+        return f"{change.action} {change.address}: it is declared with other values ({change.source})"
+    more = [path for path, after in now.fields.items() if path not in was.fields or was.fields[path] not in ("", after)]
+    if more:
+        return f"{change.action} {change.address}: `{'`, `'.join(more)}` would change too, or to something else"
+    risks = [risk for risk in now.risks if risk not in was.risks]
+    return f"{change.action} {change.address}: it is now {', '.join(risks)}" if risks else ""
