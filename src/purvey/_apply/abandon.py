@@ -16,8 +16,9 @@ from purvey._apply import patience
 from purvey._apply.attempt import Parked
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Failure, Performer
-from purvey._apply.recover import attempts_for, begun_view, settle, sought
+from purvey._apply.recover import attempts_for, begun_view, settle
 from purvey._apply.redacting import clean_error
+from purvey._apply.seek import seek
 from purvey._state.record import Failed
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError
@@ -53,7 +54,7 @@ async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
 
 async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
     begun = doubt.begun
-    await patience.until_quiet(performer, doubt, attempts_for(performer, begun, kind).job.deadline_s)
+    await patience.until_quiet(performer, doubt, attempts_for(performer, doubt, kind).job.deadline_s)
     recovers_by = kind.provider.recovers_by
     if recovers_by == "nothing" or begun.verb == "undo":
         raise ProviderError("failed", f"Its interrupted {begun.verb} cannot be settled", hint="See `purvey state settle`.")
@@ -61,7 +62,8 @@ async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
     call = performer.parts.call(
         begun.address, begun.node.name, object_id=doubt.id or begun.node.id, token=begun.token, undoes=begun.token
     )
-    if recovers_by != "name" and begun.verb == "create" and not call.id:
+    by_name = recovers_by == "name" and not kind.provider.seen_within_s  # Deletes by name; no look is needed before.
+    if not by_name and begun.verb == "create" and not call.id:
         call.id = await _made_id(performer, doubt, kind, call, have)
         if not call.id:
             return
@@ -73,17 +75,17 @@ async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
     async def ready() -> Outcome | None:
         return await kind.provider.ready(call, have)
 
-    await attempts_for(performer, begun, kind).until_done(act, ready)
+    await attempts_for(performer, doubt, kind).until_done(act, ready)
 
 
 async def _made_id(performer: Performer, doubt: InDoubt, kind: Kind, call: EngineCall, have: Any) -> str:
     """The id of what an interrupted create may have made; empty where nothing is there."""
     provider = kind.provider
     if provider.recovers_by == "token":  # The same token answers with the same object, which only then can be named.
-        attempts = attempts_for(performer, doubt.begun, kind)
+        attempts = attempts_for(performer, doubt, kind)
         done = await attempts.until_done(partial(provider.create, call, have), partial(provider.ready, call, have))
         return done.id if done is not None else ""
-    found = await patience.found(performer, doubt, kind, lambda: sought(performer, kind, call, have, makes=True))
+    found = await seek(performer, kind, call, have, patience.last_call(performer, doubt))
     return found.id if isinstance(found, Present) else ""
 
 

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from purvey._apply.executor import Stop
-from purvey._apply.outcome import UNANSWERED, GiveUp, as_provider_error, judge
+from purvey._apply.outcome import UNANSWERED, GiveUp, RetryAfter, as_provider_error, judge
 from purvey._base.clock import Clock
 from purvey._base.event import Observer, OperationProgress, OperationRetried
-from purvey._base.limits import CALL_DEADLINE_S
+from purvey._base.limits import BACKOFF_S, CALL_DEADLINE_S, LOOK_S
 from purvey.errors import ProviderError
 from purvey.providers import Done, Outcome, Pending, RecoversBy
 
@@ -38,6 +38,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         recovers_by: Of its kind.
         timeout_s: How long it may stay pending.
         deadline_s: How long one call may take; then it is still pending, as far as anybody knows.
+        lands_within_s: How long after a call that was cut off its effect may still happen.
+        seen_within_s: How long what was made may not be seen.
         started: When it began, on the monotonic clock.
     """
 
@@ -48,6 +50,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
     started: float
     deadline_s: float = CALL_DEADLINE_S
+    lands_within_s: float = 0.0
+    seen_within_s: float = 0.0
 
 
 class Attempts:
@@ -59,16 +63,21 @@ class Attempts:
         observer: Sees waits and retries.
         stop: When it is asked, waiting ends at the next look.
         guard: Called before each call; raises when the lease is not ours any more.
-        in_doubt: Whether an earlier attempt, in a process that was interrupted, may have had its effect.
+        called_at: When an earlier attempt that may have had its effect was made, in a process that was interrupted; None if
+            there was none.
+
+    Attributes:
+        count: Attempts so far, from 1.
+        called_at: When the last attempt that may have had its effect was made, in seconds since the epoch; None if none was.
     """
 
     def __init__(
         self, job: Job, clock: Clock, observer: Observer, stop: Stop, guard: Callable[[], None] = lambda: None,
-        *, in_doubt: bool = False,
+        *, called_at: float | None = None,
     ) -> None:  # fmt: skip
         self.job = job
         self.count = 1
-        self.in_doubt = in_doubt
+        self.called_at = called_at
         self._clock = clock
         self._observer = observer
         self._stop = stop
@@ -85,10 +94,11 @@ class Attempts:
             Parked: it is still pending.
         """
         outcome = await self._retry(act)
+        made_at = self._clock.now()
         while isinstance(outcome, Pending):
             self._see_pending(outcome)
             await self._clock.sleep(outcome.again_s)
-            outcome = await self._retry(ready)
+            outcome = await self._retry(ready, unseen_until=made_at + self.job.seen_within_s)
         return outcome
 
     def _see_pending(self, pending: Pending) -> None:
@@ -103,7 +113,7 @@ class Attempts:
         if late or self._stop.is_asked():
             raise Parked(job.address, pending.progress, interrupted=not late)
 
-    async def _retry(self, act: Act) -> Outcome | None:
+    async def _retry(self, act: Act, unseen_until: float = 0.0) -> Outcome | None:
         while True:
             self._guard()
             deadline = asyncio.timeout(self.job.deadline_s)
@@ -114,15 +124,25 @@ class Attempts:
                 if isinstance(error, TimeoutError) and deadline.expired():
                     raise Parked(self.job.address, f"no answer within {self.job.deadline_s:g} s", interrupted=False) from error
                 verdict = judge(error, self.count, self.job.recovers_by, self._clock)
+                if isinstance(verdict, GiveUp) and self._says_nothing(verdict.error.code, unseen_until):
+                    verdict = RetryAfter(min(LOOK_S, BACKOFF_S * 2 ** min(self.count, 9)))
                 if isinstance(verdict, GiveUp):
-                    verdict.error.may_exist |= self.in_doubt and verdict.error.code in UNANSWERED
+                    verdict.error.may_exist |= self.called_at is not None and verdict.error.code in UNANSWERED
                     raise verdict.error from error
-                self.in_doubt |= as_provider_error(error).may_exist
+                if as_provider_error(error).may_exist:
+                    self.called_at = self._clock.now()
                 if self._stop.is_asked():  # It may pass by itself, but nobody wants to wait: the run is resumed later.
                     raise Parked(self.job.address, str(error), interrupted=True) from error
                 self._see_retry(error, verdict.seconds)
                 await self._clock.sleep(verdict.seconds)
                 self.count += 1
+
+    def _says_nothing(self, code: str, unseen_until: float) -> bool:
+        """Whether an answer may be about the operation's own object, which is not to be seen yet."""
+        now = self._clock.now()
+        if code == "already_exists" and self.called_at is not None:
+            return now < self.called_at + self.job.lands_within_s + self.job.seen_within_s
+        return code == "not_found" and now < unseen_until
 
     def _see_retry(self, error: BaseException, again_s: float) -> None:
         job = self.job

@@ -94,7 +94,7 @@ async def _change(
         raise _grew(node, decision.action if decision is not None else "update", grown)
     values = parts.opened_inputs(node)
     wanted = performer.wanted(node, kind, values, prior.generation, prior.name)
-    wanted = msgspec.structs.replace(wanted, id=prior.id, adopted=prior.adopted)
+    wanted = msgspec.structs.replace(wanted, id=prior.id, adopted=prior.adopted, made_at=prior.made_at)
     before = _as_observed(parts, kind, prior, seen.values if isinstance(seen, Present) else {})
     have, want = parts.record_view(prior), parts.view(kind, node.address, values)
 
@@ -153,7 +153,9 @@ def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:
     parts = performer.parts
     kind = parts.kinds.get(node.kind)
     wanted = performer.wanted(node, kind, parts.opened_inputs(node), prior.generation, prior.name)
-    record = msgspec.structs.replace(wanted, id=prior.id, outputs=prior.outputs, adopted=prior.adopted, run=prior.run)
+    record = msgspec.structs.replace(
+        wanted, id=prior.id, outputs=prior.outputs, adopted=prior.adopted, run=prior.run, made_at=prior.made_at
+    )
     return Noted(
         at=parts.clock.now(), what="refreshed", address=node.address, generation=record.generation, state=record, prior=prior
     )  # fmt: skip

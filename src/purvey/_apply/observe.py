@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
 
+from purvey._apply import patience
 from purvey._apply.executor import Stop, execute
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error, cleaned
 from purvey._base.limits import OBSERVE_BATCH
 from purvey._state.record import ResourceState
-from purvey.providers import Absent, Kind, Observed, Unreadable
+from purvey.providers import Absent, Kind, Observed, Provider, Unreadable
 
 Key = tuple[str, int]
 
@@ -59,6 +62,10 @@ async def read(parts: Parts, record: ResourceState) -> Observed:
         found: dict[Key, Observed] = {}
         await _read_batch(parts, kind, [record], found)
         return found[record.address, record.generation]
+    return await patience.still_there(parts, kind, record, partial(_read_one, parts, kind.provider, record))
+
+
+async def _read_one(parts: Parts, provider: Provider[Any], record: ResourceState) -> Observed:
     try:
         call = parts.call(record.address, record.name, object_id=record.id)
         observed: Observed = await provider.read(call, parts.record_view(record))
@@ -68,6 +75,19 @@ async def read(parts: Parts, record: ResourceState) -> Observed:
 
 
 async def _read_batch(parts: Parts, kind: Kind, group: Sequence[ResourceState], found: dict[Key, Observed]) -> None:
+    """Read a group together; then those that are not to be seen, and may yet appear, again."""
+    await _read_together(parts, kind, group, found)
+    for record in group:
+        if isinstance(found[record.address, record.generation], Absent) and patience.is_young(parts, kind, record):
+            await patience.still_there(parts, kind, record, partial(_read_again, parts, kind, record, found))
+
+
+async def _read_again(parts: Parts, kind: Kind, record: ResourceState, found: dict[Key, Observed]) -> Observed:
+    await _read_together(parts, kind, [record], found)
+    return found[record.address, record.generation]
+
+
+async def _read_together(parts: Parts, kind: Kind, group: Sequence[ResourceState], found: dict[Key, Observed]) -> None:
     assert kind.provider.read_many is not None  # The caller chose the batch form.
     call = parts.call(group[0].address, group[0].name)
     try:

@@ -1,24 +1,34 @@
-"""How long recovery waits before it believes that a call which was cut off has had no effect.
+"""How long the engine waits before it believes that a call had no effect, or that what it has made is gone.
 
 A call that nobody waits for any more may still land: its process is asleep, or its server is slow, or what it made is not to be
-seen yet. So two things are waited for. A former holder of the lease that is not known to have ended may still make the calls
-whose begin it wrote down, until the deadline of each. And an object that is not found is believed absent only when the last
-call that may have made it has had the time that its kind gives such calls (`Provider.lands_within_s`).
+seen yet. So three things are waited for. A former holder of the lease that is not known to have ended may still make the calls
+whose begin it wrote down, until the deadline of each. An object that is not found is believed absent only when the last call
+that may have made it has had the time that its kind gives such calls (`Provider.lands_within_s`) and what they made
+(`Provider.seen_within_s`). And an object that was made a moment ago and is not to be seen is not believed gone before the
+latter has passed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from purvey._apply.attempt import Parked
-from purvey._apply.perform import Performer
+from purvey._apply.executor import Stop
+from purvey._apply.parts import Parts
 from purvey._base.event import Message
+from purvey._base.limits import LOOK_S
+from purvey._state.record import ResourceState
 from purvey._state.state import InDoubt
 from purvey.providers import Absent, Kind, Observed
 
-LOOK_S: Final = 2.0
-"""Seconds between two looks at what may still appear."""
+if TYPE_CHECKING:
+    from purvey._apply.perform import Performer
+
+FIRST_LOOK_S: Final = 0.1
+"""Seconds before the second look; each later one waits twice as long as the one before it."""
+
+Look = Callable[[], Awaitable[Observed]]
 
 
 async def until_quiet(performer: Performer, doubt: InDoubt, deadline_s: float) -> None:
@@ -32,50 +42,73 @@ async def until_quiet(performer: Performer, doubt: InDoubt, deadline_s: float) -
     Raises:
         Parked: if the run is asked to stop meanwhile.
     """
-    until = performer.parts.former.hung_until + deadline_s
-    left = until - performer.parts.clock.now()
+    parts, address = performer.parts, doubt.begun.address
+    until = parts.former.hung_until + deadline_s
+    left = until - parts.clock.now()
     if left > 0:
-        text = f"{doubt.begun.address}: the run before may still be calling; waiting {left:.0f} s for its call to end"
-        _tell(performer, text)
-    while performer.parts.clock.now() < until:
-        await _pause(performer, doubt, until)
+        _tell(parts, f"{address}: the run before may still be calling; waiting {left:.0f} s for its call to end")
+    while parts.clock.now() < until:
+        _heed(performer.stop, address)
+        await parts.clock.sleep(min(LOOK_S, max(until - parts.clock.now(), 0.001)))
 
 
-async def found(
-    performer: Performer, doubt: InDoubt, kind: Kind, look: Callable[[], Awaitable[Observed]]
-) -> Observed:  # fmt: skip
+def last_call(performer: Performer, doubt: InDoubt) -> float:
+    """When the last call for an operation in doubt may have been made, in seconds since the epoch."""
+    return max(performer.parts.former.calls_until, doubt.failed.at if doubt.failed is not None else 0.0)
+
+
+async def found(performer: Performer, address: str, kind: Kind, called_at: float, look: Look) -> Observed:
     """What `look` finds; absent only when what was called before can no longer appear.
 
     Args:
         performer: Performs for the present holder.
-        doubt: The operation whose effect is looked for.
+        address: The node whose object is looked for.
         kind: Its kind.
+        called_at: When the last call was made that may have made it.
         look: Asks the world.
 
     Raises:
         Parked: if the run is asked to stop meanwhile.
     """
-    last_call = max(performer.parts.former.calls_until, doubt.failed.at if doubt.failed is not None else 0.0)
-    until = last_call + kind.provider.lands_within_s
-    told = False
+    until = called_at + kind.provider.lands_within_s + kind.provider.seen_within_s
+    return await _look_until(performer.parts, address, until, look, performer.stop)
+
+
+async def still_there(parts: Parts, kind: Kind, record: ResourceState, look: Look) -> Observed:
+    """What `look` finds of a recorded object; absent only when it can no longer be that it is not to be seen yet.
+
+    Args:
+        parts: The run's tools.
+        kind: The object's kind.
+        record: The object.
+        look: Asks the world.
+    """
+    return await _look_until(parts, record.address, record.made_at + kind.provider.seen_within_s, look, Stop())
+
+
+def is_young(parts: Parts, kind: Kind, record: ResourceState) -> bool:
+    """Whether an object was made so short a time ago that not to see it says nothing."""
+    return parts.clock.now() < record.made_at + kind.provider.seen_within_s
+
+
+async def _look_until(parts: Parts, address: str, until: float, look: Look, stop: Stop) -> Observed:
+    pause_s = FIRST_LOOK_S
     while True:
-        late = performer.parts.clock.now() >= until  # Before the look, so that the last look is after the time.
+        left = until - parts.clock.now()  # Before the look, so that the last look is after the time.
         seen = await look()
-        if late or not isinstance(seen, Absent):
+        if left <= 0 or not isinstance(seen, Absent):
             return seen
-        if not told:
-            left = until - performer.parts.clock.now()
-            _tell(performer, f"{doubt.begun.address}: not to be seen; looking for {left:.0f} s more, for it may still appear")
-            told = True
-        await _pause(performer, doubt, until)
+        if pause_s == FIRST_LOOK_S:
+            _tell(parts, f"{address}: not to be seen; looking for {left:.0f} s more, for it may still appear")
+        _heed(stop, address)
+        await parts.clock.sleep(min(pause_s, left))
+        pause_s = min(2 * pause_s, LOOK_S)
 
 
-def _tell(performer: Performer, text: str) -> None:
-    performer.parts.tell(Message(at=performer.parts.clock.now(), run=performer.parts.run, level="info", text=text))
+def _heed(stop: Stop, address: str) -> None:
+    if stop.is_asked():
+        raise Parked(address, "it is in doubt", interrupted=True)
 
 
-async def _pause(performer: Performer, doubt: InDoubt, until: float) -> None:
-    if performer.stop.is_asked():
-        raise Parked(doubt.begun.address, f"its {doubt.begun.verb} is in doubt", interrupted=True)
-    clock = performer.parts.clock
-    await clock.sleep(min(LOOK_S, max(until - clock.now(), 0.001)))
+def _tell(parts: Parts, text: str) -> None:
+    parts.tell(Message(at=parts.clock.now(), run=parts.run, level="info", text=text))

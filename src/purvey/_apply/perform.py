@@ -7,21 +7,23 @@ call the provider, write `Succeeded` or `Failed`. Nothing that depends on the op
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from purvey._apply import check, make, take_back
-from purvey._apply.attempt import Attempts, Job, Parked
+from purvey._apply.attempt import Act, Attempts, Job, Parked
 from purvey._apply.call import EngineCall
 from purvey._apply.executor import Stop
-from purvey._apply.outcome import as_provider_error
+from purvey._apply.outcome import TRANSIENT, as_provider_error
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error
+from purvey._apply.seek import completes, seek
 from purvey._apply.values import sealed_copies
 from purvey._base.clock import ulid
 from purvey._base.event import OperationEnded, OperationStarted
-from purvey._base.limits import CALL_DEADLINE_S, OPERATION_TIMEOUT_S
+from purvey._base.limits import ATTEMPTS_MAX, CALL_DEADLINE_S, OPERATION_TIMEOUT_S
 from purvey._base.value import Value, resolve
 from purvey._graph import Node
 from purvey._plan.decide import Decider, Observations
@@ -30,7 +32,7 @@ from purvey._plan.effects import Effect
 from purvey._plan.plan import Operation, Plan
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
 from purvey.errors import ProviderError, ScriptError, StateError
-from purvey.providers import Absent, Done, Kind, NotKnownError
+from purvey.providers import Absent, Done, Kind, NotKnownError, Present, Unreadable
 
 Write = Callable[..., Awaitable[None]]
 
@@ -183,7 +185,7 @@ class Performer:
             undoes=begun.undoes_token, identify=identify, **({"run": begun.node.run} if begun.makes else {}),
         )  # fmt: skip
         try:
-            done = await attempts.until_done(lambda: act(call), lambda: kind.provider.ready(call, want))
+            done = await self._until_known(begun, kind, attempts, partial(act, call), call, want)
         except ProviderError as error:
             clean_error(error, self.parts.redactor)
             made = begun.makes and bool(call.id)  # It was identified, so it is there, whatever the error thinks.
@@ -199,6 +201,26 @@ class Performer:
         )  # fmt: skip
         return record
 
+    async def _until_known(
+        self, begun: Begun, kind: Kind, attempts: Attempts, act: Act, call: EngineCall, want: Any
+    ) -> Done | None:  # fmt: skip
+        """Act until it is done; what may have been made without an answer is looked for before it is made once more."""
+        by_tag = begun.makes and kind.provider.recovers_by == "tag_at_create" and not kind.provider.forgets
+        while True:
+            try:
+                return await attempts.until_done(act, lambda: kind.provider.ready(call, want))
+            except ProviderError as error:
+                passes = error.may_exist and error.code in TRANSIENT and attempts.count < ATTEMPTS_MAX
+                if not (by_tag and passes and not call.id):
+                    raise
+                seen = await seek(self, kind, call, want, self._now())
+                if isinstance(seen, Unreadable):
+                    raise
+                attempts.count += 1
+                if isinstance(seen, Present):
+                    await call.identified(seen.id)
+                    act = partial(completes(kind, want, seen), call)
+
     def _made(self, begun: Begun, kind: Kind, done: Done | None, call: EngineCall) -> ResourceState | None:
         """The record of the object after the effect; None where it is gone."""
         if begun.verb == "delete" or (begun.verb == "undo" and begun.prior is None):
@@ -208,7 +230,8 @@ class Performer:
         base = begun.prior if begun.verb == "undo" and begun.prior is not None else begun.node
         outputs = self.outputs(kind, done) if done is not None else base.outputs
         run = base.run if begun.verb == "undo" else self.parts.run  # What was taken back is the earlier run's again.
-        return msgspec.structs.replace(base, id=object_id, outputs=outputs, run=run)
+        made_at = self._now() if begun.makes else base.made_at
+        return msgspec.structs.replace(base, id=object_id, outputs=outputs, run=run, made_at=made_at)
 
     def outputs(self, kind: Kind, done: Done | None) -> dict[str, Value]:
         """The outputs as they may come to rest: secrets sealed."""
@@ -261,7 +284,7 @@ class Performer:
 
     def attempts(
         self, operation: str, address: str, kind: Kind | None, *, own_s: float | None, started: float,
-        limit_s: float | None = None, in_doubt: bool = False,
+        limit_s: float | None = None, called_at: float | None = None,
     ) -> Attempts:  # fmt: skip
         """The attempts of one operation.
 
@@ -272,7 +295,7 @@ class Performer:
             own_s: The node's own time; then, or for a kind of long calls, one call may take all of it.
             started: When it began, on the monotonic clock.
             limit_s: How long it may stay pending, where that is not the node's own time.
-            in_doubt: Whether an interrupted attempt may have had its effect.
+            called_at: When an interrupted attempt was made, which may have had its effect; None if there was none.
         """
         limit = limit_s or own_s or OPERATION_TIMEOUT_S
         is_long = bool(own_s) or (kind is not None and kind.provider.long_calls)
@@ -280,8 +303,10 @@ class Performer:
             run=self.parts.run, operation=operation, address=address, timeout_s=limit, started=started,
             recovers_by=kind.provider.recovers_by if kind is not None else "nothing",
             deadline_s=max(CALL_DEADLINE_S, limit) if is_long else CALL_DEADLINE_S,
+            lands_within_s=kind.provider.lands_within_s if kind is not None else 0.0,
+            seen_within_s=kind.provider.seen_within_s if kind is not None else 0.0,
         )  # fmt: skip
-        return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard, in_doubt=in_doubt)
+        return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard, called_at=called_at)
 
     def _own_timeout_s(self, address: str) -> float | None:
         node = self.plan.nodes.get(address)

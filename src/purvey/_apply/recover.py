@@ -18,10 +18,11 @@ from purvey._apply import patience
 from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Performer
+from purvey._apply.seek import completes, seek, waits
 from purvey._state.record import Begun, Failed, ResourceState, Succeeded
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError, StateError
-from purvey.providers import Absent, Done, Kind, Observed, Outcome, Present, Provider, Unreadable
+from purvey.providers import Absent, Kind, Present, Unreadable
 
 Write = Callable[..., Awaitable[None]]
 Act = Callable[[EngineCall], Awaitable[Any]]
@@ -43,7 +44,7 @@ async def settle(performer: Performer, doubt: InDoubt) -> str:
     """Settle one operation in doubt: see `recover`."""
     begun = doubt.begun
     kind = performer.parts.kinds.get(begun.node.kind)
-    await patience.until_quiet(performer, doubt, attempts_for(performer, begun, kind).job.deadline_s)
+    await patience.until_quiet(performer, doubt, attempts_for(performer, doubt, kind).job.deadline_s)
     recovers_by = kind.provider.recovers_by
     if begun.verb == "delete" or recovers_by in ("token", "name"):
         return await _repeat(performer, doubt, kind)
@@ -59,13 +60,14 @@ async def settle(performer: Performer, doubt: InDoubt) -> str:
 async def _repeat(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     """Call again with the same token and name."""
     want = begun_view(performer, doubt.begun.node, doubt.id)
-    return await _finish(performer, doubt.begun, kind, _act(performer, doubt.begun, kind, want), want, doubt.id)
+    return await _finish(performer, doubt, kind, _act(performer, doubt.begun, kind, want), want, doubt.id)
 
 
-async def _finish(performer: Performer, begun: Begun, kind: Kind, act: Act, want: Any, object_id: str) -> str:
+async def _finish(performer: Performer, doubt: InDoubt, kind: Kind, act: Act, want: Any, object_id: str) -> str:
     """Act once more, wait until it is complete, and record the end."""
+    begun = doubt.begun
     try:
-        await performer.finish(begun, kind, attempts_for(performer, begun, kind), act, want, object_id=object_id)
+        await performer.finish(begun, kind, attempts_for(performer, doubt, kind), act, want, object_id=object_id)
     except ProviderError as error:
         if error.may_exist:
             raise
@@ -112,11 +114,10 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     begun = doubt.begun
     parts = performer.parts
     want = begun_view(performer, begun.node, doubt.id)
-    waits = type(kind.provider).ready is not Provider.ready
-    if doubt.id and waits:
-        return await _finish(performer, begun, kind, lambda call: kind.provider.ready(call, want), want, doubt.id)
+    if doubt.id and waits(kind):
+        return await _finish(performer, doubt, kind, lambda call: kind.provider.ready(call, want), want, doubt.id)
     call = parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
-    found = await patience.found(performer, doubt, kind, lambda: sought(performer, kind, call, want, makes=begun.makes))
+    found = await seek(performer, kind, call, want, patience.last_call(performer, doubt), makes=begun.makes)
     if isinstance(found, Unreadable):
         raise _in_doubt(begun, parts.stack)
     if not isinstance(found, Present):
@@ -127,32 +128,15 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
             )
         )  # fmt: skip
         return f"{begun.address}: the interrupted {begun.verb} did not happen"
-    seen = Done(found.id, {name: value for name, value in found.values.items() if name in kind.outputs})
-
-    async def complete(call: EngineCall) -> Outcome:
-        """What was found, once it is complete."""
-        return await kind.provider.ready(call, want) if waits else seen
-
-    return await _finish(performer, begun, kind, complete, want, found.id)
+    return await _finish(performer, doubt, kind, completes(kind, want, found), want, found.id)
 
 
-async def sought(performer: Performer, kind: Kind, call: EngineCall, want: Any, *, makes: bool) -> Observed:
-    """What is found of an interrupted effect; a create's is not one of those that are recorded already."""
-    found = await kind.provider.find(call, want)
-    return Absent() if makes and isinstance(found, Present) and is_recorded(performer, found.id) else found
-
-
-def is_recorded(performer: Performer, object_id: str) -> bool:
-    """Whether an object found is one that is known: the old one of a replacement carries the new one's tags."""
-    return any(record.id == object_id for record in performer.parts.state.resources.values())
-
-
-def attempts_for(performer: Performer, begun: Begun, kind: Kind) -> Attempts:
+def attempts_for(performer: Performer, doubt: InDoubt, kind: Kind) -> Attempts:
     """The attempts of an operation that an earlier process began."""
-    parts = performer.parts
+    parts, begun = performer.parts, doubt.begun
     return performer.attempts(
         f"recover {begun.address}", begun.address, kind, own_s=begun.timeout_s or None, started=parts.clock.monotonic(),
-        in_doubt=True,
+        called_at=patience.last_call(performer, doubt),
     )  # fmt: skip
 
 

@@ -19,6 +19,9 @@ BACKOFF_S: Final = 0.25
 BACKOFF_S_MAX: Final = 15.0
 """No single back-off is longer than this many seconds."""
 
+LOOK_S: Final = 2.0
+"""Most seconds between two looks at what may still appear."""
+
 OPERATION_TIMEOUT_S: Final = 600.0
 """How long an operation may stay pending unless `Options(timeout_s=...)` says otherwise; then the run parks."""
 

@@ -47,6 +47,7 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             with its stack, where that was another.
         follows: The generation of the container it lives in; for a kind that runs again when what it needs is replaced, of each
             of those.
+        made_at: When it was made, in seconds since the epoch; 0 for an object that purvey did not make.
     """
 
     address: str
@@ -70,6 +71,7 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     skipped: bool = False
     follows: dict[str, int] = {}
     home: str = ""
+    made_at: float = 0.0
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="record"):

@@ -168,8 +168,13 @@ class Provider(Generic[R]):
     """How `find` recognises an object of ours."""
 
     lands_within_s: float = CALL_DEADLINE_S
-    """How long after a call was cut off, in seconds, its effect may still happen or stay unseen by `find`: a slow server, or a
-    view that lags. So long recovery looks for what a kind tags, before it believes that nothing was made."""
+    """How long after a call was cut off, in seconds, its effect may still happen on a slow server. So long, and `seen_within_s`
+    longer, the engine looks for what a kind tags, before it believes that nothing was made."""
+
+    seen_within_s: float = 0.0
+    """How long after an object was made, in seconds, `read`, `find` and `ready` may still answer as if it were not there, in a
+    world whose view lags. So long the engine looks again for what it has made, before it believes that it is gone, and so long
+    an ``already_exists`` after a lost answer may be the object itself. `find` of such a kind MUST tell the `owner`."""
 
     follows = False
     """Whether an object that it needs being replaced makes it run again, although no value differs (as for a step)."""

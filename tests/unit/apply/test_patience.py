@@ -106,9 +106,30 @@ def test_ctrl_c_ends_the_waiting(project: Project) -> None:
     assert len(project.state().in_doubt) == 1
 
 
+def test_a_lost_answer_is_looked_for_in_the_same_run(project: Project) -> None:
+    """What may have been made without an answer is found when it is to be seen, and the run goes on."""
+    project.write(UNSEEN.replace('await call.identified("tag-1")', "pass"))
+    project.world.fail("cut", "a", times=1)
+
+    assert project.apply().result == "succeeded"
+    assert project.world.log == ["create a"]
+    project.require_sound()
+
+
+def test_a_request_that_was_lost_is_made_again(project: Project) -> None:
+    """What certainly was not made, because its time to appear has passed, is made by the same run."""
+    project.write(UNSEEN.replace("raise Dies", 'raise ProviderError("unavailable", "cut off", may_exist=True)'))
+    project.world.fail("unsent", "a", times=1)
+
+    assert project.apply().result == "succeeded"
+    assert project.world.log == ["create a"]
+    project.require_sound()
+
+
 def test_an_undo_finds_what_it_cannot_see_yet(project: Project) -> None:
     """What a failed create may have made is looked for as long, and taken away."""
-    project.write(UNSEEN.replace('await call.identified("tag-1")', "pass"))
+    lost = UNSEEN.replace('await call.identified("tag-1")', "pass").replace('("unavailable", "cut off"', '("failed", "no idea"')
+    project.write(lost)
     project.world.fail("cut", "a", times=1)
 
     assert project.apply().result == "undone"

@@ -49,11 +49,11 @@ def test_names_tokens_parents_and_quotas_are_enforced(model: Model) -> None:
 
 def test_things_take_their_time(model: Model) -> None:
     """What is hidden is seen when its time has come, and what is being made is ready after so many looks."""
-    model.order("habit", {"kind": "volume", "hidden_s": 5.0, "creating_looks": 1})
+    model.order("habit", {"kind": "volume", "hidden_s": 3.0, "creating_looks": 1})
     made = send(model, "POST", "volume", body={"name": "v"})[1]
     assert send(model, "GET", "volume", made["id"])[0] == 404
     assert send(model, "GET", "volume")[1] == {"items": []}
-    model.order("advance", {"seconds": 5.0})
+    model.order("advance", {"seconds": 3.0})
     looks = [send(model, "GET", "volume", made["id"])[1]["status"] for _ in range(2)]
     assert looks == ["creating", "ready"]
 

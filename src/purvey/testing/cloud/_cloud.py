@@ -105,7 +105,7 @@ class Cloud:
             kind: As for `fault`, without ``*``.
             creating_looks: How many reads see it as ``creating``.
             creating_s: How many seconds it is ``creating``.
-            hidden_s: How many seconds no read and no list sees it.
+            hidden_s: How many seconds no read and no list sees it, at most 3, which is what the kinds expect of this cloud.
             quota: How many there may be; 0 is no limit.
         """
         self.order(

@@ -15,7 +15,7 @@ from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Observed, Outcome, Pending, Present, Provider, RecoversBy, Unreadable
 from purvey.testing.cloud._client import ask, endpoint
-from purvey.testing.cloud._state import TAG_ADDRESS, TAG_MARK, TAG_NAME, TAG_RUN
+from purvey.testing.cloud._state import HIDDEN_S_MAX, TAG_ADDRESS, TAG_MARK, TAG_NAME, TAG_RUN
 
 _AGAIN_S: Final = 0.05
 """Seconds between two looks at what is being made; a cloud in memory is quick."""
@@ -38,6 +38,8 @@ class CloudProvider(Provider[Any]):
     fields: ClassVar[tuple[str, ...]]
     parent: ClassVar[str] = ""
     made: ClassVar[tuple[str, ...]] = ()
+    lands_within_s = 2.0
+    seen_within_s = HIDDEN_S_MAX
 
     async def read(self, call: Call, have: Any) -> Observed:
         """The object with the recorded id."""
@@ -76,8 +78,9 @@ class CloudProvider(Provider[Any]):
 
     async def delete(self, call: Call, have: Any) -> None:
         """Remove it; gone already is success."""
+        own = call.id or (await self._tagged(call) or {"id": ""})["id"]
         try:
-            await ask(call, "DELETE", f"{self.path}/{call.id}")
+            await ask(call, "DELETE", f"{self.path}/{own}")
         except ProviderError as error:
             if error.code != "not_found":
                 raise
@@ -198,7 +201,6 @@ class VolumeProvider(CloudProvider):
     """Volumes, which are made anew by each request, and found by their tag."""
 
     recovers_by: RecoversBy = "tag_at_create"
-    lands_within_s = 2.0
     path = "volume"
     fields = ("zone", "size_gb")
 

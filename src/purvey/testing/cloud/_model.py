@@ -19,6 +19,7 @@ import msgspec
 from purvey.testing.cloud._state import (
     BEFORE,
     BY_CHANCE,
+    HIDDEN_S_MAX,
     RULES,
     TAG_ADDRESS,
     TAG_NAME,
@@ -308,7 +309,10 @@ class Model:
         self.state.faults.clear()
 
     def _set_habit(self, kind: str, **fields: Any) -> None:
-        self.state.habits[kind] = msgspec.convert(fields, Habit)
+        habit = msgspec.convert(fields, Habit)
+        if habit.hidden_s > HIDDEN_S_MAX:
+            raise ValueError(f"hidden_s is {habit.hidden_s:g}, and this cloud shows everything within {HIDDEN_S_MAX:g} s.")
+        self.state.habits[kind] = habit
 
     def _set_manner(self, **fields: Any) -> None:
         self.state.manner = msgspec.convert({**msgspec.to_builtins(self.state.manner), **fields}, Manner)

@@ -26,6 +26,10 @@ TAG_ADDRESS: Final = "purvey:address"
 """Tags that purvey's kinds give: the run, whose it is (`Call.mark`), the object's physical name and the node's address."""
 
 
+HIDDEN_S_MAX: Final = 3.0
+"""The cloud's promise: after so many seconds what was made is seen by every read and every list."""
+
+
 class Rule(msgspec.Struct, frozen=True):
     """What holds for a kind, as its API documents it.
 

@@ -31,6 +31,7 @@ _OF_OBJECTS: Final[Mapping[str, Callable[[Project, Any], None]]] = {
     "created twice": _trouble.created_twice,
     "lost answer": _trouble.lost_answer,
     "late answer": _trouble.late_answer,
+    "lagging view": _trouble.lagging_view,
     "killed create": _trouble.killed_create,
     "killed delete": _trouble.killed_delete,
     "delete": _life.delete,
@@ -73,8 +74,13 @@ def behaviours(case: type[Case | CheckCase]) -> tuple[str, ...]:
     for name, reason in case.inapplicable.items():
         if name not in known or not reason.strip():
             raise ValueError(f"{case.__name__} excludes {name!r}: that must be one of {', '.join(known)}, with a reason.")
-    takes_none = not case.kind._kind.secrets  # noqa: SLF001 - the test kit knows it.
-    return tuple(name for name in known if name not in case.inapplicable and not (name == "secrets" and takes_none))
+    kind = case.kind._kind  # noqa: SLF001 - the test kit knows it.
+    pointless = {
+        *(["secrets"] if not kind.secrets else []),
+        *(["lagging view"] if not kind.provider.seen_within_s else []),
+        *case.inapplicable,
+    }
+    return tuple(name for name in known if name not in pointless)
 
 
 class Bench:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from purvey.errors import RefusedError
@@ -152,6 +153,14 @@ def created_twice(project: Project, case: Case) -> None:
 def lost_answer(project: Project, case: Case) -> None:
     """A creation whose answer is lost is repeated by the engine, and makes one object."""
     _made_through(project, case, _accident.lost_answer(case))
+
+
+def lagging_view(project: Project, case: Case) -> None:
+    """What was made and is not to be seen yet, its answer heard or lost, is neither made again nor taken for gone."""
+    with _accident.lagging(case):
+        _made_through(project, case, nullcontext())
+    with _accident.lagging(case):
+        _made_through(project, case, _accident.lost_answer(case))
 
 
 def _made_through(project: Project, case: Case, accident: AbstractContextManager[None]) -> None:
