@@ -139,9 +139,9 @@ class Attempts:
 
     def _says_nothing(self, code: str, unseen_until: float) -> bool:
         """Whether an answer may be about the operation's own object, which is not to be seen yet."""
-        now = self._clock.now()
-        if code == "already_exists" and self.called_at is not None:
-            return now < self.called_at + self.job.lands_within_s + self.job.seen_within_s
+        now, job = self._clock.now(), self.job
+        if code == "already_exists" and self.called_at is not None and job.seen_within_s:
+            return now < self.called_at + job.lands_within_s + job.seen_within_s
         return code == "not_found" and now < unseen_until
 
     def _see_retry(self, error: BaseException, again_s: float) -> None:

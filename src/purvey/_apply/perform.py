@@ -211,7 +211,7 @@ class Performer:
                 return await attempts.until_done(act, lambda: kind.provider.ready(call, want))
             except ProviderError as error:
                 passes = error.may_exist and error.code in TRANSIENT and attempts.count < ATTEMPTS_MAX
-                if not (by_tag and passes and not call.id):
+                if not (by_tag and passes):
                     raise
                 seen = await seek(self, kind, call, want, self._now())
                 if isinstance(seen, Unreadable):
