@@ -29,6 +29,7 @@ from purvey._graph import Node
 from purvey._plan.decide import Decider, Observations
 from purvey._plan.decision import said
 from purvey._plan.effects import Effect
+from purvey._plan.guard import refuse_outside
 from purvey._plan.plan import Operation, Plan
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
 from purvey.errors import ProviderError, ScriptError, StateError
@@ -159,7 +160,12 @@ class Performer:
 
         Returns:
             The object's new record; None after a removal.
+
+        Raises:
+            InternalError: if the approved plan does not say so.
         """
+        planned = self._operations.get(operation.id) if operation.id not in self.cancelled else None
+        refuse_outside(planned, operation, verb, wanted)
         begun = Begun(
             at=self._now(), operation=ulid(self.parts.clock), address=operation.address, generation=operation.generation if
             verb != "update" else wanted.generation, verb=verb, token=self.parts.clock.entropy(16).hex(), node=wanted,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from purvey._plan.plan import Change, Plan
-from purvey.errors import Refusals, RefusedError, together
+from purvey._plan.plan import Change, Operation, Plan
+from purvey._state.record import ResourceState
+from purvey.errors import InternalError, Refusals, RefusedError, together
 
 
 def refuse_protected(plan: Plan) -> None:
@@ -68,6 +70,34 @@ def refusals(plan: Plan, deletes_max: int | None) -> tuple[str, ...]:
         found = error.problems if isinstance(error, Refusals) else [error]
         return tuple(f"{problem.summary}. {problem.hint}" for problem in found)
     return ()
+
+
+_EFFECTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "create": ("create", "update"), "update": ("update",), "adopt": ("update",), "delete": ("delete",), "undo": ("undo",),
+}  # fmt: skip
+"""What an operation of each verb may do; a create that turns out to be a change in place is an update."""
+
+
+def refuse_outside(planned: Operation | None, operation: Operation, verb: str, target: ResourceState) -> None:
+    """Stop an effect that is none of the approved plan's: the last look, for whatever went wrong before it.
+
+    Args:
+        planned: What the plan has under the operation's id; None if nothing, or nothing any more.
+        operation: The operation that is performed.
+        verb: What would be done.
+        target: To which object.
+
+    Raises:
+        InternalError: if the plan does not say so.
+    """
+    shrinks = verb == "update" and operation.verb == "create"
+    allowed = (operation.address, operation.prior if shrinks else operation.generation)
+    is_planned = planned == operation and verb in _EFFECTS.get(operation.verb, ())
+    if not is_planned or (target.address, target.generation) != allowed:
+        raise InternalError(
+            f"The operation {operation.id!r} would {verb} {target.address} #{target.generation}, which the approved plan does "
+            "not say. It was not done."
+        )
 
 
 def growth(planned: Sequence[str], actual: Sequence[str]) -> tuple[str, ...]:
