@@ -35,16 +35,22 @@ def main(cpus: int = 1, cidr: str = "10.0.0.0/16", bad: int = 0):
         cloud.Key("bad", days=0, opts=Options(after=[server, key, data]))
 """
 
+KINDS = ("network", "server", "volume", "record", "key")
+
 KILLED = -9
 
 
 class Plot(NamedTuple):
-    """One verb, killed: what it is given, what was applied before, and the code that an undisturbed run ends with."""
+    """One verb, killed: what it is given, what was applied before, and the code that an undisturbed run ends with.
+
+    `hidden_s` is how many seconds the cloud does not show what was made.
+    """
 
     verb: str
     arguments: tuple[str, ...] = ()
     before: bool = True
     code: int = 0
+    hidden_s: float = 0.0
 
 
 PLOTS = {
@@ -54,6 +60,8 @@ PLOTS = {
     "undo-of-creates": Plot("apply", ("--bad", "1"), before=False, code=10),
     "undo-of-replacements": Plot("apply", ("--cpus", "2", "--cidr", "10.9.0.0/16", "--bad", "1"), code=10),
     "destroy": Plot("destroy"),
+    "create-in-a-lagging-world": Plot("apply", before=False, hidden_s=0.5),
+    "undo-in-a-lagging-world": Plot("apply", ("--bad", "1"), before=False, code=10, hidden_s=0.5),
 }
 
 
@@ -87,6 +95,8 @@ class Theatre:
             plot = PLOTS[name]
             project = self._empty(self.folder / name)
             self.cloud.reset()
+            for kind in KINDS:
+                self.cloud.behave(kind, hidden_s=plot.hidden_s, creating_looks=2 if kind == "server" else 0)
             if plot.before:
                 project.run("apply", "--yes")
             begin = shutil.copytree(project.folder, self.folder / f"{name}-begin")

@@ -27,7 +27,7 @@ def require_no_harm(theatre: Theatre, name: str, project: Project, where: str) -
 
 
 @pytest.mark.parametrize("name", PLOTS)
-@pytest.mark.trials(sample=2, full=70)
+@pytest.mark.trials(sample=2, full=56)
 def test_a_killed_process_does_no_harm(name: str, theatre: Theatre, rng: random.Random, record_property: Count) -> None:
     """After `purvey resume` and no other command, the cloud is as after an undisturbed run, and every object is recorded."""
     project = theatre.begin(name)
