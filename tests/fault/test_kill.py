@@ -32,6 +32,28 @@ def main(color: str = "red", fail: bool = False):
     Thing("bad", opts=Options(after=[lock])) if fail else None
 """
 
+CONTAINER_GAP = """
+from purvey import Input, Output, Resource
+from tests.support.kinds import TaggedProvider, ThingProvider
+
+class Rack(Resource, kind="own.Rack", provider=ThingProvider, delete_first=True):
+    color: str = Input(default="red", immutable=True)
+    key: str = Output(stable=True)
+
+class TrayProvider(TaggedProvider):
+    def fields(self, want):
+        return {**super().fields(want), "shelf": want.rack.key}
+
+class Tray(Resource, kind="own.Tray", provider=TrayProvider):
+    rack: Rack = Input(container=True)
+    key: str = Output(stable=True)
+
+@stack
+def main(color: str = "red", fail: bool = False):
+    tray = Tray("tray", rack=Rack("rack", color=color))
+    Thing("bad", text=tray.key) if fail else None
+"""
+
 STAGED = """
 @stack
 def main():
@@ -81,6 +103,10 @@ STORIES = {
     "destroy": Story(LAYERS, Act("destroy"), FIRST),
     "gap": Story(GAP, Act("apply", {"color": "blue"}), FIRST),
     "gap-undone": Story(GAP, Act("apply", {"color": "blue", "fail": True}), FIRST, (("create", "bad"),), "undone"),
+    "container-gap": Story(CONTAINER_GAP, Act("apply", {"color": "blue"}), FIRST),
+    "container-gap-undone": Story(
+        CONTAINER_GAP, Act("apply", {"color": "blue", "fail": True}), FIRST, (("create", "bad"),), "undone"
+    ),
     "staged": Story(STAGED, Act("apply")),
     "steps": Story(STEPS, Act("apply")),
     "steps-undone": Story(STEPS, Act("apply", {"to": 2, "fail": True}), FIRST, (("create", "bad"),), "undone"),

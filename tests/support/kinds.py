@@ -108,8 +108,13 @@ class ThingProvider(Provider[Any]):
             objects = content["objects"]
             if objects.pop(call.id or call.name, None) is not None:
                 content["log"].append(f"delete {_name(call)}")
-            for key in [key for key, entry in objects.items() if entry.get("shelf") == call.id]:
-                del objects[key]  # What is in it goes with it.
+            gone = [call.id]
+            while gone:  # What is in it goes with it, and what is in that.
+                outer = gone.pop()
+                inside = [key for key, entry in objects.items() if entry.get("shelf") == outer]
+                gone += inside
+                for key in inside:
+                    del objects[key]
 
 
 def _name(call: Call) -> str:

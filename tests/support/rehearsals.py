@@ -115,6 +115,11 @@ class Disk(Resource, kind="test.Disk", provider=DiskProvider, holds_data=True):
     text: str = Input(default="")
     key: str = Output(stable=True)
 
+class Drawer(Resource, kind="test.Drawer", provider=DiskProvider):
+    """Lives in a rack."""
+    rack: Rack = Input(container=True)
+    key: str = Output(stable=True)
+
 class Slot(Resource, kind="test.Slot", provider=TaggedProvider, delete_first=True):
     """The world chooses its id, and only one can be there at a time."""
     color: str = Input(default="red", immutable=True)
@@ -238,6 +243,13 @@ RIGHT = (
         """),
     Case("no data, deleted first", 'Lock("l", color="blue")', 'Lock("l")'),
     Case("a container deleted first, its data made with it", 'r = Rack("r")\nDisk("d", rack=r)', above=KINDS),
+    Case("a container deleted first, without data in it", """
+        r = Rack("r", color="blue")
+        Drawer("d", rack=r)
+        """, """
+        r = Rack("r")
+        Drawer("d", rack=r)
+        """, above=KINDS),
     Case("an update", 'Thing("t", size=2)', 'Thing("t", size=1)'),
     Case("a row that is made", 'Row("r", text="new")', above=KINDS),
     Case("an adopted object that changes in place", 'Tagged("s", size=2)', 'Tagged("s", size=1, opts=Options(adopt=True))'),

@@ -31,6 +31,7 @@ from purvey._plan.decision import said
 from purvey._plan.effects import Effect
 from purvey._plan.guard import refuse_outside
 from purvey._plan.plan import Operation, Plan
+from purvey._state.contents import gone_with
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
 from purvey.errors import ProviderError, ScriptError, StateError
 from purvey.providers import Absent, Done, Kind, NotKnownError, Present, Unreadable
@@ -113,6 +114,8 @@ class Performer:
             return await take_back.take_back(self, operation, attempts)
         if operation.verb == "delete":
             return await self._delete(operation, attempts)
+        if (operation.address, operation.generation) not in self.parts.state.resources:
+            return "unchanged"  # It went with its container.
         now = self.parts.clock.now()
         await self.record(Noted(at=now, what="forgotten", address=operation.address, generation=operation.generation))
         return "done"
@@ -200,6 +203,7 @@ class Performer:
             raise
         record = self._made(begun, kind, done, call)
         await self.record(
+            *gone_with(self.parts.state, begun, self._now()),
             Succeeded(
                 at=self._now(), operation=begun.operation, address=begun.address, generation=begun.generation, state=record,
                 attempts=attempts.count, seconds=round(self.parts.clock.monotonic() - attempts.job.started, 3),

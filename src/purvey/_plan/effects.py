@@ -13,7 +13,7 @@ class Effect(msgspec.Struct, frozen=True):
     """One thing that a run did: the operation's begin, and its end.
 
     What changed the record alone (an adoption, a move, a declaration that says something else) is an effect, too; its `begun`
-    is made up, with the verb ``adopt`` or ``note``.
+    is made up, with the verb ``adopt`` or ``note``. So is what went with its container, with the verb ``delete``.
     """
 
     begun: Begun
@@ -48,13 +48,21 @@ def _note(found: dict[str, Effect], record: Noted, place: int) -> None:
     elif record.what == "forgotten":
         for operation in [item for item, effect in found.items() if _is_at(effect, record)]:
             del found[operation]
+            return
+        if record.prior is not None:
+            gone = _made_up(record, place, "delete", record.prior)
+            found[gone.operation] = Effect(gone, None)
     elif record.state is not None and (record.what == "adopted" or record.prior is not None):
-        start = Begun(
-            at=record.at, operation=f"{record.what} {record.address} {place}", address=record.address,
-            generation=record.generation, verb="adopt" if record.what == "adopted" else "note", token="", node=record.state,
-            prior=record.prior,
-        )  # fmt: skip
+        start = _made_up(record, place, "adopt" if record.what == "adopted" else "note", record.state)
         found[start.operation] = Effect(start, record.state)
+
+
+def _made_up(record: Noted, place: int, verb: str, node: ResourceState) -> Begun:
+    """A begin for what changed the record alone."""
+    return Begun(
+        at=record.at, operation=f"{record.what} {record.address} {place}", address=record.address,
+        generation=record.generation, verb=verb, token="", node=node, prior=record.prior,
+    )  # fmt: skip
 
 
 def _is_at(effect: Effect, record: Noted) -> bool:

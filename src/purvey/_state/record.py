@@ -264,7 +264,8 @@ class Noted(Base, frozen=True, tag="noted"):
         detail: For a check: what it saw.
         ok: For a check: whether it passed.
         seconds: For a check: how long it took.
-        prior: For a record that was moved or refreshed: what it was before, for an undo.
+        prior: For a record that was moved or refreshed, and for an object that went with its container: what it was before, for
+            an undo.
         undoes: In an undo: what it takes back, as `purvey._plan.effects` names it.
     """
 
