@@ -14,6 +14,7 @@ from purvey._apply.abandon import abandon
 from purvey._apply.attempt import Parked
 from purvey._apply.executor import Stop, execute
 from purvey._apply.knowledge import OtherStacks
+from purvey._apply.ledger import Ledger
 from purvey._apply.parts import Parts
 from purvey._apply.perform import Failure, Performer, Write
 from purvey._apply.probe import failing_already, probe
@@ -31,7 +32,7 @@ from purvey._plan.effects import Effect, effects
 from purvey._plan.guard import refuse_many_deletes, refuse_protected
 from purvey._plan.plan import Operation, Plan
 from purvey._plan.undo import undo_plan
-from purvey._state.record import Approved, Closed, Noted, OutputsSet, Record, Staged, Undoing
+from purvey._state.record import Approved, Closed, Left, Noted, OutputsSet, Record, Staged, Undoing
 from purvey._state.tag_out import TagOut
 from purvey.errors import ScriptError, together
 from purvey.providers import Observed
@@ -190,19 +191,22 @@ class Run:
         return None
 
     async def _failed(self, performer: Performer) -> Closed:
-        failure = performer.failures[0]
-        policy = self._policy(performer, failure)
+        failure, policy = self._worst(performer)
         if policy != "undo":
             return await self._close("kept", failure.summary, failure.address, _story(failure))
         await self._write(Undoing(at=self._now(), cause=failure.summary, address=failure.address, detail=_story(failure)))
         return await self.undo(failure.summary, failure.address, _story(failure))
 
-    def _policy(self, performer: Performer, failure: Failure) -> str:
-        if any(item.address in self._failing for item in performer.failures):
-            return "keep"
-        node = performer.plan.nodes.get(failure.address)
-        own = node.options.on_failure if node is not None else None
-        return own or self.request.on_failure
+    def _worst(self, performer: Performer) -> tuple[Failure, str]:
+        """The failure that decides, and what follows: to keep the evidence goes before undoing, that before going on."""
+
+        def policy(failure: Failure) -> str:
+            node = performer.plan.nodes.get(failure.address)
+            own = node.options.on_failure if node is not None else None
+            return "keep" if failure.address in self._failing else own or self.request.on_failure
+
+        failure = min(performer.failures, key=lambda item: ("keep", "undo", "continue").index(policy(item)))
+        return failure, policy(failure)
 
     async def undo(self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = ()) -> Closed:
         """Take back what the run did and has not taken back yet; with `only`, what it did there."""
@@ -223,7 +227,9 @@ class Run:
         if performer.failures or performer.parked or left:
             more = "\n".join(f"{item.address}: {_story(item)}" for item in performer.failures)
             more += "".join(f"\n{item} cannot be undone" for item in left)
-            return await self._close("partial", cause or "the undo is not complete", address, f"{detail}\n{more}".strip())
+            ledger = Ledger(performer).of_undo(plan, effects(self.records()))
+            cause = cause or "the undo is not complete"
+            return await self._close("partial", cause, address, f"{detail}\n{more}".strip(), ledger)
         return await self._close("undone", cause, address, detail)
 
     async def _forget_checks(self, performer: Performer) -> None:
@@ -257,7 +263,8 @@ class Run:
         await execute(needs, performer.perform, parallel=self.request.parallel, stop=self.stop, go_on=lambda _: True)
         if performer.failures:
             failure = performer.failures[0]
-            return await self._close("partial", failure.summary, failure.address, _story(failure))
+            ledger = Ledger(performer).of_removal(deletions)
+            return await self._close("partial", failure.summary, failure.address, _story(failure), ledger)
         if performer.parked and not performer.interrupted:
             address, progress = performer.parked[0]
             return await self._close("parked", "still pending", address, progress)
@@ -273,8 +280,10 @@ class Run:
     def _outputs(self, graph: Graph) -> dict[str, object]:
         return {name: resolve(value, self.parts.open_link, self.parts.open) for name, value in graph.outputs.items()}
 
-    async def _close(self, result: str, cause: str = "", address: str = "", detail: str = "") -> Closed:
-        closed = Closed(at=self._now(), result=result, cause=cause, address=address, detail=detail)
+    async def _close(
+        self, result: str, cause: str = "", address: str = "", detail: str = "", left: tuple[Left, ...] = ()
+    ) -> Closed:  # fmt: skip
+        closed = Closed(at=self._now(), result=result, cause=cause, address=address, detail=detail, left=left)
         await self._write(closed)
         return closed
 

@@ -8,9 +8,11 @@ that a later run touched are left alone, and so is what cannot be taken back: bo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from purvey._base.value import Masked
+from purvey._plan.decide import Decider
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Action, Change, Operation, Plan, Verb
 from purvey._state.record import ResourceState, thawed
@@ -181,12 +183,27 @@ def _waits(done: Sequence[Effect], state: State, kinds: Registry) -> dict[str, t
             related = sorted({*places, *at[other]})
             for earlier, later in itertools.pairwise(related):
                 waits[done[earlier].begun.operation][_id(done[later])] = None
-    claiming = [place for place, effect in enumerate(done) if kinds.get(effect.begun.node.kind).claims_anything]
-    for place in claiming:
-        if done[place].begun.verb == "delete":
-            takers = [done[later] for later in claiming if later > place and done[later].begun.verb != "delete"]
-            waits[done[place].begun.operation].update((_id(taker), None) for taker in takers)
+    for freed, taken in _claims_passed_on(done, state, kinds):
+        waits[freed.begun.operation][_id(taken)] = None
     return {operation: tuple(found) for operation, found in waits.items()}
+
+
+def _claims_passed_on(done: Sequence[Effect], state: State, kinds: Registry) -> Iterator[tuple[Effect, Effect]]:
+    """Deletions, each with the later effects that took what it had made free."""
+    decider = Decider(state, {}, kinds, lambda _: Masked(""))
+    freed: dict[str, list[Effect]] = {}
+    for effect in done:
+        kind = kinds.get(effect.begun.node.kind)
+        if not kind.claims_anything:
+            continue
+        is_deletion = effect.begun.verb == "delete"
+        record = (effect.begun.prior if is_deletion else effect.after) or effect.begun.node
+        values = {**thawed(record.inputs), **thawed(record.outputs)}
+        for claim in decider.ask(kind.provider.claims, record.address, values, kind, ()):
+            if is_deletion:
+                freed.setdefault(claim, []).append(effect)
+            else:
+                yield from ((deletion, effect) for deletion in freed.get(claim, ()))
 
 
 class _Behind:

@@ -41,6 +41,7 @@ CHANGE: Final = (
 )  # fmt: skip
 OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "prior", "undoes", "gates")
 EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "detail", "undoes")
+LEFT: Final = ("address", "generation", "id", "verb", "why", "detail")
 REHEARSED: Final = ("operation", "address", "verb", "stage", "restored")
 FINDING: Final = ("what", "address", "why", "source", "fix", "after")
 STORE: Final = ("location", "estate", "key_id", "stacks", "objects", "in_doubt", "tags")
@@ -149,6 +150,7 @@ def run_document(run: RunHistory) -> Document:
         "ended": timestamp(run.ended) if run.ended is not None else None,
         "changes": [_fields(change, EFFECT) for change in run.changes],
         "cause": _cause(run),
+        "left": [_fields(item, LEFT) for item in run.left],
         "user": run.user,
         "machine": run.machine,
         "stages": run.stages,

@@ -15,6 +15,7 @@ from purvey._report.style import Page, Span, Style, bad, bold, dim
 from purvey._report.values import shown
 from purvey._report.words import counted, duration, happened
 from purvey._state.history import ChangeHistory, RunHistory
+from purvey._state.record import Left
 
 _ENDINGS: Final[Mapping[str, tuple[str, Style]]] = {
     "succeeded": ("Succeeded", "good"),
@@ -168,33 +169,43 @@ def _cause(page: Page, run: RunHistory) -> None:
 
 
 def _left(page: Page, run: RunHistory) -> None:
-    """The ledger of a partial run: what is left, by the last word on each address."""
-    if run.result != "partial":
+    """The ledger of a partial run: what is left, and why."""
+    if not run.left:
         return
-    last = {change.address: change for change in run.changes}
-    left = [change for change in last.values() if _is_left(change)]
-    if left:
-        page.blank()
-        page.add(bold("What is left"))
-        width = max(len(change.address) for change in left)
-        for change in left:
-            page.add(f"  {change.address.ljust(width)}  ", dim(f"its {change.undoes or change.action} {_wanted(change)}"))
+    page.blank()
+    page.add(bold("What is left"))
+    width = max(len(item.address) for item in run.left)
+    for item in run.left:
+        told = (_LEFT_OLD if item.verb == "removal" else _LEFT)[item.why].format(verb=item.verb)
+        page.add(f"  {item.address.ljust(width)}  ", dim(f"{told}{_known_as(item)}"))
+        page.block(item.detail, "      ", "dim")
 
 
-def _is_left(change: ChangeHistory) -> bool:
-    return change.result == "in doubt" or (change.result == "failed" and change.action in ("undo", "delete"))
+_LEFT: Final[Mapping[str, str]] = {
+    "failed": "its {verb} could not be taken back",
+    "final": "its {verb} cannot be undone",
+    "in doubt": "its {verb} was begun, and its end is not known",
+    "pending": "its {verb} is still being taken back",
+    "waiting": "its {verb} was not taken back, because something that needs it is left",
+}
+_LEFT_OLD: Final[Mapping[str, str]] = {
+    "failed": "it could not be removed",
+    "pending": "it is still being removed",
+    "waiting": "it was not removed, because something that needs it is left",
+}
 
 
-def _wanted(change: ChangeHistory) -> str:
-    if change.result == "in doubt":
-        return "was begun, and its end is not known"
-    return "could not be taken back" if change.action == "undo" else "failed"
+def _known_as(item: Left) -> str:
+    return f"; its id is {item.id}" if item.id else ""
 
 
 def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
     commands = [(f"{program} {verb} {run.id}", why) for verb, why in _next_verbs(run)]
     if run.result == "partial" and run.verb == "destroy":
         commands.insert(0, (f"{program} {_destroy_again(run)}", "try the rest again"))
+    elif run.result == "partial" and not commands and run.script:
+        again = shlex.join(["apply", run.script, "-e", run.env])
+        commands.append((f"{program} {again}", "make the world what the script says"))
     if run.result in ("undone", "kept", "parked", "interrupted", "partial") and not seen:
         commands.append((f"{program} show {run.id}", "the whole story"))
     if not commands:
@@ -217,7 +228,7 @@ def _next_verbs(run: RunHistory) -> list[tuple[str, str]]:
         return [("resume", "go on"), ("undo", "take back what it did")]
     if run.result == "parked":
         return [("resume", "look again and go on"), ("undo", "take back what it did")]
-    undoing = any(change.action == "undo" for change in run.changes)
+    undoing = any(item.verb != "removal" and item.why != "final" for item in run.left)
     return [("undo", "try again to take it back")] if run.result == "partial" and undoing else []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from purvey._state.record import Begun, Closed, Failed, Noted, Opened, Record, Staged, Succeeded
+from purvey._state.record import Begun, Closed, Failed, Left, Noted, Opened, Record, Staged, Succeeded
 
 
 class ChangeHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class RunHistory(msgspec.Struct, frozen=True, kw_only=True):
     """A run, as its records tell it; `started` and `ended` are seconds since the epoch, `ended` None while it is open.
 
     `result` is empty while the run is open. `cause` is the failure that decided it, with its address and the world's message.
-    `targets` and `excludes` are what it was limited to.
+    `targets` and `excludes` are what it was limited to, `script` is its path, and `left` the ledger of a partial run.
     """
 
     id: str
@@ -57,6 +57,8 @@ class RunHistory(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, object] = {}
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    script: str = ""
+    left: tuple[Left, ...] = ()
 
 
 def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
@@ -113,6 +115,8 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
         parameters=dict(opened.parameters) if opened else {},
         targets=opened.targets if opened else (),
         excludes=opened.excludes if opened else (),
+        script=opened.script if opened else "",
+        left=closed.left if closed else (),
     )
 
 

@@ -170,13 +170,34 @@ class Undoing(Base, frozen=True, tag="undoing"):
     only: tuple[str, ...] = ()
 
 
+class Left(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the ledger of a run that ended partial: what it did, or was to remove, and what is still so.
+
+    Attributes:
+        address: The node.
+        generation: Which of its objects.
+        id: The object's id in the world, as far as it is known.
+        verb: What was to be taken back (``create``, ``update``, ``delete``, ``adopt``), or ``removal`` for a deletion.
+        why: ``failed``, ``final`` (nothing takes it back), ``in doubt``, ``pending``, or ``waiting`` (for another line).
+        detail: What the world said.
+    """
+
+    address: str
+    generation: int
+    id: str = ""
+    verb: str
+    why: str
+    detail: str = ""
+
+
 class Closed(Base, frozen=True, tag="closed"):
-    """The run is over."""
+    """The run is over; `left` is the ledger of one that ended partial."""
 
     result: str
     cause: str = ""
     address: str = ""
     detail: str = ""
+    left: tuple[Left, ...] = ()
 
 
 class Begun(Base, frozen=True, tag="begun"):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from purvey._report.document import run_document
+from purvey._report.run_text import show_page
+from purvey._report.style import plain
 from tests.support.project import Project
 
 
@@ -202,6 +205,86 @@ def test_a_node_has_its_own_policy(project: Project) -> None:
 
     assert project.apply(on_failure="undo").result == "kept"
     assert [entry["name"] for entry in project.world.objects.values()] == ["a"]
+
+
+@pytest.mark.parametrize("order", ["undo continue", "continue undo", "keep undo", "undo keep", "continue keep"])
+def test_of_several_failures_the_strictest_policy_decides(project: Project, order: str) -> None:
+    """Whichever fails first: evidence that a node wants kept is kept, and what one wants undone is undone."""
+    first, second = order.split()
+    project.declare(f"""
+        a = Thing("a")
+        Slow("x", size=1, opts=Options(on_failure="{first}", after=[a]))
+        Slow("y", size=1, opts=Options(on_failure="{second}", after=[a]))
+    """)
+    project.world.fail("create", "x")
+    project.world.fail("create", "y")
+
+    assert project.apply().result == ("kept" if "keep" in order else "undone")
+    assert bool(project.world.objects) == ("keep" in order)
+
+
+def test_the_ledger_says_what_an_undo_has_left(project: Project) -> None:
+    """What failed, what waits for it, and what is final: each with its id; in the record, on the screen and for programs."""
+    project.declare("""
+        a = Thing("a")
+        b = Thing("b", text=a.label)
+        Thing("c", text=b.label)
+        Thing("bad", text=b.label)
+    """)
+    project.world.fail("create", "bad")
+    project.world.fail("delete", "b", "denied", detail="locked")
+
+    run = project.apply()
+
+    ids = {entry["name"]: key for key, entry in project.world.objects.items()}
+    assert [(item.address, item.id, item.verb, item.why) for item in run.left] == [
+        ("test.Thing::a", ids["a"], "create", "waiting"), ("test.Thing::b", ids["b"], "create", "failed"),
+    ]  # fmt: skip
+    assert run_document(run)["left"][1]["detail"] == "locked"
+    text = plain(show_page(run))
+    assert f"its id is {ids['b']}" in text
+    assert f"purvey undo {run.id}" in text
+    project.world.mend()
+    assert project.undo(run.id).result == "undone"
+    assert project.world.objects == {}
+
+
+def test_the_ledger_says_what_a_removal_has_left(project: Project) -> None:
+    """An object that could not be removed, and what it still needs, stay on record and in the ledger."""
+    project.declare('old = Thing("old")\nThing("older", text=old.label)')
+    project.apply()
+    project.world.fail("delete", "older", "denied", detail="locked")
+    project.declare("pass")
+
+    run = project.apply()
+
+    assert run.result == "partial"
+    assert [(item.address, item.verb, item.why) for item in run.left] == [
+        ("test.Thing::older", "removal", "failed"), ("test.Thing::old", "removal", "waiting"),
+    ]  # fmt: skip
+    assert f"purvey apply {project.script_path}" in plain(show_page(run))
+
+
+def test_what_is_final_offers_no_undo(project: Project) -> None:
+    """A step without an undo is left for good, and nobody is told to try again."""
+    project.write("""
+@step
+def mail(to: str) -> str:
+    return to
+
+@stack
+def main():
+    sent = mail("news", to="all")
+    Thing("bad", text=sent.result)
+""")
+    project.world.fail("create", "bad")
+
+    run = project.apply()
+
+    assert [(item.address, item.why) for item in run.left] == [("step.mail::news", "final")]
+    text = plain(show_page(run))
+    assert "its create cannot be undone" in text
+    assert f"undo {run.id}" not in text
 
 
 def test_a_started_branch_finishes_before_the_undo(project: Project) -> None:

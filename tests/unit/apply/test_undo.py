@@ -177,6 +177,26 @@ def main(new: bool = False):
     assert [entry["name"] for entry in project.world.objects.values()] == ["old"]
 
 
+def test_an_undo_waits_for_those_claims_only_that_it_needs(project: Project) -> None:
+    """A hundred objects that make way for as many: each waits for the one that took its place, not for all of them."""
+    project.write(f"""{KINDS}
+@stack
+def main(color: str = "red", bad: bool = False):
+    cups = [Cup(f"c{{n}}", place=f"p{{n}}", color=color) for n in range(100)]
+    if bad:
+        Thing("bad", opts=Options(after=cups))
+""")
+    project.apply()
+    project.world.fail("create", "bad")
+    project.apply(parameters={"color": "blue", "bad": True}, on_failure="keep")
+
+    waits = _waits(_undo_plan(project))
+    assert waits["delete c7"] == {"create c7"}
+    assert sum(map(len, waits.values())) == 100
+    assert project.undo().result == "undone"
+    assert {entry["color"] for entry in project.world.objects.values()} == {"red"}
+
+
 def test_a_container_is_made_again_before_its_contents(project: Project) -> None:
     """Deletions are undone in the reverse of their order."""
     project.write(f"""{KINDS}

@@ -7,7 +7,7 @@ from purvey._base.value import Link, Masked, NodeLink, Unknown
 from purvey._graph import DEFAULT_OPTIONS, Graph, Later, Node, Pause
 from purvey._plan.plan import Change, Operation, Plan
 from purvey._state.history import ChangeHistory, RunHistory
-from purvey._state.record import ResourceState
+from purvey._state.record import Left, ResourceState
 
 RUN = "01JD8ZK3M0000000000000000A"
 OLD, NEW = Masked("1" * 32), Masked("2" * 32)
@@ -135,7 +135,15 @@ CAUSE = {
 
 SUCCEEDED = run("succeeded", CREATED, UPDATED, PASSED, parameters={"workers": {"value": "2", "origin": "--workers"}})
 UNDONE = run("undone", CREATED, FAILED, REMOVED, **CAUSE)
-PARTIAL = run("partial", CREATED, UPDATED, FAILED, STUCK, REMOVED, **CAUSE)
+LEFT = (
+    Left(
+        address="process.Service::web-0", generation=1, id="4711", verb="update", why="failed",
+        detail="It did not stop within 10 s.",
+    ),
+    Left(address="postgres.Database::shop", generation=1, id="shop", verb="create", why="waiting"),
+    Left(address="step.mail::news", generation=1, verb="create", why="final"),
+)  # fmt: skip
+PARTIAL = run("partial", CREATED, UPDATED, FAILED, STUCK, REMOVED, left=LEFT, **CAUSE)
 OPEN = run("", CREATED)
 
 OUTPUTS = {"url": "https://127.0.0.1:8443/", "password": NEW, "ports": [8080, 8081]}
