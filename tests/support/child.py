@@ -71,11 +71,11 @@ def _perform(session: Session, verb: str, script: Path, parameters: dict[str, ob
     target = Target(stack="main")
     wait = HASTY in os.environ
     if verb == "apply":
-        return session.apply(script, approve=lambda plan: "test", parameters=parameters, wait=wait)
+        return session.apply(script, approve=lambda plan: "test", parameters=parameters, wait=wait, final="allow")
     if verb == "resume":
-        return session.resume(target, approve=lambda plan: "test", wait=wait)
+        return session.resume(target, approve=lambda plan: "test", wait=wait, final="allow")
     if verb == "undo":
-        return session.undo(target, approve=lambda plan: "test", wait=wait)
+        return session.undo(target, approve=lambda plan: "test", wait=wait, final="allow")
     assert verb == "destroy"
     return session.destroy(target, approve=lambda plan: "test", wait=wait)
 

@@ -252,6 +252,16 @@ class Book(Resource, kind="test.Book", provider=BookProvider, holds_data=True):
     label: str = Output()
 
 
+class Tag(Resource, kind="test.Tag", provider=BookProvider):
+    """Lives in a shelf, and says nothing that matters."""
+
+    shelf: Shelf = Input(container=True)
+    text: str = Input(default="")
+    key: str = Output(stable=True)
+    revision: int = Output()
+    label: str = Output()
+
+
 class Lock(Resource, kind="test.Lock", provider=ThingProvider, delete_first=True):
     """Only one at a time: the old one goes before the new one comes, and it is deleted even when its shelf is."""
 
@@ -292,6 +302,13 @@ class Port(Resource, kind="test.Port", provider=PortProvider):
     address: str = Output()
     revision: int = Output()
     label: str = Output()
+
+
+class Rack(Shelf, kind="test.Rack", provider=PortProvider):
+    """A shelf at a place of its own: the old one goes before a new one can stand there."""
+
+    number: int = Input()
+    address: str = Output()
 
 
 class SafeProvider(ThingProvider):

@@ -26,7 +26,7 @@ PRELUDE = """\
 from typing import Annotated, Any, Literal
 from purvey import (Options, Param, Secret, component, later, lookup, param, scope, secret, sha256, stack, stack_output,
                     step, to_base64, to_json, value)
-from tests.support.kinds import Book, Lock, Lost, Port, Probe, Safe, Server, Shelf, Slow, Tagged, Thing
+from tests.support.kinds import Book, Lock, Lost, Port, Probe, Rack, Safe, Server, Shelf, Slow, Tag, Tagged, Thing
 from tests.support.world import here
 """
 
@@ -89,7 +89,8 @@ class Project:
     def apply(self, *, parameters: Mapping[str, Any] | None = None, **more: Any) -> RunHistory:
         """Apply the script; the plans that were approved are in `approved`."""
         self.approved: list[Plan] = []
-        return self.session().apply(self.script_path, approve=self.approve, parameters=parameters, **more)
+        given = {"final": "allow", **more}
+        return self.session().apply(self.script_path, approve=self.approve, parameters=parameters, **given)
 
     def approve(self, plan: Plan) -> str:
         """Say yes, and remember to what."""
@@ -106,7 +107,7 @@ class Project:
 
     def undo(self, run: str = "") -> RunHistory:
         """Take a run back; the last one if none is named."""
-        return self.session().undo(self.target() if not run else Target(run=run), approve=self.approve)
+        return self.session().undo(self.target() if not run else Target(run=run), approve=self.approve, final="allow")
 
     def store(self) -> Store:
         """The project's store."""

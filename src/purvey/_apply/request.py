@@ -9,6 +9,7 @@ import msgspec
 
 from purvey._base.limits import PARALLEL_DEFAULT
 from purvey._graph import ALL, Graph, OnFailure, Selection
+from purvey._plan.guard import OnFinal
 from purvey._plan.plan import Plan
 from purvey._script.load import Script
 from purvey._script.parameters import Given
@@ -32,6 +33,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         refresh: Whether the world is read first; otherwise the record is believed.
         check_all: Whether checks run whose surroundings did not change; those only report.
         deletes_max: How many deletions a plan may have; None for no limit.
+        final: Whether data may be lost that nothing restores; ``ask``: where who approves says so in so many words.
         standing: Who approved every stage beforehand (``--yes``); a resume of the run needs no other approval.
         lookups: What look-ups found when a saved plan was made, to be replayed.
     """
@@ -47,6 +49,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     refresh: bool = True
     check_all: bool = False
     deletes_max: int | None = None
+    final: OnFinal = "refuse"
     standing: str = ""
     lookups: Mapping[str, Any] = {}
 

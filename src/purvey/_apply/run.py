@@ -27,9 +27,9 @@ from purvey._base.value import digest, resolve, thaw
 from purvey._gate.preflight import refuse
 from purvey._gate.tags import refuse_tagged
 from purvey._graph import Graph
-from purvey._plan.approval import approval, beyond, remaining, within_later
+from purvey._plan.approval import approval, beyond, remaining, uncovered, within_later
 from purvey._plan.effects import Effect, effects
-from purvey._plan.guard import refuse_many_deletes, refuse_protected
+from purvey._plan.guard import refuse_losses, refuse_many_deletes, refuse_protected
 from purvey._plan.plan import Operation, Plan
 from purvey._plan.undo import undo_plan
 from purvey._state.record import Approved, Closed, Left, Noted, OutputsSet, Record, Staged, Undoing
@@ -127,12 +127,14 @@ class Run:
         plan = ready.plan
         approved = [record for record in earlier if isinstance(record, Approved)]
         removed = [address for record in approved for address in record.removes]
+        losses = [change for change in uncovered(plan, approved) if change.holds_data and plan.verb != "destroy"]
         touched = [change.address for change in plan.changes if change.touches]
         together(
             lambda: refuse(ready.findings),
             lambda: refuse_protected(plan),
             lambda: refuse_tagged(touched, self._tags()),
             lambda: refuse_many_deletes(plan, self.request.deletes_max, removed),
+            lambda: refuse_losses(losses, self.request.final),
         )
         await self._write(*ready.records)
         if plan.is_empty and not plan.operations:

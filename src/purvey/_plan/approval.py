@@ -42,6 +42,12 @@ def beyond(plan: Plan, approved: Iterable[Approved]) -> list[str]:
     return [line for change in _effective(plan) if (line := _beyond(change, plan, given))]
 
 
+def uncovered(plan: Plan, approved: Iterable[Approved]) -> tuple[Change, ...]:
+    """The changes that nobody has said yes to."""
+    given = [record.bounds for record in approved]
+    return tuple(change for change in _effective(plan) if _beyond(change, plan, given))
+
+
 def remaining(plan: Plan, approved: Sequence[Approved]) -> Later | None:
     """What is left of the creates that an approval lets later stages have; what the plan asks for where none was given yet.
 
@@ -58,8 +64,7 @@ def remaining(plan: Plan, approved: Sequence[Approved]) -> Later | None:
 def within_later(plan: Plan, approved: Sequence[Approved]) -> Approved | None:
     """The record of what `later` covers of a plan, if it covers all that is new: creates only, of its kinds, not too many."""
     bound = remaining(plan, approved)
-    given = [record.bounds for record in approved]
-    new = [change for change in _effective(plan) if _beyond(change, plan, given)]
+    new = uncovered(plan, approved)
     if bound is None or not any(record.later_at_most for record in approved) or len(new) > bound.at_most:
         return None
     if any(change.action != "create" or (bound.kinds and change.kind not in bound.kinds) for change in new):

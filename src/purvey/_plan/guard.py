@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from purvey._plan.plan import Change, Operation, Plan
 from purvey._state.record import ResourceState
@@ -32,7 +32,7 @@ def refuse_protected(plan: Plan) -> None:
 def _past(change: Change) -> str:
     if change.goes_with:
         return f"dropped with {change.goes_with}, which it lives in"
-    return {"delete": "deleted", "replace": "replaced"}.get(change.action, "forgotten")
+    return {"delete": "deleted", "replace": "replaced", "update": "changed"}.get(change.action, "forgotten")
 
 
 def refuse_many_deletes(plan: Plan, deletes_max: int | None, earlier: Iterable[str] = ()) -> None:
@@ -62,6 +62,21 @@ def refuse_many_deletes(plan: Plan, deletes_max: int | None, earlier: Iterable[s
     )
 
 
+def refuse_losses(losses: Sequence[Change], final: OnFinal) -> None:
+    """Stop where data would be lost that nothing restores, and nobody has agreed to that.
+
+    Raises:
+        RefusedError: ``refused.final``, with one line for each object.
+    """
+    if losses and final == "refuse":
+        raise RefusedError(
+            "refused.final",
+            "Data would be lost that nothing restores",
+            findings=tuple(f"{change.address} would be {_past(change)} with its data ({change.source})" for change in losses),
+            hint="If you mean it, add `--allow-final`; or set `allow_final = true` for the environment in purvey.toml.",
+        )
+
+
 def refusals(plan: Plan, deletes_max: int | None) -> tuple[str, ...]:
     """What an apply of the plan would be refused for: a sentence for each guard that says no."""
     try:
@@ -71,6 +86,9 @@ def refusals(plan: Plan, deletes_max: int | None) -> tuple[str, ...]:
         return tuple(f"{problem.summary}. {problem.hint}" for problem in found)
     return ()
 
+
+OnFinal = Literal["refuse", "ask", "allow"]
+"""What becomes of a plan by which data is lost that nothing restores."""
 
 _EFFECTS: Final[Mapping[str, tuple[str, ...]]] = {
     "create": ("create", "update"), "update": ("update",), "adopt": ("update",), "delete": ("delete",), "undo": ("undo",),

@@ -37,7 +37,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         undo: How an undo takes it back, in words.
         final: Whether no undo can take it back.
         gap: For a replacement: the old object goes before the new one is there.
-        holds_data: Whether the old object's data would be lost.
+        holds_data: Whether data would be lost that nothing restores.
         protected: Whether the object is protected, and from where (``shop.py:12``); empty if not.
         goes_with: The container that it goes with, where its own deletion needs no call.
         moved_from: The address it had before.
@@ -139,6 +139,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_empty(self) -> bool:
         """Whether nothing would change; checks that run, and a pause without changes, are no change."""
         return not any(change.action not in ("check", "none", "unreadable") for change in self.changes)
+
+    @property
+    def losses(self) -> tuple[Change, ...]:
+        """The changes by which data is lost that nothing restores."""
+        return tuple(change for change in self.changes if change.holds_data)
 
     def counts(self) -> dict[str, int]:
         """How many nodes get each action, in a fixed order, zeros left out."""

@@ -307,7 +307,8 @@ def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change:
     kind = decider.kinds.get(node.kind)
     verb = "update" if decision.action == "update" else "create"
     final = decision.action in ("create", "update", "replace") and not _undoable(decider, decision, verb)
-    loses = kind.holds_data and decision.action == "replace"
+    gap = _goes_first(decider, decision, gaps)
+    loses = kind.holds_data and (decision.action == "replace" or (decision.action == "update" and final))
     return Change(
         address=node.address,
         kind=node.kind,
@@ -315,15 +316,25 @@ def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change:
         fields=decision.fields + (lifted(node, record) if decision.action != "unreadable" else ()),
         cause=decision.cause,
         reasons=decision.reasons,
-        undo=_undo_text(decision, kind, gap=node.address in gaps, final=final),
-        final=final or (loses and node.address in gaps),
-        gap=node.address in gaps,
+        undo=_undo_text(decision, kind, gap=gap, final=final),
+        final=final or (gap and (loses or node.address not in gaps)),
+        gap=gap,
         holds_data=loses,
         protected=_protected(record),
         moved_from=decider.moved.get(node.address, ""),
         source=node.source,
         generation=generation_of(decision, decider.state),
     )
+
+
+def _goes_first(decider: Decider, decision: Decision, gaps: set[str]) -> bool:
+    """Whether the old object goes before the new one is there: by itself, or with what it lives in."""
+    inner: Decision | None = decision
+    while inner is not None and inner.action == "replace" and inner.record is not None:
+        if inner.node.address in gaps:
+            return True
+        inner = decider.decisions.get(inner.record.container)
+    return False
 
 
 def _undoable(decider: Decider, decision: Decision, verb: str) -> bool:

@@ -64,7 +64,7 @@ def undo_plan(
         )
         for effect in reversed(possible)
     )  # fmt: skip
-    changes = tuple(_change(effect, final=effect.begun.operation in left) for effect in reversed(done) if _shows(effect))
+    changes = tuple(_change(effect, kinds, final=effect.begun.operation in left) for effect in reversed(done) if _shows(effect))
     return Plan(stack=stack, verb="undo", changes=changes, operations=operations)
 
 
@@ -270,7 +270,7 @@ def _view(resource: ResourceState | None, kinds: Registry) -> object:
     return kinds.get(resource.kind).bind(resource.address, values)
 
 
-def _change(effect: Effect, *, final: bool) -> Change:
+def _change(effect: Effect, kinds: Registry, *, final: bool) -> Change:
     begun = effect.begun
     back = begun.prior.address if begun.verb == "note" and begun.prior is not None else ""
     return Change(
@@ -279,6 +279,7 @@ def _change(effect: Effect, *, final: bool) -> Change:
         action="none" if final else _ACTIONS[begun.verb],
         cause=f"moves it back to {back}" if back else f"undoes its {begun.verb}",
         final=final,
+        holds_data=not final and begun.verb == "create" and kinds.get(begun.node.kind).holds_data,
         source=begun.node.source,
         generation=begun.generation,
     )

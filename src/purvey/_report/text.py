@@ -163,7 +163,8 @@ def _consequences(page: Page, change: Change) -> None:
     if change.goes_with:
         page.add(_INDENT, f"goes with {change.goes_with}, which it lives in")
     if change.holds_data:
-        page.add(_INDENT, bad("data: what the old object holds is lost with it"))
+        lost = "cannot be restored" if change.action == "update" else "is lost with it"
+        page.add(_INDENT, bad(f"data: what the {'' if change.action == 'update' else 'old '}object holds {lost}"))
     if change.protected and change.action in ("delete", "replace", "forget"):
         page.add(_INDENT, bad(f"protected at {change.protected}: an apply refuses this"))
     if change.final and change.action not in ("delete", "forget"):
@@ -191,11 +192,13 @@ def _notes(page: Page, plan: Plan) -> None:
         first, _, more = warning.partition("\n")
         page.add(Span("Note: ", "change"), first)
         page.block(more, _INDENT)
+    if plan.losses and plan.verb != "destroy":
+        page.add(Span("Note: ", "change"), "data is lost that nothing restores: with `--yes`, add `--allow-final`")
     for refusal in plan.refusals:
         first, _, more = refusal.partition("\n")
         page.add(bad("An apply refuses this: "), first)
         page.block(more, _INDENT)
-    if plan.skipped or plan.warnings or plan.refusals:
+    if plan.skipped or plan.warnings or plan.refusals or plan.losses:
         page.blank()
 
 

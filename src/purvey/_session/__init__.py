@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from purvey._apply.request import Approve, AwaitsApproval
 from purvey._graph import Graph, Selection
+from purvey._plan.guard import OnFinal
 from purvey._plan.plan import Plan
 from purvey._rehearse.finding import Rehearsal
 from purvey._script.parameters import Given
@@ -24,6 +25,7 @@ __all__ = [
     "AwaitsApproval",
     "Given",
     "Graph",
+    "OnFinal",
     "Plan",
     "Rehearsal",
     "ResourceState",

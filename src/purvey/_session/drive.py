@@ -20,6 +20,7 @@ from purvey._base.clock import ulid
 from purvey._base.event import Message, Result, RunEnded, RunStarted
 from purvey._base.version import VERSION
 from purvey._graph import Selection
+from purvey._plan.guard import refuse_losses
 from purvey._script.load import load_archived
 from purvey._script.parameters import Given
 from purvey._session import records as edits
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from purvey._apply.executor import Stop
     from purvey._base.clock import Clock
     from purvey._base.event import Observer
+    from purvey._plan.guard import OnFinal
     from purvey._session.settings import Settings
     from purvey._state.journal import Journal
     from purvey._state.lease import HeldLease
@@ -76,12 +78,15 @@ class Drive:
 
         return self.held(store, ulid(self.clock), (opened,), request, approve, work, wait=wait, archive=archive)
 
-    def resume(self, store: Store, run: str, approve: Approve, nonce: str, parallel: int | None, *, wait: bool) -> RunHistory:
+    def resume(
+        self, store: Store, run: str, approve: Approve, nonce: str, parallel: int | None, *, wait: bool, final: OnFinal
+    ) -> RunHistory:  # fmt: skip
         """Go on with an unfinished run."""
         row = self._unfinished(store, run)
         records = store.records(row.id)
         first = next(record for record in records if isinstance(record, Opened))
         request = self._request_of(store, row, first, nonce, parallel)
+        request = msgspec.structs.replace(request, final=self._final(first, final))
         undoing = next((record for record in reversed(records) if isinstance(record, Undoing)), None)
 
         async def work(run: Run) -> Closed:
@@ -97,7 +102,8 @@ class Drive:
         return self.held(store, row.id, (again,), request, approve, work, wait=wait)
 
     def undo(
-        self, store: Store, run: str, approve: Approve, parallel: int | None, *, wait: bool, only: Sequence[str] = ()
+        self, store: Store, run: str, approve: Approve, parallel: int | None, *, wait: bool, only: Sequence[str] = (),
+        final: OnFinal,
     ) -> RunHistory:  # fmt: skip
         """Take back a run that has ended, or what it did to some addresses."""
         edits.load_kinds(store, self.stack)
@@ -107,6 +113,7 @@ class Drive:
         if row.result == "superseded":
             raise StateError("state.superseded", "A later run took over what this run left", hint="Undo the later run instead.")
         first = next(record for record in store.records(row.id) if isinstance(record, Opened))
+        refuse_losses(plan.losses, self._final(None, final))
         who = approve(plan) if plan.operations else "nobody"
         if who is None:
             raise AwaitsApproval(plan)
@@ -259,8 +266,13 @@ class Drive:
             parameters={name: {"value": item.value, "origin": item.origin} for name, item in given.items()},
             on_failure=request.on_failure, purvey=VERSION, targets=request.selection.targets,
             excludes=request.selection.excludes, user=user_name(), machine=platform.node(), standing=request.standing,
-            deletes_max=request.deletes_max,
+            deletes_max=request.deletes_max, allow_final=request.final == "allow",
         )  # fmt: skip
+
+    def _final(self, first: Opened | None, asked: OnFinal) -> OnFinal:
+        """Whether data may be lost: as it is asked now, as the environment says, or as the run was allowed from the start."""
+        allowed = self.settings.environment(self._env()).allow_final or (first is not None and first.allow_final)
+        return "allow" if allowed else asked
 
     def _env(self) -> str:
         return self.stack.rpartition("/")[2]

@@ -11,6 +11,7 @@ from purvey._apply.request import Request
 from purvey._base.clock import Clock, SystemClock, ulid
 from purvey._base.event import Observer, Silent
 from purvey._graph import ALL, OnFailure, Selection
+from purvey._plan.guard import OnFinal
 from purvey._script.load import Script, load_script
 from purvey._session import records as edits
 from purvey._session.drive import Drive
@@ -51,13 +52,14 @@ class Project:
     def _request(
         self, settings: Settings, env: str, script: Script | None, given: Mapping[str, Any], *, selection: Selection = ALL,
         on_failure: OnFailure | None = None, parallel: int | None = None, refresh: bool = True, check_all: bool = False,
-        verb: str = "apply", standing: str = "", max_deletes: int | None = None,
+        verb: str = "apply", standing: str = "", max_deletes: int | None = None, final: OnFinal = "refuse",
     ) -> Request:  # fmt: skip
         own = settings.environment(env)
         return Request(
             verb=verb, script=script, given=given, env=env, nonce=self._nonce(), selection=selection,
             on_failure=on_failure or own.on_failure, parallel=parallel or settings.parallel_in(env), refresh=refresh,
             check_all=check_all, deletes_max=least(own.max_deletes, max_deletes), standing=standing,
+            final="allow" if own.allow_final else final,
         )  # fmt: skip
 
     def _drive(self, settings: Settings, stack: str, root: Path) -> Drive:

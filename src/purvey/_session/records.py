@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from purvey._apply.knowledge import OtherStacks
 from purvey._base.value import Masked, Value
 from purvey._graph import EMPTY, Selection
@@ -15,7 +17,7 @@ from purvey._plan.plan import Plan
 from purvey._plan.planner import make_plan
 from purvey._plan.undo import undo_plan
 from purvey._script.load import load_archived
-from purvey._state.record import Opened, ResourceState, thawed
+from purvey._state.record import Closed, Opened, ResourceState, thawed
 from purvey._state.state import State
 from purvey._state.store import Store
 from purvey.errors import InternalError, RefusedError, ScriptError, StateError
@@ -118,6 +120,8 @@ def removal_plan(state: State, stack: str, selection: Selection) -> Plan:
 def undo_plan_of(store: Store, stack: str, run: str, only: Sequence[str] = ()) -> Plan:
     """The plan that takes a run back; the stack's last one where none is named. With `only`, what it did to these addresses.
 
+    What a run made that has succeeded may hold data since; nobody has trusted any to one that failed.
+
     Raises:
         StateError: ``state.no_such_run``.
     """
@@ -125,4 +129,8 @@ def undo_plan_of(store: Store, stack: str, run: str, only: Sequence[str] = ()) -
     if not rows:
         raise StateError("state.no_such_run", "There is no such run", hint="`purvey runs` lists them.")
     records = store.records(rows[0].id)
-    return undo_plan(stack, rows[0].id, effects(records), store.load(stack), registry, only)
+    plan = undo_plan(stack, rows[0].id, effects(records), store.load(stack), registry, only)
+    if any(isinstance(record, Closed) and record.result == "succeeded" for record in records):
+        return plan
+    fresh = tuple(msgspec.structs.replace(change, holds_data=False) for change in plan.changes)
+    return msgspec.structs.replace(plan, changes=fresh)

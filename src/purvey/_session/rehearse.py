@@ -62,7 +62,8 @@ def rehearsal(
     real, parts.kinds = parts.kinds, looking
     seen, looked_up = _look(parts, request, store)
     parts.kinds = real
-    request = msgspec.structs.replace(request, on_failure="undo", parallel=1, lookups={**request.lookups, **looked_up})
+    lookups = {**request.lookups, **looked_up}
+    request = msgspec.structs.replace(request, on_failure="undo", parallel=1, final="allow", lookups=lookups)
     key = store.key if store is not None else clock.entropy(_KEY_BYTES)
     # Made with mode 0700; in memory where there is such a place, because every record is made durable before its effect.
     with tempfile.TemporaryDirectory(prefix="purvey-rehearsal-", dir=_memory()) as folder:

@@ -16,7 +16,7 @@ from purvey._base.value import digest
 from purvey._base.writing import require_place, writing
 from purvey._graph import OnFailure, Selection
 from purvey._plan.approval import approval, beyond
-from purvey._plan.guard import refusals
+from purvey._plan.guard import OnFinal, refusals
 from purvey._plan.plan import Plan
 from purvey._plan.plan_file import MAGIC, SavedPlan, from_bytes, not_a_plan, to_bytes
 from purvey._script.load import Script, load_script
@@ -102,6 +102,7 @@ def _opened(sealer: Sealer, path: Path) -> bytes:
 def perform(
     drive: Drive, path: Path, approve: Approve, nonce: str, parallel: int | None, *, wait: bool,
     on_failure: OnFailure | None = None, check_all: bool = False, max_deletes: int | None = None,
+    final: OnFinal = "refuse",
 ) -> RunHistory:  # fmt: skip
     """Perform a saved plan: plan again, and refuse if that would do more than was reviewed.
 
@@ -118,7 +119,7 @@ def perform(
         script=script, given={name: Given(item["value"], item["origin"]) for name, item in saved.parameters.items()}, env=env,
         nonce=nonce, selection=Selection(*saved.selection), on_failure=on_failure or own.on_failure,
         parallel=parallel or drive.settings.parallel_in(env), deletes_max=least(own.max_deletes, max_deletes),
-        lookups=saved.lookups, check_all=check_all or saved.check_all,
+        lookups=saved.lookups, check_all=check_all or saved.check_all, final="allow" if own.allow_final else final,
     )  # fmt: skip
 
     def within(plan: Plan) -> str | None:
@@ -132,7 +133,8 @@ def perform(
                 findings=tuple(more),
                 hint="Make and review a new plan.",
             )
-        return f"plan file {path.name}"
+        is_asked = bool(plan.losses) and request.final == "ask"  # The review alone is no word about what is lost.
+        return approve(plan) if is_asked else f"plan file {path.name}"
 
     return drive.apply(request, within, wait=wait, display=saved.script)
 

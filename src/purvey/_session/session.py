@@ -15,6 +15,7 @@ from typing import Any
 
 from purvey._apply.request import Approve
 from purvey._graph import ALL, OnFailure, Selection
+from purvey._plan.guard import OnFinal
 from purvey._script.load import check_parameters, load_script
 from purvey._session import records as edits
 from purvey._session import saved
@@ -34,7 +35,7 @@ class Session(Reading, Editing, Keeping):
         self, script: Path, *, approve: Approve, env: str = "dev", function: str = "",
         parameters: Mapping[str, Any] | None = None, selection: Selection = ALL, on_failure: OnFailure | None = None,
         parallel: int | None = None, refresh: bool = True, check_all: bool = False, wait: bool = False,
-        standing: str = "", max_deletes: int | None = None,
+        standing: str = "", max_deletes: int | None = None, final: OnFinal = "refuse",
     ) -> RunHistory:  # fmt: skip
         """Plan, ask, apply, check, and undo if it fails.
 
@@ -52,6 +53,8 @@ class Session(Reading, Editing, Keeping):
             wait: Whether to queue for a busy stack instead of stopping.
             standing: Who approves every stage beforehand, so that a resume of the run need not ask.
             max_deletes: How many objects the run may delete and replace; the environment's own bound holds as well.
+            final: Whether data may be lost that nothing restores: ``allow``, ``refuse`` unless the environment allows it, or
+                ``ask`` where `approve` has that said in so many words.
 
         Raises:
             ScriptError: for what is wrong in the script.
@@ -66,7 +69,7 @@ class Session(Reading, Editing, Keeping):
         request = self._request(
             settings, env, loaded, given, selection=selection, on_failure=on_failure,
             parallel=parallel, refresh=refresh, check_all=check_all, standing=standing,
-            max_deletes=max_deletes,
+            max_deletes=max_deletes, final=final,
         )  # fmt: skip
         drive = self._drive(settings, stack_key(loaded.stack.name, env), loaded.root)
         return drive.apply(request, approve, wait=wait, display=str(script))
@@ -104,7 +107,9 @@ class Session(Reading, Editing, Keeping):
         )
         return self._drive(settings, stack, root).apply(request, approve, wait=wait, display="")
 
-    def resume(self, target: Target, *, approve: Approve, parallel: int | None = None, wait: bool = False) -> RunHistory:
+    def resume(
+        self, target: Target, *, approve: Approve, parallel: int | None = None, wait: bool = False, final: OnFinal = "refuse"
+    ) -> RunHistory:  # fmt: skip
         """Go on with a run that was killed, interrupted, parked or kept; forward, or with its undo if it had begun to undo.
 
         Raises:
@@ -112,10 +117,13 @@ class Session(Reading, Editing, Keeping):
         """
         store, stack, root = self._resolve(target)
         settings = self.settings(target.script)
-        return self._drive(settings, stack, root).resume(store, target.run, approve, self._nonce(), parallel, wait=wait)
+        return self._drive(settings, stack, root).resume(
+            store, target.run, approve, self._nonce(), parallel, wait=wait, final=final
+        )
 
     def undo(
-        self, target: Target, *, approve: Approve, parallel: int | None = None, wait: bool = False, only: Sequence[str] = ()
+        self, target: Target, *, approve: Approve, parallel: int | None = None, wait: bool = False, only: Sequence[str] = (),
+        final: OnFinal = "refuse",
     ) -> RunHistory:  # fmt: skip
         """Take back what a run did: the run named, or the stack's last one.
 
@@ -125,6 +133,7 @@ class Session(Reading, Editing, Keeping):
             parallel: Operations in flight, 1 to 1,000.
             wait: Whether to queue for a busy stack instead of stopping.
             only: Addresses; where there are any, only what the run did there is taken back, and what it built on that.
+            final: As in `apply`: what is deleted again may hold data by now.
 
         Raises:
             RefusedError: ``refused.not_in_run`` if the run has nothing to take back at one of `only`;
@@ -132,11 +141,12 @@ class Session(Reading, Editing, Keeping):
         """
         store, stack, root = self._resolve(target)
         settings = self.settings(target.script)
-        return self._drive(settings, stack, root).undo(store, target.run, approve, parallel, wait=wait, only=only)
+        return self._drive(settings, stack, root).undo(store, target.run, approve, parallel, wait=wait, only=only, final=final)
 
     def apply_plan(
         self, path: Path, *, approve: Approve, parallel: int | None = None, wait: bool = False,
         on_failure: OnFailure | None = None, check_all: bool = False, max_deletes: int | None = None,
+        final: OnFinal = "refuse",
     ) -> RunHistory:  # fmt: skip
         """Perform exactly a saved plan, or less; the arguments are those of `apply` that a plan leaves open.
 
@@ -146,7 +156,7 @@ class Session(Reading, Editing, Keeping):
         settings = self.settings(path)
         return saved.perform(
             self._drive(settings, "", path.parent), path, approve, self._nonce(), parallel, wait=wait, on_failure=on_failure,
-            check_all=check_all, max_deletes=max_deletes,
+            check_all=check_all, max_deletes=max_deletes, final=final,
         )  # fmt: skip
 
     # Stopping.

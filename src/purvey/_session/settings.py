@@ -6,6 +6,7 @@
     [env.prod]
     on_failure = "keep"           # undo (default), keep or continue
     max_deletes = 0               # refuse plans that delete or replace more
+    allow_final = false           # whether --yes is enough to lose data that nothing restores
 
 Beside a script ``shop.py``, ``shop.prod.toml`` holds its parameters for the environment ``prod``.
 """
@@ -48,6 +49,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     on_failure: OnFailure = "undo"
     max_deletes: Annotated[int, msgspec.Meta(ge=0)] | None = None
     parallel: _Parallel | None = None
+    allow_final: bool = False
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

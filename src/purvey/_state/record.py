@@ -83,7 +83,8 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
 class Opened(Base, frozen=True, tag="opened"):
     """A run began: what makes it repeatable; `standing` is an approval that was given beforehand, such as ``--yes``.
 
-    `deletes_max` is how many objects it may delete and replace, None for any number.
+    `deletes_max` is how many objects it may delete and replace, None for any number; `allow_final`, whether it may lose data
+    that nothing restores.
     """
 
     verb: str
@@ -100,6 +101,7 @@ class Opened(Base, frozen=True, tag="opened"):
     machine: str = ""
     standing: str = ""
     deletes_max: int | None = None
+    allow_final: bool = False
 
 
 class LookedUp(Base, frozen=True, tag="looked_up"):

@@ -39,6 +39,7 @@ PLAN_BEGINS = b"purvey plan "
 @options.YES
 @options.SELECTION
 @options.MAX_DELETES
+@options.ALLOW_FINAL
 @options.ON_FAILURE
 @options.PARALLEL
 @options.REFRESH
@@ -62,10 +63,10 @@ def command(*, words: tuple[str, ...], explicit: tuple[str, ...], yes: bool, as_
             path, approve=asker, parameters=found.parameters, env=given["env"], function=given["function"],
             selection=Selection(given["targets"], given["excludes"]), on_failure=given["on_failure"],
             parallel=given["parallel"], refresh=given["refresh"], check_all=given["check_all"], wait=given["wait"],
-            standing=STANDING if yes else "", max_deletes=given["max_deletes"],
+            standing=STANDING if yes else "", max_deletes=given["max_deletes"], final=asker.final,
         )  # fmt: skip
 
-    return change(work, start=path, yes=yes, as_json=as_json, verb="apply")
+    return change(work, start=path, yes=yes, as_json=as_json, verb="apply", allow_final=given["allow_final"])
 
 
 def _is_plan(path: Path) -> bool:
@@ -89,10 +90,10 @@ def _apply_plan(path: Path, found: Words, given: dict[str, Any], *, yes: bool, a
     def work(session: Session, asker: Asker) -> RunHistory:
         return session.apply_plan(
             path, approve=asker, parallel=given["parallel"], wait=given["wait"], on_failure=given["on_failure"],
-            check_all=given["check_all"], max_deletes=given["max_deletes"],
+            check_all=given["check_all"], max_deletes=given["max_deletes"], final=asker.final,
         )  # fmt: skip
 
-    return change(work, start=path, yes=yes, as_json=as_json, verb="apply")
+    return change(work, start=path, yes=yes, as_json=as_json, verb="apply", allow_final=given["allow_final"])
 
 
 def _refuse_contradictions(path: Path, plan: Plan, found: Words, given: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from purvey._report.style import Page, bold
 from purvey._report.text import plan_page
-from purvey._session import AwaitsApproval, Plan
+from purvey._session import AwaitsApproval, OnFinal, Plan
 from purvey.cli.screen import Screen
 
 EXIT_REFUSED: Final = 4
@@ -36,12 +36,14 @@ class Asker:
         screen: Where the plan is shown.
         quiet: Takes a live picture away before a person is asked.
         yes: Whether the answer is given beforehand.
+        allow_final: Whether that includes losing data that nothing restores.
     """
 
-    def __init__(self, screen: Screen, quiet: Callable[[], None], *, yes: bool) -> None:
+    def __init__(self, screen: Screen, quiet: Callable[[], None], *, yes: bool, allow_final: bool = False) -> None:
         self._screen = screen
         self._quiet = quiet
         self._yes = yes
+        self.final: OnFinal = "allow" if allow_final else "refuse" if yes else "ask"
         self.said_no = False
         self.plan: Plan | None = None
 
@@ -74,14 +76,22 @@ class Asker:
             page.add(bold("This plan awaits approval."), " There is no terminal to ask on, so nothing of it was done.")
             page.add("To approve it, run")
             page.add()
-            page.add(f"    {shlex.join([*command, STANDING])}")
+            loses = ["--allow-final"] if self.plan is not None and self.plan.losses and self.plan.verb != "destroy" else []
+            page.add(f"    {shlex.join([*command, STANDING, *loses])}")
         self._screen.page(page)
         return EXIT_REFUSED if self.said_no else EXIT_AWAITS_APPROVAL
 
     def _ask(self, plan: Plan) -> bool:
+        lost = len(plan.losses)
+        if lost and self.final == "ask":
+            question = f"The data of {lost} object{'' if lost == 1 else 's'} is lost for good. Type yes to agree: "
+            if self._answer(question) != "yes":
+                return False
         removed = sum(change.removes for change in plan.changes)
         if removed > DELETES_ASKED_TWICE:
             return self._answer(f"This deletes {removed} objects. Type {removed} to go ahead: ") == str(removed)
+        if lost and self.final == "ask":
+            return True
         return self._answer("Apply these changes? [y/N]: ").lower() in ("y", "yes")
 
     def _answer(self, question: str) -> str:

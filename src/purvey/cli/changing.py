@@ -31,7 +31,9 @@ EXITS: Final[Mapping[str, int]] = {
 """The exit code of each result."""
 
 
-def change(work: Work, *, start: Path | None, yes: bool, as_json: bool, verb: str, run: str = "") -> int:
+def change(
+    work: Work, *, start: Path | None, yes: bool, as_json: bool, verb: str, run: str = "", allow_final: bool = False
+) -> int:  # fmt: skip
     """Do something that changes the world, and tell it.
 
     Args:
@@ -41,13 +43,14 @@ def change(work: Work, *, start: Path | None, yes: bool, as_json: bool, verb: st
         as_json: Whether a program reads the result.
         verb: What the user typed.
         run: The run that the user named, if any.
+        allow_final: Whether the user agrees to lose data that nothing restores.
 
     Returns:
         The exit code.
     """
     screen = Screen.of(as_json=as_json)
     watch = Watch(screen)
-    asker = Asker(screen, watch.pause, yes=yes)
+    asker = Asker(screen, watch.pause, yes=yes, allow_final=allow_final)
     session = Session(start, observer=watch)
     try:
         with watch.stopped_by_signals(session.interrupt, program(session)):

@@ -29,6 +29,7 @@ MAX_DELETES: Final = click.option(
     "--max-deletes", type=click.IntRange(0), metavar="N",
     help="Refuse to delete and replace more objects than this.  [default: what purvey.toml says, or no limit]",
 )  # fmt: skip
+ALLOW_FINAL: Final = click.option("--allow-final", is_flag=True, help="Agree beforehand to losing data that nothing restores.")
 ON_FAILURE: Final = click.option(
     "--on-failure", type=click.Choice(["undo", "keep", "continue"]),
     help="What to do when an operation fails.  [default: undo]",

@@ -25,12 +25,14 @@ from purvey.cli.targets import target_of
 @options.ENV
 @options.FUNCTION
 @options.YES
+@options.ALLOW_FINAL
 @options.PARALLEL
 @options.WAIT
 @options.JSON
 def command(
-    *, target: str, stack: str, env: str, function: str, yes: bool, parallel: int | None, wait: bool, as_json: bool
-) -> int:
+    *, target: str, stack: str, env: str, function: str, yes: bool, allow_final: bool, parallel: int | None, wait: bool,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Go on with a run that was killed, interrupted, parked or kept.
 
     It is found out what became of what was in flight, and the run goes on with the script, the parameters and the look-ups that
@@ -39,6 +41,6 @@ def command(
     meant = target_of(target, stack=stack, env=env, function=function)
 
     def work(session: Session, asker: Asker) -> RunHistory:
-        return session.resume(meant, approve=asker, parallel=parallel, wait=wait)
+        return session.resume(meant, approve=asker, parallel=parallel, wait=wait, final=asker.final)
 
-    return change(work, start=meant.script, yes=yes, as_json=as_json, verb="resume", run=meant.run)
+    return change(work, start=meant.script, yes=yes, as_json=as_json, verb="resume", run=meant.run, allow_final=allow_final)

@@ -38,12 +38,13 @@ from purvey.cli.targets import target_of
     help="Take back only what the run did there, and what it built on that; repeatable.",
 )
 @options.YES
+@options.ALLOW_FINAL
 @options.PARALLEL
 @options.WAIT
 @options.JSON
 def command(
     *, target: str, stack: str, env: str, function: str, plan_only: bool, only: tuple[str, ...], yes: bool,
-    parallel: int | None, wait: bool, as_json: bool,
+    allow_final: bool, parallel: int | None, wait: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Take back what a run did.
 
@@ -62,6 +63,6 @@ def command(
         return 0
 
     def work(session: Session, asker: Asker) -> RunHistory:
-        return session.undo(meant, approve=asker, parallel=parallel, wait=wait, only=only)
+        return session.undo(meant, approve=asker, parallel=parallel, wait=wait, only=only, final=asker.final)
 
-    return change(work, start=meant.script, yes=yes, as_json=as_json, verb="undo", run=meant.run)
+    return change(work, start=meant.script, yes=yes, as_json=as_json, verb="undo", run=meant.run, allow_final=allow_final)

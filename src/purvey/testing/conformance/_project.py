@@ -128,16 +128,17 @@ class Project:
     def attempt(self, wish: str, **options: Any) -> RunHistory:
         """Apply, however it ends."""
         return self._ended(lambda session: session.apply(
-            self.script, approve=self._approve, parameters=self.parameters(wish, options)
+            self.script, approve=self._approve, parameters=self.parameters(wish, options),
+            final="allow",
         ))  # fmt: skip
 
     def resume(self) -> RunHistory:
         """Go on in a new session, as a new process would have."""
-        return self._ended(lambda session: session.resume(self._target(), approve=self._approve))
+        return self._ended(lambda session: session.resume(self._target(), approve=self._approve, final="allow"))
 
     def undo(self) -> RunHistory:
         """Take the last run back."""
-        run = self._ended(lambda session: session.undo(self._target(), approve=self._approve))
+        run = self._ended(lambda session: session.undo(self._target(), approve=self._approve, final="allow"))
         require(run.result == "undone", f"the undo ended {run.result}", run.cause, run.cause_detail)
         self.require_sound()
         return run
