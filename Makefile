@@ -121,7 +121,7 @@ test-all: .venv/.dev ## Every test, the long suites at full count with a fresh s
 .PHONY: test-faults
 test-faults: export PURVEY_TEST_FULL := 1
 test-faults: .venv/.dev ## Kill, stop and fail runs at every point, with a fresh seed; hours
-	@$(PYTEST) tests/fault
+	@$(PYTEST) tests/fault tests/property
 
 .PHONY: fix
 fix: .venv/.dev ## Let the linter and the formatter mend what they can

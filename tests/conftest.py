@@ -41,20 +41,23 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many faults were injected by which tests, and the seed; each that went wrong is a failure above."""
+    """Say how many faults were injected by which tests, what harm they did, and the seed; all harm is a failure above, too."""
     faults: Counter[str] = Counter()
-    violations = 0
+    harm: Counter[str] = Counter()
     for report in (report for reports in terminalreporter.stats.values() for report in reports):
-        injected = sum(value for name, value in getattr(report, "user_properties", ()) if name == "faults")
-        if getattr(report, "when", "") == "call" and injected:
-            faults[re.sub(r"\d+-seed-\d+-?|-\d+-seed-\d+", "", report.nodeid.rpartition("/")[2])] += injected
-            violations += report.failed
+        noted: Counter[str] = Counter()
+        for name, value in getattr(report, "user_properties", ()):
+            noted[name] += value if name in ("faults", "duplicates", "orphans") else 0
+        if getattr(report, "when", "") == "call" and noted["faults"]:
+            faults[re.sub(r"\d+-seed-\d+-?|-\d+-seed-\d+", "", report.nodeid.rpartition("/")[2])] += noted["faults"]
+            harm.update(noted, failures=report.failed)
     for mode, count in sorted(faults.items()):
         terminalreporter.write_line(f"{count:6} faults  {mode}")
     if faults:
         terminalreporter.write_line(
-            f"{faults.total()} faults injected in {len(faults)} modes, each followed by a resume alone: "
-            f"{violations} violations; PURVEY_TEST_SEED={os.environ['PURVEY_TEST_SEED']}"
+            f"{faults.total()} fault points in {len(faults)} modes, each followed by a resume alone: {harm['duplicates']} "
+            f"duplicates, {harm['orphans']} orphans, {harm['failures']} tests failed; "
+            f"PURVEY_TEST_SEED={os.environ['PURVEY_TEST_SEED']}"
         )
 
 

@@ -10,7 +10,6 @@ import json
 import random
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -188,7 +187,3 @@ def world(cloud: Cloud) -> list[Any]:
         json.dumps([nodes[item["id"]], nodes.get(item["parent"]), {k: nodes.get(v, v) for k, v in item["fields"].items()}])
         for item in objects
     )
-
-
-Count = Callable[[str, object], None]
-"""How a test tells the summary what it did."""

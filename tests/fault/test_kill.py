@@ -1,15 +1,31 @@
-"""Killed at any instant, nothing is lost, leaked or doubled: every story, killed at its points, ends as if left alone."""
+"""Killed at any instant, nothing is lost, leaked or doubled: every story, killed at its points, ends as if left alone.
+
+Each story is played with its store in a folder and with its store on a server.
+"""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.fault.crash import POINTS_MAX, Act, Ending, Stage, Story, failed_at, killed_at, require_same, undisturbed
+from tests.fault.crash import (
+    POINTS_MAX,
+    Act,
+    Note,
+    Stage,
+    Story,
+    failed_at,
+    killed_at,
+    require_same,
+    require_whole,
+    undisturbed,
+)
+from tests.support.database_server import DatabaseServer
 
 LAYERS = """
 @stack
@@ -114,13 +130,17 @@ STORIES = {
 
 
 @pytest.fixture(scope="module")
-def endings() -> dict[str, Ending]:
-    """The undisturbed endings that were played already."""
-    return {}
+def database_server() -> Iterator[DatabaseServer]:
+    """A server for the stores of all stories."""
+    with closing(DatabaseServer()) as made:
+        yield made
 
 
-Record = Callable[[str, object], None]
-"""Notes a figure of a test, for the sum at the end of the suite."""
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> DatabaseServer | None:
+    """Where the store is: in the folder (None), and on a server."""
+    made: DatabaseServer | None = request.getfixturevalue("database_server") if request.param == "postgresql" else None
+    return made
 
 
 def _points(seed: int, sample: int) -> list[int]:
@@ -132,34 +152,33 @@ def _points(seed: int, sample: int) -> list[int]:
 
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.trials(sample=1, full=1)
-def test_a_killed_run_ends_as_if_left_alone(name: str, tmp_path: Path, seed: int, record_property: Record) -> None:
+def test_a_killed_run_ends_as_if_left_alone(
+    name: str, server: DatabaseServer | None, tmp_path: Path, seed: int, record_property: Note
+) -> None:
     """The world equals that of an undisturbed run, no effect happened twice, and the record is sound."""
-    story = STORIES[name]
-    expected = undisturbed(tmp_path / "undisturbed", story)
-    for point in _points(seed, 4):
-        ending = killed_at(tmp_path / f"killed-at-{point}", story, point)
+    start = Stage(tmp_path / "stage", STORIES[name], server)
+    expected = undisturbed(start)
+    for point in _points(seed, 2):
+        ending = killed_at(start, point)
         if ending is None:
             break
-        record_property("faults", 1)
-        require_same(ending, expected, f"{name}, killed at point {point}")
+        require_same(ending, expected, f"{name}, killed at point {point}", record_property)
 
 
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.trials(sample=1, full=1)
-def test_a_failing_run_ends_whole_or_undone(name: str, tmp_path: Path, seed: int, record_property: Record) -> None:
+def test_a_failing_run_ends_whole_or_undone(
+    name: str, server: DatabaseServer | None, tmp_path: Path, seed: int, record_property: Note
+) -> None:
     """A full disk, or a connection that is cut before or after the effect: in the end the world is as wanted, or as before.
 
     Nothing is half done, nothing is there twice, and nothing is there that is not recorded.
     """
-    story = STORIES[name]
-    expected = undisturbed(tmp_path / "undisturbed", story)
-    untouched = Stage(tmp_path / "untouched", story).world.visible()
-
-    for point in _points(seed, 3):
-        ending = failed_at(tmp_path / f"failed-at-{point}", story, point)
+    start = Stage(tmp_path / "stage", STORIES[name], server)
+    expected = undisturbed(start)
+    for point in _points(seed, 2):
+        ending = failed_at(start, point)
         if ending is None:
             break
-        record_property("faults", 1)
         where = f"{name}, failing at point {point}, ended {ending.result}"
-        assert ending.result in ("succeeded", "undone"), where
-        assert ending.objects in (expected.objects, untouched), where
+        require_whole(ending, (expected, start), where, record_property)

@@ -54,11 +54,11 @@ def test_the_table_of_kills_is_true(tmp_path: Path) -> None:
 
 
 def _table(folder: Path, title: str, story: Story) -> str:
-    folder.mkdir()
-    expected = undisturbed(folder / "undisturbed", story)
+    start = Stage(folder, story)
+    expected = undisturbed(start)
     rows = []
     for point in range(1, POINTS_MAX):
-        stage = Stage(folder / str(point), story)
+        stage = start.copy()
         result = stage.play(story.act, point)
         if result is not None:
             break

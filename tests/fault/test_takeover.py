@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault.crash import POINTS_MAX, Act, Stage, Story, ended, require_same, undisturbed
-from tests.fault.test_kill import Record
+from tests.fault.crash import POINTS_MAX, Act, Note, Stage, Story, ended, require_same, undisturbed
 from tests.support import points
 from tests.support.child import HASTY
 
@@ -42,18 +41,19 @@ STORIES = {
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.trials(sample=1, full=1)
 def test_a_sleeper_that_was_followed_does_no_harm(
-    name: str, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch, record_property: Record
+    name: str, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch, record_property: Note
 ) -> None:  # fmt: skip
     """The world equals that of an undisturbed run, no effect happened twice, and what the sleeper would write is refused."""
     story = STORIES[name]
-    expected = undisturbed(tmp_path / "undisturbed", story)
+    start = Stage(tmp_path / "stage", story)
+    expected = undisturbed(start)
     monkeypatch.setenv(HASTY, "0.7")
     chosen = list(range(1, POINTS_MAX))
     if not os.environ.get("PURVEY_TEST_FULL"):
         chosen = sorted(random.Random(seed).sample(range(1, 30), 3))
 
     for point in chosen:
-        stage = Stage(tmp_path / f"asleep-at-{point}", story)
+        stage = start.copy()
         sleeper = stage.begin(story.act, **{points.ASLEEP: str(point)})
         _, status = os.waitpid(sleeper.pid, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
@@ -67,7 +67,6 @@ def test_a_sleeper_that_was_followed_does_no_harm(
             assert told in ("parked", story.result)
             result = stage.go_on()
 
-        record_property("faults", 1)
         where = f"{name}, asleep at point {point}, which then said {told}"
         assert told in ("state.fenced", "state.lease_lost", "state.nothing_to_resume", "parked", story.result), where
-        require_same(stage.ending(result), expected, where)
+        require_same(stage.ending(result), expected, where, record_property)

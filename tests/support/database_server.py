@@ -79,10 +79,11 @@ class DatabaseServer:
         """The address of one of its databases."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """The address of a new, empty database."""
+    def new_database(self, like: str = "") -> str:
+        """The address of a new database: an empty one, or a copy of the one at `like`, to which nobody is connected."""
         name = f"test{next(self._numbers)}"
-        self.admin(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
+        template = f" TEMPLATE {like.rpartition('/')[2]}" if like else ""
+        self.admin(f"CREATE DATABASE {name}{template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def drop(self, url: str) -> None:
