@@ -53,6 +53,13 @@ class ThingProvider(Provider[Any]):
         """The id under which a thing is made."""
         return call.name
 
+    async def identity(self, call: Call, want: Any) -> Mapping[str, str]:
+        """The world's owner."""
+        world = here()
+        if world.fault("identity", "*") is not None:
+            raise ProviderError("unavailable", "The world does not answer")
+        return {"owner": world.owner}
+
     def fields(self, want: Any) -> dict[str, Any]:
         """What is kept of a thing."""
         return {name: _shown(getattr(want, name)) for name in FIELDS if name in want._kind.inputs}

@@ -57,6 +57,16 @@ class World:
         return found
 
     @property
+    def owner(self) -> str:
+        """Whose world it is."""
+        return str(self._read().get("owner", "us"))
+
+    def sell(self, owner: str) -> None:
+        """Let it be somebody else's."""
+        with self.edited() as content:
+            content["owner"] = owner
+
+    @property
     def log(self) -> list[str]:
         """Every effect there was, oldest first, as ``verb id``."""
         found: list[str] = self._read()["log"]

@@ -35,6 +35,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         deletes_max: How many deletions a plan may have; None for no limit.
         final: Whether data may be lost that nothing restores; ``ask``: where who approves says so in so many words.
         standing: Who approved every stage beforehand (``--yes``); a resume of the run needs no other approval.
+        expect: What the world must be, by what it is called: see `purvey.providers.Provider.identity`.
         lookups: What look-ups found when a saved plan was made, to be replayed.
     """
 
@@ -51,17 +52,22 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     deletes_max: int | None = None
     final: OnFinal = "refuse"
     standing: str = ""
+    expect: Mapping[str, str] = {}
     lookups: Mapping[str, Any] = {}
 
 
 class StagePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One stage before it is applied: the graph, the plan, what must be written down of what the script was told, findings."""
+    """One stage before it is applied: the graph, the plan, what must be written down of what the script was told, findings.
+
+    `strangers` are findings about another world than the environment expects.
+    """
 
     graph: Graph
     plan: Plan
     records: tuple[Any, ...] = ()
     reads: tuple[str, ...] = ()
     findings: tuple[Any, ...] = ()
+    strangers: tuple[Any, ...] = ()
 
 
 class AwaitsApproval(Exception):  # noqa: N818 - not an error: somebody must be asked.

@@ -13,6 +13,7 @@ import msgspec
 from purvey._apply.abandon import abandon
 from purvey._apply.attempt import Parked
 from purvey._apply.executor import Stop, execute
+from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
 from purvey._apply.ledger import Ledger
 from purvey._apply.parts import Parts
@@ -24,6 +25,7 @@ from purvey._apply.stage import observed, prepare
 from purvey._base.event import Message, PhaseStarted, Planned
 from purvey._base.limits import STAGES_MAX
 from purvey._base.value import digest, resolve, thaw
+from purvey._gate.expected import refuse_strangers
 from purvey._gate.preflight import refuse
 from purvey._gate.tags import refuse_tagged
 from purvey._graph import Graph
@@ -112,6 +114,7 @@ class Run:
         if not doubts:
             return None
         refuse_tagged((doubt.begun.address for doubt in doubts), self._tags())
+        await require_expected(self.parts, self.request.expect, [doubt.begun.node for doubt in doubts])
         self._phase("recover", f"{len(doubts)} operation{'' if len(doubts) == 1 else 's'} in doubt")
         performer = Performer(self.parts, Plan(stack=self.parts.stack), self._write, self.stop, self._fence)
         try:
@@ -130,6 +133,7 @@ class Run:
         losses = [change for change in uncovered(plan, approved) if change.holds_data and plan.verb != "destroy"]
         touched = [change.address for change in plan.changes if change.touches]
         together(
+            lambda: refuse_strangers(ready.strangers),
             lambda: refuse(ready.findings),
             lambda: refuse_protected(plan),
             lambda: refuse_tagged(touched, self._tags()),
@@ -209,6 +213,15 @@ class Run:
 
         failure = min(performer.failures, key=lambda item: ("keep", "undo", "continue").index(policy(item)))
         return failure, policy(failure)
+
+    async def go_on_undoing(self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = ()) -> Closed:
+        """Settle what is in doubt, and take the run back; not by itself as it failed, but later, so the world is looked at."""
+        pending = await self.settle()
+        if pending is not None:
+            return pending
+        touched = [effect.begun.node for effect in effects(self.records())]
+        await require_expected(self.parts, self.request.expect, touched)
+        return await self.undo(cause, address, detail, only)
 
     async def undo(self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = ()) -> Closed:
         """Take back what the run did and has not taken back yet; with `only`, what it did there."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from purvey._apply.call import physical_name
+from purvey._apply.expected import strangers
 from purvey._apply.knowledge import OtherStacks, RunKnowledge
 from purvey._apply.observe import needs_reading, observe
 from purvey._apply.ownership import Owners, how_to_get
@@ -16,13 +17,16 @@ from purvey._apply.probe import probe
 from purvey._apply.request import Request, StagePlan
 from purvey._base.event import PhaseStarted
 from purvey._base.value import NodeLink, walk
+from purvey._gate.expected import refuse_strangers
 from purvey._gate.preflight import conflicts, disk, look_around, look_up, secrets_of
 from purvey._graph import EMPTY, Graph, Node
 from purvey._plan.decide import Decider
+from purvey._plan.guard import refuse_many_deletes, refuse_protected
 from purvey._plan.plan import Plan
 from purvey._plan.planner import decide_all, make_plan
 from purvey._script.load import load
 from purvey._state.record import Record
+from purvey.errors import Refusals, RefusedError, together
 from purvey.providers import Call, Finding, NotKnownError, Observed
 
 Key = tuple[str, int]
@@ -75,14 +79,30 @@ async def prepare(
         *_conflicts(parts, graph, plan, found),
         *await _out_of_reach(parts, plan),
     ]
-    findings += await look_around(plan, parts.kinds, _viewer(parts, decider), _caller(parts))
+    view, call = _viewer(parts, decider), _caller(parts)
+    findings += await look_around(plan, parts.kinds, view, call)
     return StagePlan(
         graph=graph,
         plan=plan,
         records=tuple(knowledge.records),
         reads=tuple(knowledge.reads),
         findings=_placed(graph, findings),
+        strangers=await strangers(parts, request.expect, plan, call, view),
     )
+
+
+def refusals(ready: StagePlan, deletes_max: int | None) -> tuple[str, ...]:
+    """What an apply of the plan would be refused for: a sentence or two for each guard that says no."""
+    try:
+        together(
+            lambda: refuse_strangers(ready.strangers),
+            lambda: refuse_protected(ready.plan),
+            lambda: refuse_many_deletes(ready.plan, deletes_max),
+        )
+    except RefusedError as error:
+        found = error.problems if isinstance(error, Refusals) else [error]
+        return tuple(f"{problem.summary}. {problem.hint}" for problem in found)
+    return ()
 
 
 def _conflicts(parts: Parts, graph: Graph, plan: Plan, found: Mapping[str, Observed]) -> list[Finding]:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from purvey._plan.plan import Change, Operation, Plan
 from purvey._state.record import ResourceState
-from purvey.errors import InternalError, Refusals, RefusedError, together
+from purvey.errors import InternalError, RefusedError
 
 
 def refuse_protected(plan: Plan) -> None:
@@ -75,16 +75,6 @@ def refuse_losses(losses: Sequence[Change], final: OnFinal) -> None:
             findings=tuple(f"{change.address} would be {_past(change)} with its data ({change.source})" for change in losses),
             hint="If you mean it, add `--allow-final`; or set `allow_final = true` for the environment in purvey.toml.",
         )
-
-
-def refusals(plan: Plan, deletes_max: int | None) -> tuple[str, ...]:
-    """What an apply of the plan would be refused for: a sentence for each guard that says no."""
-    try:
-        together(lambda: refuse_protected(plan), lambda: refuse_many_deletes(plan, deletes_max))
-    except RefusedError as error:
-        found = error.problems if isinstance(error, Refusals) else [error]
-        return tuple(f"{problem.summary}. {problem.hint}" for problem in found)
-    return ()
 
 
 OnFinal = Literal["refuse", "ask", "allow"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from purvey._apply.expected import require_expected
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import cleaned
 from purvey._apply.request import Approve, AwaitsApproval, Request
@@ -20,6 +21,7 @@ from purvey._base.clock import ulid
 from purvey._base.event import Message, Result, RunEnded, RunStarted
 from purvey._base.version import VERSION
 from purvey._graph import Selection
+from purvey._plan.effects import effects
 from purvey._plan.guard import refuse_losses
 from purvey._script.load import load_archived
 from purvey._script.parameters import Given
@@ -31,14 +33,15 @@ from purvey._state.history import RunHistory, history
 from purvey._state.record import Begun, Closed, Opened, Record, Undoing
 from purvey._state.state import State
 from purvey._state.store import UNFINISHED
-from purvey.errors import InternalError, PurveyError, StateError
+from purvey.errors import InternalError, PurveyError, StateError, together
 
 if TYPE_CHECKING:
     from purvey._apply.executor import Stop
     from purvey._base.clock import Clock
     from purvey._base.event import Observer
     from purvey._plan.guard import OnFinal
-    from purvey._session.settings import Settings
+    from purvey._plan.plan import Plan
+    from purvey._session.settings import EnvironmentSettings, Settings
     from purvey._state.journal import Journal
     from purvey._state.lease import HeldLease
     from purvey._state.store import RunRow, Store
@@ -93,10 +96,7 @@ class Drive:
             """What the run does under the lease."""
             if undoing is None:
                 return await run.apply()
-            pending = await run.settle()
-            if pending is not None:
-                return pending
-            return await run.undo(undoing.cause, undoing.address, undoing.detail, undoing.only)
+            return await run.go_on_undoing(undoing.cause, undoing.address, undoing.detail, undoing.only)
 
         again = msgspec.structs.replace(first, at=self.clock.now())
         return self.held(store, row.id, (again,), request, approve, work, wait=wait)
@@ -113,20 +113,32 @@ class Drive:
         if row.result == "superseded":
             raise StateError("state.superseded", "A later run took over what this run left", hint="Undo the later run instead.")
         first = next(record for record in store.records(row.id) if isinstance(record, Opened))
-        refuse_losses(plan.losses, self._final(None, final))
+        self._guard_undo(store, row.id, plan, final)
         who = approve(plan) if plan.operations else "nobody"
         if who is None:
             raise AwaitsApproval(plan)
-        request = Request(verb="undo", env=self._env(), parallel=parallel or self.settings.parallel_in(self._env()))
+        request = Request(
+            verb="undo", env=self._env(), parallel=parallel or self.settings.parallel_in(self._env()), expect=self._own.expect
+        )  # fmt: skip
 
         async def work(run: Run) -> Closed:
             """What the run does under the lease."""
-            pending = await run.settle()
-            return pending if pending is not None else await run.undo("undone by request", only=only)
+            return await run.go_on_undoing("undone by request", only=only)
 
         now = self.clock.now()
         marks = (msgspec.structs.replace(first, at=now), Undoing(at=now, cause="undone by request", only=tuple(only)))
         return self.held(store, row.id, marks, request, approve, work, wait=wait)
+
+    def _guard_undo(self, store: Store, run: str, plan: Plan, final: OnFinal) -> None:
+        """Ask the guards before anything is written down, so that a run whose undo they refuse stays as it was."""
+        touched = [effect.begun.node for effect in effects(store.records(run))]
+        work = require_expected(self.parts(store, "", store.load(self.stack)), self._own.expect, touched)
+        together(lambda: asyncio.run(work), lambda: refuse_losses(plan.losses, self._final(None, final)))
+
+    @property
+    def _own(self) -> EnvironmentSettings:
+        """What the stack's environment says."""
+        return self.settings.environment(self._env())
 
     def held(
         self, store: Store, run_id: str, opened: Sequence[Record], request: Request, approve: Approve,
@@ -249,12 +261,12 @@ class Drive:
         else:
             self.root = script.root
         given = {name: Given(item["value"], item["origin"]) for name, item in first.parameters.items()}
-        own = self.settings.environment(self._env())
+        own = self._own
         return Request(
             verb=first.verb, script=script, given=given, env=self._env(), nonce=nonce, on_failure=first.on_failure,  # type: ignore[arg-type]
             selection=Selection(first.targets, first.excludes), deletes_max=least(own.max_deletes, first.deletes_max),
             standing=first.standing,
-            parallel=parallel or self.settings.parallel_in(self._env()),
+            parallel=parallel or self.settings.parallel_in(self._env()), expect=own.expect,
         )  # fmt: skip
 
     def _opened(self, request: Request, display: str) -> Opened:
@@ -271,7 +283,7 @@ class Drive:
 
     def _final(self, first: Opened | None, asked: OnFinal) -> OnFinal:
         """Whether data may be lost: as it is asked now, as the environment says, or as the run was allowed from the start."""
-        allowed = self.settings.environment(self._env()).allow_final or (first is not None and first.allow_final)
+        allowed = self._own.allow_final or (first is not None and first.allow_final)
         return "allow" if allowed else asked
 
     def _env(self) -> str:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from purvey._apply.stage import observed, prepare
+from purvey._apply.stage import observed, prepare, refusals
 from purvey._gate.tags import tagged
-from purvey._plan.guard import refusals
 from purvey._session import records as edits
 from purvey._session.workshop import make_parts, open_store
 from purvey._state.state import State
@@ -53,7 +52,7 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
         )
         tags = tuple(f"{told}." for told in tagged(ready.plan, store.tags(stack))) if store is not None else ()
         warnings = (*ready.plan.warnings, *findings, *doubts, *tags)
-        no = refusals(ready.plan, request.deletes_max)
+        no = refusals(ready, request.deletes_max)
         found.append((msgspec.structs.replace(ready.plan, warnings=warnings, refusals=no), ready.graph))
 
     asyncio.run(work())

@@ -59,7 +59,7 @@ class Project:
             verb=verb, script=script, given=given, env=env, nonce=self._nonce(), selection=selection,
             on_failure=on_failure or own.on_failure, parallel=parallel or settings.parallel_in(env), refresh=refresh,
             check_all=check_all, deletes_max=least(own.max_deletes, max_deletes), standing=standing,
-            final="allow" if own.allow_final else final,
+            final="allow" if own.allow_final else final, expect=own.expect,
         )  # fmt: skip
 
     def _drive(self, settings: Settings, stack: str, root: Path) -> Drive:

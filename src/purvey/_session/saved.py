@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from purvey._apply.request import Approve, Request
-from purvey._apply.stage import observed, prepare
+from purvey._apply.stage import observed, prepare, refusals
 from purvey._base.limits import PLAN_EXPIRY_S
 from purvey._base.value import digest
 from purvey._base.writing import require_place, writing
 from purvey._graph import OnFailure, Selection
 from purvey._plan.approval import approval, beyond
-from purvey._plan.guard import OnFinal, refusals
+from purvey._plan.guard import OnFinal
 from purvey._plan.plan import Plan
 from purvey._plan.plan_file import MAGIC, SavedPlan, from_bytes, not_a_plan, to_bytes
 from purvey._script.load import Script, load_script
@@ -45,7 +45,7 @@ def save(drive: Drive, request: Request, path: Path) -> Plan:
         script = request.script
         assert script is not None  # Only scripts are planned to a file.
         return SavedPlan(
-            plan=msgspec.structs.replace(ready.plan, refusals=refusals(ready.plan, request.deletes_max)),
+            plan=msgspec.structs.replace(ready.plan, refusals=refusals(ready, request.deletes_max)),
             made=drive.clock.now(), estate=store.estate, script=str(script.path), function=script.stack.name,
             archive=_archive_digest(script), selection=(request.selection.targets, request.selection.excludes),
             check_all=request.check_all,
@@ -120,6 +120,7 @@ def perform(
         nonce=nonce, selection=Selection(*saved.selection), on_failure=on_failure or own.on_failure,
         parallel=parallel or drive.settings.parallel_in(env), deletes_max=least(own.max_deletes, max_deletes),
         lookups=saved.lookups, check_all=check_all or saved.check_all, final="allow" if own.allow_final else final,
+        expect=own.expect,
     )  # fmt: skip
 
     def within(plan: Plan) -> str | None:

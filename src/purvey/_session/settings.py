@@ -8,6 +8,9 @@
     max_deletes = 0               # refuse plans that delete or replace more
     allow_final = false           # whether --yes is enough to lose data that nothing restores
 
+    [env.prod.expect]
+    account = "1234"              # what kinds must tell of the world that they are in
+
 Beside a script ``shop.py``, ``shop.prod.toml`` holds its parameters for the environment ``prod``.
 """
 
@@ -50,6 +53,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     max_deletes: Annotated[int, msgspec.Meta(ge=0)] | None = None
     parallel: _Parallel | None = None
     allow_final: bool = False
+    expect: dict[str, str] = {}
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

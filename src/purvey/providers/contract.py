@@ -251,6 +251,14 @@ class Provider(Generic[R]):
         """Whether `undo` can take back a ``create`` (`have` is None) or an ``update``. Pure; False is final in the plan."""
         return True
 
+    async def identity(self, call: Call, want: R) -> Mapping[str, str]:
+        """What the object is in, by what each is called: ``{"account": "1234"}``. MUST NOT change anything.
+
+        Asked before the first write where the environment expects something (`expect` in purvey.toml): one object for each kind
+        and container. Empty where there is nothing to tell.
+        """
+        return {}
+
     async def preflight(self, call: Call, want: R) -> Sequence[Finding]:
         """What would make `create` or `update` fail, found without changing anything; unknown values are None in `want`."""
         return ()

@@ -27,11 +27,11 @@ from purvey.providers import (
     NotKnownError,
     Observed,
     Present,
-    Provider,
     Recorded,
 )
 from purvey.resources import _before, _place
 from purvey.resources._inputs import placed, require_absolute
+from purvey.resources._machine import MachineProvider
 from purvey.resources._plaintext import hidden
 from purvey.resources.files._content import as_text, bytes_of, declared, is_plain, is_secret, words_to_hide
 
@@ -46,7 +46,7 @@ _WHEREABOUTS: Final = frozenset({"source", "template"})
 """Inputs that say where the content was read; whether it changed is told by the content itself."""
 
 
-class FileProvider(Provider["File"]):
+class FileProvider(MachineProvider["File"]):
     """Writes files, keeps what they held before, and gives it back in an undo."""
 
     async def read(self, call: Call, have: File) -> Observed:

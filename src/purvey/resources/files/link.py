@@ -10,12 +10,13 @@ from purvey._base.value import Value
 from purvey._script.fields import Input
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Call, Done, Finding, Observed, Present, Provider
+from purvey.providers import Absent, Call, Done, Finding, Observed, Present
 from purvey.resources import _place
 from purvey.resources._inputs import absolute, require_absolute
+from purvey.resources._machine import MachineProvider
 
 
-class LinkProvider(Provider["Link"]):
+class LinkProvider(MachineProvider["Link"]):
     """Makes links, and never puts one in the place of anything but a link."""
 
     async def read(self, call: Call, have: Link) -> Observed:

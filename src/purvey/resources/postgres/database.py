@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Call, Done, Observed, Present, Provider
+from purvey.providers import Absent, Call, Done, Observed, Present
+from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres._connection import connected, conninfo, names, one, unreadable, url
 from purvey.resources.postgres.server import Server
 
@@ -27,7 +28,7 @@ _READ = """
 """
 
 
-class DatabaseProvider(Provider["Database"]):
+class DatabaseProvider(MachineProvider["Database"]):
     """Databases, by name. All statements are safe to repeat."""
 
     recovers_by = "name"

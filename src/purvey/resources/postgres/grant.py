@@ -15,7 +15,8 @@ from purvey._script.recorder import current
 from purvey._script.reference import Tokenised
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError, ScriptError
-from purvey.providers import Absent, Call, Done, Observed, Present, Provider, Unreadable
+from purvey.providers import Absent, Call, Done, Observed, Present, Unreadable
+from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres._connection import connected, one, unreadable
 from purvey.resources.postgres._privileges import PRIVILEGES, READ_DEFAULTS, Objects, parse_objects, spelt
 from purvey.resources.postgres.database import Database
@@ -33,7 +34,7 @@ _LOCK: Final = 0x7075727665790002
 """The key of the advisory lock under which privileges change: "purvey" and 2; migrations have 1."""
 
 
-class GrantProvider(Provider["Grant"]):
+class GrantProvider(MachineProvider["Grant"]):
     """Grants, by role and objects. GRANT and REVOKE are safe to repeat."""
 
     recovers_by = "name"

@@ -23,7 +23,8 @@ from purvey._script.fields import Input, Output
 from purvey._script.recorder import current
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError, ScriptError
-from purvey.providers import Call, Done, Finding, Observed, Outcome, Pending, Present, Provider
+from purvey.providers import Call, Done, Finding, Observed, Outcome, Pending, Present
+from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres import _ledger
 from purvey.resources.postgres._connection import connected, one, unreadable
 from purvey.resources.postgres._migration_files import Files, in_order, read_folder
@@ -39,7 +40,7 @@ _AGAIN_S = 0.5
 """How soon to look again whether another run has finished its migrations."""
 
 
-class MigrationsProvider(Provider["Migrations"]):
+class MigrationsProvider(MachineProvider["Migrations"]):
     """Migrations, by their database; applying goes on where it was interrupted."""
 
     recovers_by = "name"

@@ -13,7 +13,8 @@ from purvey._base.value import Secret, reveal
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Call, Done, Observed, Present, Provider
+from purvey.providers import Absent, Call, Done, Observed, Present
+from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres._connection import connected, names, one, told_by, translated, unreadable
 from purvey.resources.postgres.server import Server
 
@@ -32,7 +33,7 @@ _READ = """
 """
 
 
-class RoleProvider(Provider["Role"]):
+class RoleProvider(MachineProvider["Role"]):
     """Roles, by name. All statements are safe to repeat."""
 
     recovers_by = "name"

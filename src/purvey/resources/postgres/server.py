@@ -16,8 +16,9 @@ from purvey._script.fields import Input, Output
 from purvey._script.reference import Tokenised
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Call, Done, Finding, Observed, Outcome, Pending, Present, Provider
+from purvey.providers import Absent, Call, Done, Finding, Observed, Outcome, Pending, Present
 from purvey.resources._inputs import refused
+from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres import _config
 from purvey.resources.postgres._connection import connected, conninfo, one
 
@@ -35,7 +36,7 @@ _AGAIN_S: Final = 0.1
 _UNPRIVILEGED: Final = "nobody"
 
 
-class ServerProvider(Provider["Server"]):
+class ServerProvider(MachineProvider["Server"]):
     """Servers, by the path of their folder."""
 
     recovers_by = "name"

@@ -18,8 +18,9 @@ from purvey._script.fields import Input, Output
 from purvey._script.recorder import current
 from purvey._script.resource import Resource
 from purvey.errors import HostError, ProviderError
-from purvey.providers import Absent, Call, Done, Finding, Observed, Outcome, Pending, Present, Provider
+from purvey.providers import Absent, Call, Done, Finding, Observed, Outcome, Pending, Present
 from purvey.resources._inputs import absolute, refused
+from purvey.resources._machine import MachineProvider
 from purvey.resources._plaintext import hidden, plaintexts
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ANY: Final = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound.
 
 
-class ServiceProvider(Provider["Service"]):
+class ServiceProvider(MachineProvider["Service"]):
     """Services, by the path of their instance's files."""
 
     recovers_by = "name"

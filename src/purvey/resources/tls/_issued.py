@@ -13,9 +13,10 @@ from typing import Protocol, TypeVar
 
 from purvey._base.clock import timestamp
 from purvey._base.value import Value
-from purvey.providers import Absent, Call, Done, Finding, Observed, Present, Provider
+from purvey.providers import Absent, Call, Done, Finding, Observed, Present
 from purvey.resources import _before, _place
 from purvey.resources._inputs import require_absolute
+from purvey.resources._machine import MachineProvider
 from purvey.resources.tls._x509 import Facts, facts
 
 
@@ -30,7 +31,7 @@ class Issued(_place.Placed, Protocol):
 T = TypeVar("T", bound=Issued)
 
 
-class IssuedProvider(Provider[T]):
+class IssuedProvider(MachineProvider[T]):
     """A provider of certificates; subclasses say which still serve, and issue new ones."""
 
     def serves(self, want: T, found: Facts, text: str) -> bool:

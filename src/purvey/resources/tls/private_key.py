@@ -14,13 +14,14 @@ from purvey._base.value import Value
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Call, Done, Finding, Observed, Present, Provider
+from purvey.providers import Absent, Call, Done, Finding, Observed, Present
 from purvey.resources import _before, _place
 from purvey.resources._inputs import placed, require_absolute
+from purvey.resources._machine import MachineProvider
 from purvey.resources.tls._x509 import Algorithm, KeyFacts, key_facts, new_key
 
 
-class PrivateKeyProvider(Provider["PrivateKey"]):
+class PrivateKeyProvider(MachineProvider["PrivateKey"]):
     """Makes keys in memory and writes them straight to their place."""
 
     async def read(self, call: Call, have: PrivateKey) -> Observed:

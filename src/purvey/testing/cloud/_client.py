@@ -103,6 +103,22 @@ async def ask(
     return _read(response, changing=method != "GET")
 
 
+async def account() -> str:
+    """The account that the cloud's credentials are of.
+
+    Raises:
+        ProviderError: ``unavailable`` if the cloud does not answer.
+    """
+    import httpx  # noqa: PLC0415 - as above.
+
+    try:
+        async with httpx.AsyncClient(base_url=endpoint(), verify=_context(), trust_env=False, timeout=_TIMEOUT_S) as client:
+            response = await client.post("/token")
+    except httpx.HTTPError as error:
+        raise _broken(error, changing=False) from error
+    return str(response.json()["account"])
+
+
 async def _send(call: Call, client: httpx.AsyncClient, request: httpx.Request, *, fresh: bool) -> httpx.Response:
     """Send it with the credential, a new one if `fresh`; the lease is checked last of all."""
     url = str(client.base_url)

@@ -112,8 +112,13 @@ class Cloud:
             "habit", kind=kind, creating_looks=creating_looks, creating_s=creating_s, hidden_s=hidden_s, quota=quota
         )  # fmt: skip
 
-    def manner(self, **changes: float) -> None:
-        """Set `credential_s` (how long a credential lasts), `schema` (1 is what the kinds speak) or `fault_rate` (0 to 1)."""
+    def manner(self, **changes: float | str) -> None:
+        """Set how the whole cloud is.
+
+        Args:
+            changes: `account` (whose it is), `credential_s` (how long a credential lasts), `schema` (1 is what the kinds
+                speak) or `fault_rate` (0 to 1).
+        """
         self.order("manner", **changes)
 
     def expire(self) -> None:

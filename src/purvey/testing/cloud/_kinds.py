@@ -6,7 +6,7 @@ by a tag that it is given when it is made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from purvey._base.value import Secret, Value
@@ -14,7 +14,7 @@ from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Observed, Outcome, Pending, Present, Provider, RecoversBy, Unreadable
-from purvey.testing.cloud._client import ask, endpoint
+from purvey.testing.cloud._client import account, ask, endpoint
 from purvey.testing.cloud._state import HIDDEN_S_MAX, TAG_ADDRESS, TAG_MARK, TAG_NAME, TAG_RUN
 
 _AGAIN_S: Final = 0.05
@@ -40,6 +40,10 @@ class CloudProvider(Provider[Any]):
     made: ClassVar[tuple[str, ...]] = ()
     lands_within_s = 2.0
     seen_within_s = HIDDEN_S_MAX
+
+    async def identity(self, call: Call, want: Any) -> Mapping[str, str]:
+        """The cloud's account."""
+        return {"account": await account()}
 
     async def read(self, call: Call, have: Any) -> Observed:
         """The object with the recorded id."""

@@ -124,7 +124,7 @@ class Model:
         """A new credential."""
         token = f"credential-{self._drawn_text()}"
         self.state.credentials[token] = self.now() + self.state.manner.credential_s
-        return Answer(200, {"token": token, "expires_in": self.state.manner.credential_s})
+        return Answer(200, {"token": token, "expires_in": self.state.manner.credential_s, "account": self.state.manner.account})
 
     def serve(self, request: Request) -> Reaction:
         """What becomes of a request to the API, with its effect."""

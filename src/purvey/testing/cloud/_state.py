@@ -136,8 +136,9 @@ class Habit(msgspec.Struct, kw_only=True):
 
 
 class Manner(msgspec.Struct, kw_only=True):
-    """How the whole cloud is: how long a credential lasts, which schema it speaks, how often something goes wrong by chance."""
+    """How the whole cloud is: whose it is, how long a credential lasts, which schema it speaks, how often it goes wrong."""
 
+    account: str = "test"
     credential_s: float = 3600.0
     schema: int = 1
     fault_rate: float = 0.0

@@ -1,0 +1,98 @@
+"""Whether the world is the one that the environment expects (`expect` in purvey.toml): asked before the first write.
+
+A provider tells what its objects are in: an account, a machine. What is expected and told must agree; where it cannot be told,
+the answer is no. One object of each kind and container is asked about, for the others are in the same place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from purvey._gate.expected import refuse_strangers
+from purvey.errors import PurveyError
+from purvey.providers import Call, Finding, NotKnownError, Provider
+
+if TYPE_CHECKING:
+    from purvey._apply.parts import Parts
+    from purvey._graph import Node
+    from purvey._plan.plan import Plan
+    from purvey._state.record import ResourceState
+    from purvey.providers import Kind
+
+
+class _Asked(NamedTuple):
+    kind: Kind
+    container: str
+    address: str
+    source: str
+    call: Callable[[], Call]
+    view: Callable[[], Any]
+
+
+async def strangers(
+    parts: Parts, expect: Mapping[str, str], plan: Plan, call: Callable[[Node], Call], view: Callable[[Node], Any]
+) -> tuple[Finding, ...]:  # fmt: skip
+    """What the plan would touch elsewhere than it is expected."""
+    if not expect:
+        return ()
+    wanted: list[_Asked] = []
+    for change in (change for change in plan.changes if change.touches):
+        node, record = plan.nodes.get(change.address), parts.state.resources.get((change.address, change.generation))
+        if node is not None:
+            wanted.append(_of_node(parts, node, call, view))
+        elif record is not None:
+            wanted.append(_of_record(parts, record))
+    return await _strangers(expect, wanted)
+
+
+async def require_expected(parts: Parts, expect: Mapping[str, str], records: Iterable[ResourceState]) -> None:
+    """Stop before objects are touched elsewhere than they are expected.
+
+    Raises:
+        RefusedError: ``refused.unexpected_world``.
+    """
+    if expect:
+        refuse_strangers(await _strangers(expect, [_of_record(parts, record) for record in records]))
+
+
+def _of_node(parts: Parts, node: Node, call: Callable[[Node], Call], view: Callable[[Node], Any]) -> _Asked:
+    kind = parts.kinds.get(node.kind)
+    return _Asked(kind, node.container, node.address, node.source, lambda: call(node), lambda: view(node))
+
+
+def _of_record(parts: Parts, record: ResourceState) -> _Asked:
+    def call() -> Call:
+        return parts.call(record.address, record.name, object_id=record.id)
+
+    kind = parts.kinds.get(record.kind)
+    return _Asked(kind, record.container, record.address, record.source, call, lambda: parts.record_view(record))
+
+
+async def _strangers(expect: Mapping[str, str], wanted: Iterable[_Asked]) -> tuple[Finding, ...]:
+    firsts: dict[tuple[str, str], _Asked] = {}
+    for asked in wanted:
+        if type(asked.kind.provider).identity is not Provider.identity:
+            firsts.setdefault((asked.kind.name, asked.container), asked)
+    told = await asyncio.gather(*(_problems(expect, asked) for asked in firsts.values()))
+    return tuple(
+        Finding(asked.address, problem, source=asked.source)
+        for asked, problems in zip(firsts.values(), told, strict=True)
+        for problem in problems
+    )
+
+
+async def _problems(expect: Mapping[str, str], asked: _Asked) -> list[str]:
+    """How the place of an object is not the expected one."""
+    try:
+        told = await asked.kind.provider.identity(asked.call(), asked.view())
+    except NotKnownError:  # It is in what the run makes first, and that was asked about.
+        return []
+    except PurveyError as error:
+        return [f"what it is in cannot be told: {error.summary} {error.detail}".rstrip()]
+    return [
+        f"its {what} is {told[what]!r}, and the environment expects {name!r}"
+        for what, name in expect.items()
+        if what in told and told[what] != name
+    ]
