@@ -20,9 +20,9 @@ LATER: Final = "the first approval, with later()"
 _HARMLESS: Final = ("check", "none", "unreadable")
 _RISKS: Final = ("gap", "final", "holds_data")
 _SHRINKS: Final[Mapping[str, tuple[str, ...]]] = {
-    "update": ("replace",), "delete": ("replace",), "forget": ("delete", "replace"),
+    "create": ("replace",), "update": ("replace",), "delete": ("replace",), "forget": ("delete", "replace"),
 }  # fmt: skip
-"""What else, once approved, lets an action happen: a replacement that turns out smaller, or what it leaves behind."""
+"""What else, once approved, lets an action happen: a replacement that turns out smaller, or what is left of it."""
 
 
 def approval(plan: Plan, at: float, digest_of_plan: str, by: str) -> Approved:

@@ -317,7 +317,7 @@ def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change:
         cause=decision.cause,
         reasons=decision.reasons,
         undo=_undo_text(decision, kind, gap=gap, final=final),
-        final=final or (gap and (loses or node.address not in gaps)),
+        final=final or (gap and loses),
         gap=gap,
         holds_data=loses,
         protected=_protected(record),

@@ -76,20 +76,35 @@ def test_a_resume_asks_for_another_value(project: Project) -> None:
     assert [entry["name"] for entry in project.world.objects.values()] == ["a"]
 
 
-def test_a_resume_asks_for_a_risk_that_was_not_shown(project: Project) -> None:
-    """A replacement that has become a gap is another replacement."""
-    project.write("""
-    @stack
-    def main(color: str = "red"):
-        a = Thing("a", text=color)
-        Port("p", number=1, color=color, opts=Options(after=[a]))
-    """)
+PORT = """
+@stack
+def main(color: str = "red"):
+    a = Thing("a", text=color)
+    Port("p", number=1, color=color, opts=Options(after=[a]))
+"""
+
+
+def test_an_approval_says_what_is_risky(project: Project) -> None:
+    """A replacement that has become a gap would be another replacement: what was shown is written down."""
+    project.write(PORT)
     project.apply()
     project.world.fail("update", "a", code="denied", times=1)
     run = project.apply(parameters={"color": "blue"}, on_failure="keep")
     (approved,) = [record for record in project.records(run.id) if isinstance(record, Approved)]
 
     assert (approved.bounds["replace test.Port::p"].risks, approved.removes) == (("gap",), ("test.Port::p",))
+
+
+def test_a_resume_in_a_gap_asks_nobody(project: Project) -> None:
+    """The old object is gone and the new one is still to be made: the rest of a replacement that was approved."""
+    project.write(PORT)
+    project.apply()
+    project.world.fail("create", "p", code="denied", times=1)
+    assert project.apply(parameters={"color": "blue"}, on_failure="keep").result == "kept"
+    project.approved = []
+
+    assert project.resume().result == "succeeded"
+    assert project.approved == []
 
 
 def test_a_plan_file_may_not_change_its_values(project: Project) -> None:

@@ -70,7 +70,7 @@ def test_what_goes_with_a_container_is_data_too(project: Project) -> None:
 
 
 def test_what_is_in_a_container_that_goes_first_cannot_be_restored(project: Project) -> None:
-    """A shelf that must go before its successor comes takes its content along for good, and the plan says so of each."""
+    """A shelf that must go before its successor comes takes its content along; data in it is lost, and the plan says so."""
     script = 'r = Rack("r", number=1, color="{}")\nBook("b", shelf=r)\nTag("t", shelf=r)'
     project.declare(script.format("red"))
     project.apply()
@@ -80,8 +80,9 @@ def test_what_is_in_a_container_that_goes_first_cannot_be_restored(project: Proj
     assert {change.address: (change.gap, change.final, change.holds_data) for change in plan.changes} == {
         "test.Rack::r": (True, False, False),
         "test.Book::b": (True, True, True),
-        "test.Tag::t": (True, True, False),
+        "test.Tag::t": (True, False, False),
     }
+    assert [change.undo for change in plan.changes] == ["make the old one again"] * 3
 
 
 def test_an_undo_that_deletes_data_needs_the_word(project: Project) -> None:
