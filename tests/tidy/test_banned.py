@@ -26,6 +26,7 @@ class Ban(NamedTuple):
 
 
 CLOCK = "src/purvey/_base/clock.py"
+VIRTUAL_CLOCK = "src/purvey/testing/clock.py"
 KEEPER = "src/purvey/resources/process/keeper"
 
 BANS = (
@@ -43,10 +44,10 @@ BANS = (
             "datetime.datetime.today",
             "datetime.date.today",
         ),
-        (CLOCK, KEEPER),
+        (CLOCK, VIRTUAL_CLOCK, KEEPER),
         "take a Clock (purvey._base.clock), so that a test can make an hour pass in a millisecond",
     ),
-    Ban(("random.", "uuid."), (CLOCK,), "take a Clock: its random(), entropy() and ulid() repeat from one seed"),
+    Ban(("random.", "uuid."), (CLOCK, VIRTUAL_CLOCK), "take a Clock: its random(), entropy() and ulid() repeat from one seed"),
     Ban(
         ("print",),
         ("src/purvey/cli/", "src/purvey/_report/"),

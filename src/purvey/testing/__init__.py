@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from purvey.testing.call import PlainCall, view
+from purvey.testing.clock import VirtualClock
 
-__all__ = ["PlainCall", "view"]
+__all__ = ["PlainCall", "VirtualClock", "view"]

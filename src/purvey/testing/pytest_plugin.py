@@ -8,6 +8,16 @@
 
         assert purvey_cloud.violations(purvey_project.ids()) == []
 
+A run may be a process of its own, as above, or take place in the test, with `apply` and its like; then waiting takes no time,
+and the cloud's clock moves on with the run's:
+
+    def test_the_shop_waits_for_its_servers(purvey_cloud, purvey_project):
+        purvey_project.write(SCRIPT)
+        purvey_cloud.freeze()
+        purvey_cloud.behave("server", creating_s=300.0)
+
+        assert purvey_project.apply().result == "succeeded"
+
 pytest finds them by itself where purvey is installed.
 """
 
@@ -25,6 +35,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
+    from purvey._base.clock import Clock
+    from purvey._plan.plan import Plan
+    from purvey._session import Session
+    from purvey._state.history import RunHistory
     from purvey.testing.cloud import Cloud
 
 __all__ = ["Project", "purvey_cloud", "purvey_project"]
@@ -38,15 +52,18 @@ class Project:
     Args:
         folder: The folder; it must exist.
         environment: More variables for the processes.
+        clock: The time of runs in the test itself; None is the machine's.
 
     Attributes:
         folder: The folder.
         script: The script's path.
+        clock: As given.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, clock: Clock | None = None) -> None:
         self.folder = folder
         self.script = folder / "main.py"
+        self.clock = clock
         self._environment = dict(environment or {})
 
     def write(self, text: str) -> None:
@@ -85,6 +102,45 @@ class Project:
         """The ids of all objects that are recorded."""
         return [item["id"] for item in self.state(*arguments) if item["id"]]
 
+    # In the test itself. A fault that kills would end the test; it is for processes.
+
+    def session(self) -> Session:
+        """A new session, as a new process would have."""
+        from purvey._session import Session  # noqa: PLC0415 - see `purvey_cloud`.
+
+        return Session(self.folder, clock=self.clock)
+
+    def plan(self, **parameters: Any) -> Plan:
+        """What an apply would do."""
+        return self.session().plan(self.script, parameters=parameters)
+
+    def apply(self, **parameters: Any) -> RunHistory:
+        """Apply the script, whatever the plan says; a run that failed is returned, too, with its `result`."""
+        return self.session().apply(self.script, approve=_yes, parameters=parameters, final="allow")
+
+    def resume(self) -> RunHistory:
+        """Go on with the last run."""
+        return self.session().resume(self._target(), approve=_yes, final="allow")
+
+    def undo(self) -> RunHistory:
+        """Take the last run back."""
+        return self.session().undo(self._target(), approve=_yes, final="allow")
+
+    def destroy(self) -> RunHistory:
+        """Remove everything."""
+        return self.session().destroy(self._target(), approve=_yes)
+
+    def _target(self) -> Any:
+        from purvey._session.target import Target  # noqa: PLC0415 - see `purvey_cloud`.
+
+        return Target(script=self.script)
+
+
+def _yes(plan: Plan) -> str:
+    """Approve whatever is planned."""
+    del plan
+    return "test"
+
 
 @pytest.fixture
 def purvey_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
@@ -98,6 +154,11 @@ def purvey_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def purvey_project(tmp_path: Path) -> Project:
-    """An empty project."""
-    return Project(tmp_path)
+def purvey_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Project:
+    """An empty project; where the test has a `purvey_cloud`, the cloud's clock moves on with that of runs in the test."""
+    from purvey._base.clock import SystemClock  # noqa: PLC0415 - see `purvey_cloud`.
+    from purvey.testing.clock import VirtualClock  # noqa: PLC0415 - see `purvey_cloud`.
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "keys"))
+    moved = request.getfixturevalue("purvey_cloud").advance if "purvey_cloud" in request.fixturenames else None
+    return Project(tmp_path, clock=VirtualClock(SystemClock().now(), seed=None, moved=moved))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +11,11 @@ import pytest
 
 from purvey.errors import ProviderError
 from purvey.testing import PlainCall, cloud, view
-from purvey.testing.cloud._model import Model, Request
-from purvey.testing.cloud._state import Effect, State, Thing, violations
+from purvey.testing.cloud import _client
+from purvey.testing.cloud._model import Model
+from purvey.testing.cloud._oracle import violations
+from purvey.testing.cloud._state import Effect, State, Thing
+from purvey.testing.cloud._wire import Request
 from purvey.testing.pytest_plugin import Project
 from tests.support.clock import VirtualClock
 
@@ -163,6 +167,51 @@ def test_half_a_request_has_no_effect(running: cloud.Cloud) -> None:
         assert connection.recv(100) == b""
 
     assert running.ledger() == []
+
+
+def test_the_oracle_sees_changes_beside_the_mark(running: cloud.Cloud, tmp_path: Any) -> None:
+    """An update and a delete of what has never been, and of what was deleted before by another operation, are violations."""
+    provider = cloud.Volume._kind.provider
+    volume = running.make("volume", "v")
+    theirs = running.make("volume", "theirs")
+    want = view(cloud.Volume)
+
+    async def ask() -> None:
+        """Delete with one token twice, then with another, and then update; what somebody else removed is no violation."""
+        mine = PlainCall(tmp_path, id=volume)
+        for call in (mine, mine, PlainCall(tmp_path, id=volume), PlainCall(tmp_path, id="volume-999999")):
+            await provider.delete(call, want)
+        for call in (PlainCall(tmp_path, id=volume), PlainCall(tmp_path, id=theirs)):
+            with pytest.raises(Exception, match="does not have it"):
+                await provider.update(call, want, want)
+
+    running.remove(theirs)
+    asyncio.run(ask())
+
+    assert [text.split(" volume")[0] for text in running.violations([])] == [
+        "too late: delete of", "beside: delete of", "too late: update of",
+    ]  # fmt: skip
+
+
+def test_the_connections_of_a_loop_are_shared_and_closed_with_it(running: cloud.Cloud, tmp_path: Any) -> None:
+    """All calls of one event loop go through one client, another loop has its own, and none outlives its loop."""
+    provider, want = cloud.Volume._kind.provider, view(cloud.Volume)
+
+    async def clients() -> list[Any]:
+        """The loop's client after each of a few calls, some at once."""
+        seen: list[Any] = []
+        for _ in range(3):
+            await asyncio.gather(*(provider.read(PlainCall(tmp_path, id="volume-1"), want) for _ in range(4)))
+            seen += _client._OPEN.values()
+        return seen
+
+    one, other = asyncio.run(clients()), asyncio.run(clients())
+
+    assert len(set(map(id, one))) == len(set(map(id, other))) == 1
+    assert one[0] is not other[0]
+    assert one[0].is_closed
+    assert other[0].is_closed
+    assert not _client._OPEN
 
 
 SCRIPT = """

@@ -20,7 +20,7 @@ see `purvey.testing.pytest_plugin`. A script finds the cloud in the environment 
 from __future__ import annotations
 
 from purvey.testing.cloud._cloud import Cloud
-from purvey.testing.cloud._kinds import Key, Network, Record, Server, Volume
+from purvey.testing.cloud._kinds import Key, Network, Record, Server, Ticket, Volume
 from purvey.testing.cloud._state import Action, Effect
 
-__all__ = ["Action", "Cloud", "Effect", "Key", "Network", "Record", "Server", "Volume"]
+__all__ = ["Action", "Cloud", "Effect", "Key", "Network", "Record", "Server", "Ticket", "Volume"]

@@ -2,18 +2,22 @@
 
 Whether an error leaves open if something was made follows from what is known: an answer of the 4xx says that nothing was, an
 answer of the 5xx or a connection that broke after the request was sent says nothing, and one that never came about says no.
+
+The connections belong to the event loop on which they were made: they are shared by all calls on it, and closed with it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from purvey.errors import Code, ProviderError
 from purvey.testing.cloud._cloud import VARIABLE
 
 if TYPE_CHECKING:
+    import asyncio
+
     import httpx
 
     from purvey.providers import Call
@@ -51,6 +55,10 @@ _SERVER_ERROR: Final = 500
 _ERROR: Final = 400
 _CREDENTIALS: dict[str, str] = {}
 """The credential in use, by the cloud's URL."""
+
+_OPEN: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+_KEPT: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
+"""The client of each running loop, and what closes it."""
 
 
 def endpoint() -> str:
@@ -93,11 +101,11 @@ async def ask(
         "Purvey-Pid": str(os.getpid()), **({"Idempotency-Key": call.token} if token else {}),
     }  # fmt: skip
     try:
-        async with httpx.AsyncClient(base_url=url, verify=_context(), trust_env=False, timeout=_TIMEOUT_S) as client:
-            request = client.build_request(method, f"/v1/{path}", json=body, params=query, headers=headers)
-            response = await _send(call, client, request, fresh=False)
-            if response.status_code == httpx.codes.UNAUTHORIZED:
-                response = await _send(call, client, request, fresh=True)
+        client = await _client()
+        request = client.build_request(method, f"{url}/v1/{path}", json=body, params=query, headers=headers)
+        response = await _send(call, client, request, url, fresh=False)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            response = await _send(call, client, request, url, fresh=True)
     except httpx.HTTPError as error:
         raise _broken(error, changing=method != "GET") from error
     return _read(response, changing=method != "GET")
@@ -112,31 +120,51 @@ async def account() -> str:
     import httpx  # noqa: PLC0415 - as above.
 
     try:
-        async with httpx.AsyncClient(base_url=endpoint(), verify=_context(), trust_env=False, timeout=_TIMEOUT_S) as client:
-            response = await client.post("/token")
+        response = await (await _client()).post(f"{endpoint()}/token")
     except httpx.HTTPError as error:
         raise _broken(error, changing=False) from error
     return str(response.json()["account"])
 
 
-async def _send(call: Call, client: httpx.AsyncClient, request: httpx.Request, *, fresh: bool) -> httpx.Response:
+async def _send(call: Call, client: httpx.AsyncClient, request: httpx.Request, url: str, *, fresh: bool) -> httpx.Response:
     """Send it with the credential, a new one if `fresh`; the lease is checked last of all."""
-    url = str(client.base_url)
     request.headers["Authorization"] = f"Bearer {await _credential(client, url, fresh=fresh)}"
     if request.method != "GET":
         call.check_lease()
     return await client.send(request)
 
 
-def _context() -> Any:
-    import ssl  # noqa: PLC0415 - declaring a kind must not load it.
+async def _client() -> httpx.AsyncClient:
+    """The running loop's client."""
+    import asyncio  # noqa: PLC0415 - as in `ask`.
 
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Never used: the cloud is on this machine, and reading authorities is slow.
+    loop = asyncio.get_running_loop()
+    if loop not in _OPEN:
+        opened = _opened(loop)
+        await anext(opened)  # It puts itself into the table.
+        _KEPT[loop] = opened
+    return _OPEN[loop]
+
+
+async def _opened(loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
+    """Holds a client open until the loop shuts its asynchronous generators down, as `asyncio.run` does at its end."""
+    import ssl  # noqa: PLC0415 - as in `ask`.
+
+    import httpx  # noqa: PLC0415 - as in `ask`.
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Never used: the cloud is on this machine; reading authorities is slow.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    client = _OPEN[loop] = httpx.AsyncClient(verify=context, trust_env=False, timeout=_TIMEOUT_S, limits=limits)
+    try:
+        yield
+    finally:
+        del _OPEN[loop], _KEPT[loop]
+        await client.aclose()
 
 
 async def _credential(client: httpx.AsyncClient, url: str, *, fresh: bool) -> str:
     if fresh or url not in _CREDENTIALS:
-        response = await client.post("/token")
+        response = await client.post(f"{url}/token")
         _CREDENTIALS[url] = str(response.json()["token"])
     return _CREDENTIALS[url]
 

@@ -83,7 +83,7 @@ class Cloud:
 
         Args:
             verb: ``create``, ``read``, ``list``, ``update`` or ``delete``; ``*`` is any.
-            kind: ``network``, ``server``, ``volume``, ``record`` or ``key``; ``*`` is any.
+            kind: ``network``, ``server``, ``volume``, ``record``, ``key`` or ``ticket``; ``*`` is any.
             name: A pattern for the object's name or id, or the node's address or name.
             action: What happens; see `Action`.
             times: To how many requests.
@@ -97,19 +97,25 @@ class Cloud:
         self.order("clear")
 
     def behave(
-        self, kind: str, *, creating_looks: int = 0, creating_s: float = 0.0, hidden_s: float = 0.0, quota: int = 0
-    ) -> None:
-        """Set how objects of a kind come to be.
+        self, kind: str, *, creating_looks: int = 0, creating_s: float = 0.0, deleting_looks: int = 0, deleting_s: float = 0.0,
+        hidden_s: float = 0.0, unread_s: float = 0.0, unlisted_s: float = 0.0, quota: int = 0,
+    ) -> None:  # fmt: skip
+        """Set how objects of a kind come and go.
 
         Args:
             kind: As for `fault`, without ``*``.
             creating_looks: How many reads see it as ``creating``.
             creating_s: How many seconds it is ``creating``.
+            deleting_looks: How many reads see it as ``deleting`` before it is gone; networks and servers only.
+            deleting_s: How many seconds it is ``deleting``; networks and servers only.
             hidden_s: How many seconds no read and no list sees it, at most 3, which is what the kinds expect of this cloud.
+            unread_s: The same for reads by id alone.
+            unlisted_s: The same for lists alone, by which an object is found.
             quota: How many there may be; 0 is no limit.
         """
         self.order(
-            "habit", kind=kind, creating_looks=creating_looks, creating_s=creating_s, hidden_s=hidden_s, quota=quota
+            "habit", kind=kind, creating_looks=creating_looks, creating_s=creating_s, deleting_looks=deleting_looks,
+            deleting_s=deleting_s, hidden_s=hidden_s, unread_s=unread_s, unlisted_s=unlisted_s, quota=quota,
         )  # fmt: skip
 
     def manner(self, **changes: float | str) -> None:
@@ -128,6 +134,14 @@ class Cloud:
     def advance(self, seconds: float) -> None:
         """Move the cloud's clock ahead."""
         self.order("advance", seconds=seconds)
+
+    def freeze(self) -> None:
+        """Let the cloud's clock stand still, so that only `advance` moves it."""
+        self.order("freeze")
+
+    def thaw(self) -> None:
+        """Let the cloud's clock go on from where it stands."""
+        self.order("thaw")
 
     def change(self, object_id: str, **fields: Any) -> None:
         """Change an object as somebody else would."""

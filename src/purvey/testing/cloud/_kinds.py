@@ -1,7 +1,7 @@
 """Kinds for the cloud, one for each way in which an interrupted creation is found again, and how they are provided.
 
 All ids are the server's. A network is recognised by its name; a server, a record and a key by the operation's token; a volume
-by a tag that it is given when it is made.
+by a tag that it is given when it is made; and a ticket by nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from purvey.providers import Absent, Call, Done, Observed, Outcome, Pending, Pre
 from purvey.testing.cloud._client import account, ask, endpoint
 from purvey.testing.cloud._state import HIDDEN_S_MAX, TAG_ADDRESS, TAG_MARK, TAG_NAME, TAG_RUN
 
-_AGAIN_S: Final = 0.05
-"""Seconds between two looks at what is being made; a cloud in memory is quick."""
-
 _NO_ANSWER: Final = frozenset({"unavailable", "timeout", "throttled", "denied", "expired_credential", "schema_changed"})
 """Codes after which it is not known whether the object is there."""
+
+_GOING: Final = frozenset({"deleting", "deleted"})
 
 
 class CloudProvider(Provider[Any]):
@@ -48,7 +47,8 @@ class CloudProvider(Provider[Any]):
     async def read(self, call: Call, have: Any) -> Observed:
         """The object with the recorded id."""
         try:
-            return self._present(await ask(call, "GET", f"{self.path}/{call.id}"))
+            item = await ask(call, "GET", f"{self.path}/{call.id}")
+            return Absent() if item["status"] in _GOING else self._present(item)
         except ProviderError as error:
             return Absent() if error.code == "not_found" else _unreadable(error)
 
@@ -80,14 +80,16 @@ class CloudProvider(Provider[Any]):
         """Send every field; the API changes those that differ."""
         return self._outcome(await ask(call, "PATCH", f"{self.path}/{call.id}", body={"fields": self._fields(want)}))
 
-    async def delete(self, call: Call, have: Any) -> None:
-        """Remove it; gone already is success."""
+    async def delete(self, call: Call, have: Any) -> Outcome | None:
+        """Remove it, or begin to; gone already is success."""
         own = call.id or (await self._tagged(call) or {"id": ""})["id"]
         try:
-            await ask(call, "DELETE", f"{self.path}/{own}")
+            answer = await ask(call, "DELETE", f"{self.path}/{own}") if own else {}
         except ProviderError as error:
             if error.code != "not_found":
                 raise
+            return None
+        return Pending(own, answer["again_s"], "deleting") if answer.get("status") == "deleting" else None
 
     def _name(self, want: Any) -> str:
         """The name that the script gives; empty if it gives none."""
@@ -132,7 +134,20 @@ def _unreadable(error: ProviderError) -> Unreadable:
     return Unreadable(f"{error.summary}: {error.detail}")
 
 
-class NetworkProvider(CloudProvider):
+class BackgroundProvider(CloudProvider):
+    """What is made and deleted in the background."""
+
+    async def ready(self, call: Call, want: Any) -> Outcome:
+        """Whether it is made, or gone, by now."""
+        return self._outcome(await ask(call, "GET", f"{self.path}/{call.id}"))
+
+    def _outcome(self, item: dict[str, Any]) -> Outcome:
+        if item["status"] in ("creating", "deleting"):
+            return Pending(item["id"], item["again_s"], str(item["status"]))
+        return super()._outcome(item)
+
+
+class NetworkProvider(BackgroundProvider):
     """Networks, whose names are unique."""
 
     recovers_by: RecoversBy = "name"
@@ -171,7 +186,7 @@ class Network(Resource, kind="cloud.Network", provider=NetworkProvider):
     id: str = Output(stable=True, doc="The id that the cloud gave it.")
 
 
-class ServerProvider(CloudProvider):
+class ServerProvider(BackgroundProvider):
     """Servers, which take a while to be made."""
 
     recovers_by: RecoversBy = "token"
@@ -179,15 +194,6 @@ class ServerProvider(CloudProvider):
     fields = ("image", "cpus")
     parent = "network"
     made = ("address",)
-
-    async def ready(self, call: Call, want: Any) -> Outcome:
-        """Whether it is made by now."""
-        return self._outcome(await ask(call, "GET", f"{self.path}/{call.id}"))
-
-    def _outcome(self, item: dict[str, Any]) -> Outcome:
-        if item["status"] != "ready":
-            return Pending(item["id"], _AGAIN_S, str(item["status"]))
-        return super()._outcome(item)
 
 
 class Server(Resource, kind="cloud.Server", provider=ServerProvider):
@@ -278,3 +284,30 @@ class Key(Resource, kind="cloud.Key", provider=KeyProvider):
     days: int = Input(default=90, doc="Days after which it should be replaced, 1 to 3650.")
     id: str = Output(stable=True, doc="The id that the cloud gave it.")
     secret: str = Output(secret=True, stable=True, doc="The secret half.")
+
+
+class TicketProvider(CloudProvider):
+    """Tickets: the API takes neither token nor name nor tag, so one that was perhaps made cannot be told from another."""
+
+    recovers_by: RecoversBy = "nothing"
+    path = "ticket"
+    fields = ("subject", "urgency")
+
+    async def find(self, call: Call, want: Any) -> Observed:
+        """Nothing: any of them might be somebody else's."""
+        return Absent()
+
+    async def delete(self, call: Call, have: Any) -> Outcome | None:
+        """Remove it by its id, the only thing by which it is known."""
+        return await super().delete(call, have) if call.id else None
+
+    def _name(self, want: Any) -> str:
+        return ""
+
+
+class Ticket(Resource, kind="cloud.Ticket", provider=TicketProvider):
+    """A ticket at the cloud's support; where its creation was interrupted, only a person can tell whether it was made."""
+
+    subject: str = Input(doc="What it is about.")
+    urgency: int = Input(default=3, doc="From 1, which cannot wait, to 5.")
+    id: str = Output(stable=True, doc="The id that the cloud gave it.")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from purvey.testing.cloud._oracle import violations
 from purvey.testing.cloud._state import (
     BEFORE,
     BY_CHANCE,
@@ -30,61 +31,14 @@ from purvey.testing.cloud._state import (
     Rule,
     State,
     Thing,
-    violations,
 )
+from purvey.testing.cloud._wire import Answer, Reaction, RefusedError, Request
 
 if TYPE_CHECKING:
     from purvey._base.clock import Clock
 
-VERBS: Final = {"POST": "create", "PATCH": "update", "DELETE": "delete"}
 RETRY_AFTER_S: Final = 0.1
 """What a throttled caller is asked to wait unless the fault says otherwise, in seconds."""
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to the API: method, the parts of the path after ``/v1``, the query, the body, and headers in lower case."""
-
-    method: str
-    kind: str
-    id: str = ""
-    query: dict[str, str] = {}
-    body: dict[str, Any] = {}
-    headers: dict[str, str] = {}
-
-    @property
-    def verb(self) -> str:
-        """``create``, ``update``, ``delete``, ``read`` or ``list``."""
-        return VERBS.get(self.method, "read" if self.id else "list")
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What is answered."""
-
-    status: int
-    body: dict[str, Any]
-    retry_after_s: float | None = None
-
-
-class Reaction(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a request: an answer, or the connection is cut; a wait before it; the caller is killed."""
-
-    answer: Answer | None
-    wait_s: float = 0.0
-    kills: bool = False
-
-
-class RefusedError(Exception):
-    """The API says no.
-
-    Args:
-        status: The status.
-        code: The API's own code.
-        message: One sentence.
-    """
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.answer = Answer(status, {"error": code, "message": message})
 
 
 class Model:
@@ -101,15 +55,18 @@ class Model:
         self.state = State()
         self._orders: dict[str, Callable[..., Any]] = {
             "fault": self._add_fault, "habit": self._set_habit, "manner": self._set_manner, "advance": self._advance,
-            "expire": self._expire, "load": self._load, "dump": lambda: msgspec.to_builtins(self.state),
+            "freeze": self._freeze, "thaw": self._thaw, "expire": self._expire, "load": self._load,
+            "dump": lambda: msgspec.to_builtins(self.state),
             "ledger": lambda: msgspec.to_builtins(self.state.ledger), "objects": self._all,
             "violations": lambda recorded: violations(self.state, frozenset(recorded)), "change": self._change_behind,
-            "remove": lambda object_id: self._remove(object_id, ""), "reset": self._reset,
+            "remove": self._remove, "reset": self._reset,
             "requests": lambda: self.state.requests, "clear": self._calm,
         }  # fmt: skip
 
     def now(self) -> float:
         """Seconds since the epoch, on the cloud's own clock."""
+        if self.state.frozen_at is not None:
+            return self.state.frozen_at
         return self._clock.now() + self.state.ahead_s
 
     def order(self, name: str, arguments: dict[str, Any]) -> Any:
@@ -118,6 +75,7 @@ class Model:
         Raises:
             KeyError: if there is no such order.
         """
+        self._sweep()
         return self._orders[name](**arguments)
 
     def credential(self) -> Answer:
@@ -183,6 +141,7 @@ class Model:
     # The API.
 
     def _perform(self, request: Request) -> Answer:
+        self._sweep()
         self._admit(request)
         rule = RULES.get(request.kind)
         if rule is None:
@@ -193,16 +152,14 @@ class Model:
             case "list":
                 return self._list(request)
             case "read":
-                thing = self._thing(request)
+                thing = self.state.gone.get(request.id) or self._thing(request)
                 shown = thing.shown(self.now())
                 thing.looks_left = max(0, thing.looks_left - 1)
                 return Answer(200, shown)
             case "update":
                 return self._update(request, rule)
             case _:
-                self._thing(request, hidden=True)
-                self._remove(request.id, request.headers.get("purvey-token", ""), request)
-                return Answer(200, {})
+                return self._delete(request)
 
     def _admit(self, request: Request) -> None:
         if self.state.credentials.get(_bearer(request), 0.0) <= self.now():
@@ -210,46 +167,55 @@ class Model:
         if request.headers.get("cloud-schema", "1") != str(self.state.manner.schema):
             raise RefusedError(426, "schema_changed", f"This cloud speaks schema {self.state.manner.schema} now")
 
-    def _thing(self, request: Request, *, hidden: bool = False) -> Thing:
+    def _thing(self, request: Request) -> Thing:
+        """What is read, or what is to be changed, which needs not be seen yet."""
         thing = self.state.objects.get(request.id)
-        if thing is None or thing.kind != request.kind or (not hidden and self.now() < thing.visible_at):
-            raise RefusedError(404, "not_found", f"There is no {request.kind} {request.id}")
-        return thing
+        there = thing is not None and thing.kind == request.kind
+        if there and thing is not None and (request.verb != "read" or self.now() >= thing.visible_at):
+            return thing
+        if not there and request.verb != "read":
+            self.state.missed.append(self._effect(request.verb, request.kind, request.id, request=request))
+        raise RefusedError(404, "not_found", f"There is no {request.kind} {request.id}")
+
+    def _sweep(self) -> None:
+        """What was being deleted, and is by now, goes; a read still tells that it was there."""
+        for thing in [thing for thing in self.state.objects.values() if thing.deleting and not thing.under_way(self.now())]:
+            self.state.gone[thing.id] = self.state.objects.pop(thing.id)
 
     def _list(self, request: Request) -> Answer:
         found = []
         for thing in self.state.objects.values():
             known = {"name": thing.name, "parent": thing.parent, **thing.tags}
             wanted = all(known.get(key) == text for key, text in request.query.items())
-            if thing.kind == request.kind and wanted and self.now() >= thing.visible_at:
+            if thing.kind == request.kind and wanted and self.now() >= thing.listed_at and not thing.deleting:
                 found.append(thing.shown(self.now()))
         return Answer(200, {"items": found})
 
     def _create(self, request: Request, rule: Rule) -> Answer:
         body = json.dumps(request.body, sort_keys=True)
-        key = request.headers.get("idempotency-key", "")
+        key = "" if rule.anonymous else request.headers.get("idempotency-key", "")
         known = next((thing for thing in self.state.objects.values() if key and thing.token == key), None)
         if known is not None:
-            if known.body != body:
+            if (known.kind, known.body) != (request.kind, body):
                 raise RefusedError(422, "token_reused", "The token was used with another body")
             return self._made(known)
-        name, parent = str(request.body.get("name", "")), str(request.body.get("parent", ""))
+        name, parent = str(request.body.get("name", "")) * (not rule.anonymous), str(request.body.get("parent", ""))
         fields = dict(request.body.get("fields", {}))
         self._check(rule, fields)
         self._check_place(request.kind, rule, name, parent)
         self.state.serial += 1
-        habit = self.state.habits.get(request.kind, Habit())
+        habit, now = self.state.habits.get(request.kind, Habit()), self.now()
         thing = Thing(
             id=f"{request.kind}-{self.state.serial:06d}", kind=request.kind, name=name, parent=parent, fields=fields,
-            tags=dict(request.body.get("tags", {})), token=key, body=body, looks_left=habit.creating_looks,
-            ready_at=self.now() + habit.creating_s if habit.creating_s else 0.0,
-            visible_at=self.now() + habit.hidden_s if habit.hidden_s else 0.0,
+            tags={} if rule.anonymous else dict(request.body.get("tags", {})), token=key, body=body,
+            looks_left=habit.creating_looks, ready_at=now + habit.creating_s,
+            visible_at=now + max(habit.hidden_s, habit.unread_s), listed_at=now + max(habit.hidden_s, habit.unlisted_s),
             secret=f"secret-{self._drawn_text()}" if rule.makes_secret else "",
         )  # fmt: skip
         if request.kind == "server":
             thing.fields["address"] = f"10.0.{self.state.serial // 256 % 256}.{self.state.serial % 256}"
         self.state.objects[thing.id] = thing
-        self._note("create", thing, request.headers.get("purvey-token", ""), request)
+        self._note("create", thing, request)
         return self._made(thing)
 
     def _made(self, thing: Thing) -> Answer:
@@ -257,7 +223,7 @@ class Model:
 
     def _check_place(self, kind: str, rule: Rule, name: str, parent: str) -> None:
         objects = self.state.objects
-        if rule.parent and (parent not in objects or objects[parent].kind != rule.parent):
+        if rule.parent and (parent not in objects or objects[parent].kind != rule.parent or objects[parent].deleting):
             raise RefusedError(404, "no_parent", f"There is no {rule.parent} {parent!r}")
         same = [thing for thing in objects.values() if thing.kind == kind]
         if rule.unique and any((thing.name, thing.parent) == (name, parent) for thing in same):
@@ -272,7 +238,9 @@ class Model:
                 raise RefusedError(400, "invalid", f"{name} is {fields[name]}, and must be {least} to {most}")
 
     def _update(self, request: Request, rule: Rule) -> Answer:
-        thing = self._thing(request, hidden=True)
+        thing = self._thing(request)
+        if thing.deleting:
+            raise RefusedError(409, "in_use", f"{thing.id} is being deleted")
         fields = dict(request.body.get("fields", {}))
         fixed = [name for name in rule.fixed if name in fields and fields[name] != thing.fields.get(name)]
         if fixed:
@@ -280,22 +248,44 @@ class Model:
         self._check(rule, fields)
         if any(thing.fields.get(name) != value for name, value in fields.items()):
             thing.fields |= fields
-            self._note("update", thing, request.headers.get("purvey-token", ""), request)
+            self._note("update", thing, request)
         return Answer(200, thing.shown(self.now()))
 
-    def _remove(self, object_id: str, token: str, request: Request | None = None) -> None:
+    def _delete(self, request: Request) -> Answer:
+        """Remove it, or begin to; to ask again while it is being deleted changes nothing."""
+        thing, habit = self._thing(request), self.state.habits.get(request.kind, Habit())
+        if not thing.deleting:
+            self._require_empty(thing.id)
+            self._note("delete", thing, request)
+            if not (habit.deleting_looks or habit.deleting_s):
+                del self.state.objects[thing.id]
+                return Answer(200, {})
+            thing.deleting, thing.looks_left, thing.ready_at = True, habit.deleting_looks, self.now() + habit.deleting_s
+        return Answer(202, thing.shown(self.now()))
+
+    def _remove(self, object_id: str) -> None:
+        self._require_empty(object_id)
+        self._note("delete", self.state.objects.pop(object_id))
+
+    def _require_empty(self, object_id: str) -> None:
         children = [thing.id for thing in self.state.objects.values() if thing.parent == object_id]
         if children:
             raise RefusedError(409, "in_use", f"{object_id} still has {', '.join(children)} in it")
-        self._note("delete", self.state.objects.pop(object_id), token, request)
 
-    def _note(self, verb: str, thing: Thing, token: str, request: Request | None) -> None:
+    def _note(self, verb: str, thing: Thing, request: Request | None = None) -> None:
+        address, tag = thing.tags.get(TAG_ADDRESS, ""), thing.tags.get(TAG_NAME, "")
+        effect = self._effect(verb, thing.kind, thing.id, name=thing.name, tag=tag, address=address, request=request)
+        self.state.ledger.append(effect)
+
+    def _effect(
+        self, verb: str, kind: str, object_id: str, *, name: str = "", tag: str = "", address: str = "",
+        request: Request | None,
+    ) -> Effect:  # fmt: skip
         headers = request.headers if request is not None else {}
-        self.state.ledger.append(Effect(
-            verb=verb, kind=thing.kind, id=thing.id, name=thing.name, tag=thing.tags.get(TAG_NAME, ""), token=token,
-            run=headers.get("purvey-run", ""), address=headers.get("purvey-address", thing.tags.get(TAG_ADDRESS, "")),
-            at=self.now(),
-        ))  # fmt: skip
+        return Effect(
+            verb=verb, kind=kind, id=object_id, name=name, tag=tag, token=headers.get("purvey-token", ""),
+            run=headers.get("purvey-run", ""), address=headers.get("purvey-address", address), at=self.now(),
+        )  # fmt: skip
 
     # What tests ask for.
 
@@ -310,8 +300,10 @@ class Model:
 
     def _set_habit(self, kind: str, **fields: Any) -> None:
         habit = msgspec.convert(fields, Habit)
-        if habit.hidden_s > HIDDEN_S_MAX:
-            raise ValueError(f"hidden_s is {habit.hidden_s:g}, and this cloud shows everything within {HIDDEN_S_MAX:g} s.")
+        if max(habit.hidden_s, habit.unread_s, habit.unlisted_s) > HIDDEN_S_MAX:
+            raise ValueError(f"This cloud shows everything within {HIDDEN_S_MAX:g} s.")
+        if (habit.deleting_looks or habit.deleting_s) and not RULES[kind].background:
+            raise ValueError(f"A {kind} is deleted at once.")
         self.state.habits[kind] = habit
 
     def _set_manner(self, **fields: Any) -> None:
@@ -319,6 +311,15 @@ class Model:
 
     def _advance(self, seconds: float) -> None:
         self.state.ahead_s += seconds
+        if self.state.frozen_at is not None:
+            self.state.frozen_at += seconds
+
+    def _freeze(self) -> None:
+        self.state.frozen_at = self.now()
+
+    def _thaw(self) -> None:
+        if self.state.frozen_at is not None:
+            self.state.ahead_s, self.state.frozen_at = self.state.frozen_at - self._clock.now(), None
 
     def _expire(self) -> None:
         self.state.credentials.clear()
@@ -332,7 +333,7 @@ class Model:
     def _change_behind(self, object_id: str, fields: dict[str, Any]) -> None:
         thing = self.state.objects[object_id]
         thing.fields |= fields
-        self._note("update", thing, "", None)
+        self._note("update", thing)
 
     # Chance.
 

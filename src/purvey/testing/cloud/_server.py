@@ -25,7 +25,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from purvey._base.clock import SystemClock
-from purvey.testing.cloud._model import Answer, Model, Reaction, RefusedError, Request
+from purvey.testing.cloud._model import Model
+from purvey.testing.cloud._wire import Answer, Reaction, RefusedError, Request
 
 BODY_BYTES_MAX: Final = 64 * 1024 * 1024
 """A restored state is the largest body."""

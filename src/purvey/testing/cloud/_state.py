@@ -26,6 +26,10 @@ TAG_ADDRESS: Final = "purvey:address"
 """Tags that purvey's kinds give: the run, whose it is (`Call.mark`), the object's physical name and the node's address."""
 
 
+AGAIN_S: Final = 0.05
+AGAIN_S_MAX: Final = 10.0
+"""When to look again at what is under way, in seconds: a cloud in memory is quick, but may be told not to be."""
+
 HIDDEN_S_MAX: Final = 3.0
 """The cloud's promise: after so many seconds what was made is seen by every read and every list."""
 
@@ -39,6 +43,8 @@ class Rule(msgspec.Struct, frozen=True):
         ranges: Numbers that are checked, with the least and the greatest.
         fixed: Fields that no PATCH changes.
         makes_secret: Whether a secret is made, and told in the answer to the create only.
+        anonymous: Whether it takes neither a name nor tags nor a token, so that two requests make two objects, all alike.
+        background: Whether its objects may be deleted in the background; then a read tells when it is done.
     """
 
     ranges: dict[str, tuple[int, int]]
@@ -46,20 +52,26 @@ class Rule(msgspec.Struct, frozen=True):
     parent: str = ""
     fixed: tuple[str, ...] = ()
     makes_secret: bool = False
+    anonymous: bool = False
+    background: bool = False
 
 
 RULES: Final[dict[str, Rule]] = {
-    "network": Rule({"mtu": (576, 9216)}, unique=True, fixed=("cidr",)),
-    "server": Rule({"cpus": (1, 64)}, parent="network", fixed=("image",)),
+    "network": Rule({"mtu": (576, 9216)}, unique=True, fixed=("cidr",), background=True),
+    "server": Rule({"cpus": (1, 64)}, parent="network", fixed=("image",), background=True),
     "volume": Rule({"size_gb": (1, 16384)}, fixed=("zone",)),
     "record": Rule({"ttl_s": (1, 86400)}, unique=True, parent="network"),
     "key": Rule({"days": (1, 3650)}, fixed=("algorithm",), makes_secret=True),
+    "ticket": Rule({"urgency": (1, 5)}, anonymous=True),
 }
 """The kinds of the API."""
 
 
 class Thing(msgspec.Struct, kw_only=True):
-    """An object: what it is, when it is to be seen (`visible_at`), and when it is ready (`looks_left`, `ready_at`)."""
+    """An object: what it is, when it is to be seen (`visible_at` by its id, `listed_at` in lists), and when it is ready.
+
+    `looks_left` and `ready_at` are about what is under way: its creation, or its deletion if it is `deleting`.
+    """
 
     id: str
     kind: str
@@ -73,13 +85,20 @@ class Thing(msgspec.Struct, kw_only=True):
     looks_left: int = 0
     ready_at: float = 0.0
     visible_at: float = 0.0
+    listed_at: float = 0.0
+    deleting: bool = False
+
+    def under_way(self, now: float) -> bool:
+        """Whether its creation, or its deletion, is not complete."""
+        return bool(self.looks_left) or now < self.ready_at
 
     def shown(self, now: float) -> dict[str, Any]:
         """The object as the API shows it; its secret is not shown."""
-        status = "creating" if self.looks_left or now < self.ready_at else "ready"
+        under_way, complete = ("deleting", "deleted") if self.deleting else ("creating", "ready")
+        status = under_way if self.under_way(now) else complete
         return {
             "id": self.id, "kind": self.kind, "name": self.name, "parent": self.parent, "status": status,
-            "fields": self.fields, "tags": self.tags,
+            "again_s": min(max(self.ready_at - now, AGAIN_S), AGAIN_S_MAX), "fields": self.fields, "tags": self.tags,
         }  # fmt: skip
 
 
@@ -127,11 +146,15 @@ class Fault(msgspec.Struct, kw_only=True):
 
 
 class Habit(msgspec.Struct, kw_only=True):
-    """How objects of a kind come to be: `creating` for so many looks and seconds, `hidden` so many seconds, at most `quota`."""
+    """How objects of a kind come and go; see `Cloud.behave`."""
 
     creating_looks: int = 0
     creating_s: float = 0.0
+    deleting_looks: int = 0
+    deleting_s: float = 0.0
     hidden_s: float = 0.0
+    unread_s: float = 0.0
+    unlisted_s: float = 0.0
     quota: int = 0
 
 
@@ -145,9 +168,15 @@ class Manner(msgspec.Struct, kw_only=True):
 
 
 class State(msgspec.Struct, kw_only=True):
-    """All that the cloud knows; `objects` are the living, `ahead_s` is how far its clock was moved."""
+    """All that the cloud knows.
+
+    `objects` are the living, and `gone` those that were deleted in the background; `missed` are changes that were asked of what
+    is not there. `ahead_s` is how far its clock was moved, and `frozen_at` where it stands.
+    """
 
     objects: dict[str, Thing] = msgspec.field(default_factory=dict)
+    gone: dict[str, Thing] = msgspec.field(default_factory=dict)
+    missed: list[Effect] = msgspec.field(default_factory=list)
     ledger: list[Effect] = msgspec.field(default_factory=list)
     faults: list[Fault] = msgspec.field(default_factory=list)
     habits: dict[str, Habit] = msgspec.field(default_factory=lambda: {"server": Habit(creating_looks=2)})
@@ -157,40 +186,4 @@ class State(msgspec.Struct, kw_only=True):
     drawn: int = 0
     requests: int = 0
     ahead_s: float = 0.0
-
-
-def violations(state: State, recorded: frozenset[str]) -> list[str]:
-    """What went wrong by the ledger's word, in sentences; none if nothing was lost, leaked or doubled.
-
-    Args:
-        state: The cloud.
-        recorded: The ids that purvey's record has of objects in this cloud.
-    """
-    found = [*_doubled(state.ledger)]
-    for thing in state.objects.values():
-        if TAG_RUN in thing.tags and thing.id not in recorded:
-            found.append(f"orphan: {thing.kind} {thing.id} ({thing.tags.get(TAG_ADDRESS)}) lives and is not recorded")
-        if thing.parent and thing.parent not in state.objects:
-            found.append(f"outlives its parent: {thing.kind} {thing.id} in {thing.parent}")
-    found += [f"lost: {key} is recorded and does not live" for key in sorted(recorded) if key not in state.objects]
-    return found
-
-
-def _doubled(ledger: list[Effect]) -> list[str]:
-    """Creates of what lives already, and effects that one token had twice."""
-    found: list[str] = []
-    living: dict[tuple[str, str], str] = {}
-    seen: set[tuple[str, str, str]] = set()
-    for effect in ledger:
-        own = (effect.kind, effect.tag)
-        if effect.verb == "create" and effect.tag:
-            if own in living:
-                found.append(f"created twice: {effect.kind} {effect.tag} is {living[own]} and {effect.id}")
-            living[own] = effect.id
-        elif effect.verb == "delete" and living.get(own) == effect.id:
-            del living[own]
-        once = (effect.token, effect.verb, "" if effect.verb == "create" else effect.id)
-        if effect.token and once in seen:
-            found.append(f"done twice: {effect.verb} of {effect.kind} {effect.id} for the token {effect.token}")
-        seen.add(once)
-    return found
+    frozen_at: float | None = None
