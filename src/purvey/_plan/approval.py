@@ -109,6 +109,8 @@ def _beyond(change: Change, plan: Plan, given: Sequence[Mapping[str, Bound]]) ->
     told = f"{change.action} {change.address} ({change.cause})"
     for bounds in reversed(given):
         same = bounds.get(_name(change))
+        if change.action == "update":  # Of what was taken over, and then was to be changed.
+            same = same or bounds.get(f"adopt {change.address}")
         if same is not None:
             told = _grown(change, now, same)
         wider = [bounds[name] for action in _SHRINKS.get(change.action, ()) if (name := f"{action} {change.address}") in bounds]

@@ -107,6 +107,18 @@ def test_a_resume_in_a_gap_asks_nobody(project: Project) -> None:
     assert project.approved == []
 
 
+def test_a_resume_changes_what_was_adopted_and_asks_nobody(project: Project) -> None:
+    """What was taken over is recorded, and the change that was shown with it is still to be made."""
+    project.world.set("somebody's", name="a", kind="test.Tagged", size=5, color="red", revision=1)
+    project.declare('Tagged("a", size=2, opts=Options(adopt=True))')
+    project.world.fail("update", "a", code="denied", times=1)
+    assert project.apply(on_failure="keep").result == "kept"
+    project.approved = []
+
+    assert project.resume().result == "succeeded"
+    assert (project.approved, project.world.objects["somebody's"]["size"]) == ([], 2)
+
+
 def test_a_plan_file_may_not_change_its_values(project: Project) -> None:
     """What another stack says now is not what was reviewed."""
     source = project.declare('return {"size": size}', name="other", signature="size: int = 2")
