@@ -32,11 +32,12 @@ from purvey._graph import Graph
 from purvey._plan.approval import approval, beyond, remaining, uncovered, within_later
 from purvey._plan.effects import Effect, effects
 from purvey._plan.guard import refuse_losses, refuse_many_deletes, refuse_protected
-from purvey._plan.plan import Operation, Plan
+from purvey._plan.plan import Change, Operation, Plan
 from purvey._plan.undo import undo_plan
+from purvey._state.history import is_open
 from purvey._state.record import Approved, Closed, Left, Noted, OutputsSet, Record, Staged, Undoing
 from purvey._state.tag_out import TagOut
-from purvey.errors import ScriptError, together
+from purvey.errors import ScriptError, StateError, together
 from purvey.providers import Observed
 
 
@@ -77,7 +78,7 @@ class Run:
         """Bring the world to what the script declares; with no script, to nothing."""
         pending = await self.settle()
         if pending is not None:
-            return pending
+            return await self._end(pending)
         seen: dict[tuple[str, int], Observed] = await observed(self.parts, self.request)
         previous: Graph | None = None
         for stage in range(1, STAGES_MAX + 1):
@@ -108,7 +109,7 @@ class Run:
         """Recover what earlier runs left in doubt.
 
         Returns:
-            How the run ends where something is still pending; None where it can go on.
+            How the run is to end where something is still pending; None where it can go on.
         """
         doubts = list(self.parts.state.in_doubt.values())
         if not doubts:
@@ -122,7 +123,9 @@ class Run:
                 self.parts.tell(Message(at=self._now(), run=self.parts.run, level="info", text=sentence))
         except Parked as parked:
             result = "interrupted" if parked.interrupted else "parked"
-            return await self._close(result, "still pending", parked.address, parked.progress)
+            return Closed(
+                at=self._now(), result=result, cause="still pending", address=parked.address, detail=parked.progress
+            )  # fmt: skip
         return None
 
     async def _gate(self, ready: StagePlan, earlier: Sequence[Record]) -> None:
@@ -130,7 +133,7 @@ class Run:
         plan = ready.plan
         approved = [record for record in earlier if isinstance(record, Approved)]
         removed = [address for record in approved for address in record.removes]
-        losses = [change for change in uncovered(plan, approved) if change.holds_data and plan.verb != "destroy"]
+        losses = _losses(plan, approved)
         touched = [change.address for change in plan.changes if change.touches]
         together(
             lambda: refuse_strangers(ready.strangers),
@@ -157,7 +160,8 @@ class Run:
             await self._write(msgspec.structs.replace(covered, at=self._now()))
             return
         shown = msgspec.structs.replace(plan, later=remaining(plan, earlier))
-        who = self._approve(shown) or self.request.standing
+        standing = "" if _losses(plan, earlier) and self.request.final != "allow" else self.request.standing
+        who = self._approve(shown) or standing
         if not who:
             raise AwaitsApproval(shown)
         await self._write(approval(shown, self._now(), plan_digest(shown), who))
@@ -214,13 +218,35 @@ class Run:
         failure = min(performer.failures, key=lambda item: ("keep", "undo", "continue").index(policy(item)))
         return failure, policy(failure)
 
-    async def go_on_undoing(self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = ()) -> Closed:
-        """Settle what is in doubt, and take the run back; not by itself as it failed, but later, so the world is looked at."""
+    async def go_on_undoing(
+        self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = (),
+        agree: Callable[[], Sequence[Record]] = tuple,
+    ) -> Closed:  # fmt: skip
+        """Settle what is in doubt, and take the run back; not by itself as it failed, but later, so the world is looked at.
+
+        Args:
+            cause: Why.
+            address: Where it failed, if it did.
+            detail: What was said there.
+            only: See `undo`.
+            agree: Asked once nothing is in doubt, for what is then written down first; raises where it may not be taken back.
+
+        Raises:
+            StateError: ``state.still_pending`` if a run that has ended cannot be taken back yet, for something is pending.
+        """
         pending = await self.settle()
+        if pending is not None and is_open(self.records()):
+            return await self._end(pending)
         if pending is not None:
-            return pending
+            raise StateError(
+                "state.still_pending",
+                "An operation of the stack is still pending",
+                detail=self.parts.redactor.clean(f"{pending.address}: {pending.detail}"),
+                hint="Nothing was undone. Try again when it has ended.",
+            )
         touched = [effect.begun.node for effect in effects(self.records())]
         await require_expected(self.parts, self.request.expect, touched)
+        await self._write(*agree())
         return await self.undo(cause, address, detail, only)
 
     async def undo(self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = ()) -> Closed:
@@ -298,7 +324,9 @@ class Run:
     async def _close(
         self, result: str, cause: str = "", address: str = "", detail: str = "", left: tuple[Left, ...] = ()
     ) -> Closed:  # fmt: skip
-        closed = Closed(at=self._now(), result=result, cause=cause, address=address, detail=detail, left=left)
+        return await self._end(Closed(at=self._now(), result=result, cause=cause, address=address, detail=detail, left=left))
+
+    async def _end(self, closed: Closed) -> Closed:
         await self._write(closed)
         return closed
 
@@ -323,6 +351,11 @@ class _Either(Stop):
 def plan_digest(plan: Plan) -> str:
     """Identifies what a plan will do: equal digests, equal plans."""
     return digest(msgspec.to_builtins(plan))
+
+
+def _losses(plan: Plan, approved: Sequence[Approved]) -> list[Change]:
+    """By what data is lost that nobody has said yes to; a destroy says it with its name."""
+    return [change for change in uncovered(plan, approved) if change.holds_data and plan.verb != "destroy"]
 
 
 def _by_operation(done: Sequence[Effect]) -> Mapping[str, Effect]:

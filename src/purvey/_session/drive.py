@@ -21,6 +21,7 @@ from purvey._base.clock import ulid
 from purvey._base.event import Message, Result, RunEnded, RunStarted
 from purvey._base.version import VERSION
 from purvey._graph import Selection
+from purvey._plan.approval import approval, beyond
 from purvey._plan.effects import effects
 from purvey._plan.guard import refuse_losses
 from purvey._script.load import load_archived
@@ -29,7 +30,7 @@ from purvey._session import records as edits
 from purvey._session.settings import least
 from purvey._session.workshop import make_parts, open_store, user_name
 from purvey._state.check import violations
-from purvey._state.history import RunHistory, history
+from purvey._state.history import RunHistory, history, is_open
 from purvey._state.record import Begun, Closed, Opened, Record, Undoing
 from purvey._state.state import State
 from purvey._state.store import UNFINISHED
@@ -79,55 +80,71 @@ class Drive:
             """What the run does under the lease."""
             return await run.apply()
 
-        return self.held(store, ulid(self.clock), (opened,), request, approve, work, wait=wait, archive=archive)
+        return self.held(store, ulid(self.clock), lambda: (opened,), request, approve, work, wait=wait, archive=archive)
 
     def resume(
         self, store: Store, run: str, approve: Approve, nonce: str, parallel: int | None, *, wait: bool, final: OnFinal
     ) -> RunHistory:  # fmt: skip
         """Go on with an unfinished run."""
         row = self._unfinished(store, run)
-        records = store.records(row.id)
-        first = next(record for record in records if isinstance(record, Opened))
+        first = next(record for record in store.records(row.id) if isinstance(record, Opened))
         request = self._request_of(store, row, first, nonce, parallel)
         request = msgspec.structs.replace(request, final=self._final(first, final))
-        undoing = next((record for record in reversed(records) if isinstance(record, Undoing)), None)
 
         async def work(run: Run) -> Closed:
             """What the run does under the lease."""
+            undoing = next((record for record in reversed(run.records()) if isinstance(record, Undoing)), None)
             if undoing is None:
                 return await run.apply()
             return await run.go_on_undoing(undoing.cause, undoing.address, undoing.detail, undoing.only)
 
-        again = msgspec.structs.replace(first, at=self.clock.now())
-        return self.held(store, row.id, (again,), request, approve, work, wait=wait)
+        def again() -> Sequence[Record]:
+            """The run is open again, unless whoever held the lease in the meantime has ended or superseded it."""
+            self._unfinished(store, row.id)
+            return (msgspec.structs.replace(first, at=self.clock.now()),)
+
+        return self.held(store, row.id, again, request, approve, work, wait=wait)
 
     def undo(
         self, store: Store, run: str, approve: Approve, parallel: int | None, *, wait: bool, only: Sequence[str] = (),
         final: OnFinal,
     ) -> RunHistory:  # fmt: skip
-        """Take back a run that has ended, or what it did to some addresses."""
+        """Take back a run that has ended, or what it did to some addresses.
+
+        Nobody holds the lease while somebody reads the plan. So it is made again once the lease is held and nothing is in
+        doubt, and who approved it is asked again if it has become more; only then is anything written down.
+        """
         edits.load_kinds(store, self.stack)
         plan = edits.undo_plan_of(store, self.stack, run, only)
         rows = [row for row in store.runs(self.stack, 20) if not run or row.id.startswith(run)]
         row = rows[0]
-        if row.result == "superseded":
-            raise StateError("state.superseded", "A later run took over what this run left", hint="Undo the later run instead.")
+        _refuse_superseded(row)
         first = next(record for record in store.records(row.id) if isinstance(record, Opened))
         self._guard_undo(store, row.id, plan, final)
-        who = approve(plan) if plan.operations else "nobody"
-        if who is None:
+        if plan.operations and approve(plan) is None:
             raise AwaitsApproval(plan)
+        given = [approval(plan, self.clock.now(), "", "")]
+        cause = "undone by request"
         request = Request(
             verb="undo", env=self._env(), parallel=parallel or self.settings.parallel_in(self._env()), expect=self._own.expect
         )  # fmt: skip
 
         async def work(run: Run) -> Closed:
             """What the run does under the lease."""
-            return await run.go_on_undoing("undone by request", only=only)
+            return await run.go_on_undoing(cause, only=only, agree=agreed)
 
-        now = self.clock.now()
-        marks = (msgspec.structs.replace(first, at=now), Undoing(at=now, cause="undone by request", only=tuple(only)))
-        return self.held(store, row.id, marks, request, approve, work, wait=wait)
+        def agreed() -> Sequence[Record]:
+            """What an undo begins with that does what was approved, or less."""
+            _refuse_superseded(store.run(row.id))
+            plan = edits.undo_plan_of(store, self.stack, row.id, only)
+            if beyond(plan, given):
+                refuse_losses(plan.losses, self._final(None, final))
+                if approve(plan) is None:
+                    raise AwaitsApproval(plan)
+            now = self.clock.now()
+            return (msgspec.structs.replace(first, at=now), Undoing(at=now, cause=cause, only=tuple(only)))
+
+        return self.held(store, row.id, tuple, request, approve, work, wait=wait)
 
     def _guard_undo(self, store: Store, run: str, plan: Plan, final: OnFinal) -> None:
         """Ask the guards before anything is written down, so that a run whose undo they refuse stays as it was."""
@@ -141,7 +158,7 @@ class Drive:
         return self.settings.environment(self._env())
 
     def held(
-        self, store: Store, run_id: str, opened: Sequence[Record], request: Request, approve: Approve,
+        self, store: Store, run_id: str, opened: Callable[[], Sequence[Record]], request: Request, approve: Approve,
         work: Callable[[Run], Awaitable[Closed]], *, wait: bool = False, archive: Mapping[str, bytes] | None = None,
     ) -> RunHistory:  # fmt: skip
         """Hold the lease, write the first records, work, and tell the story."""
@@ -152,7 +169,7 @@ class Drive:
             _require_sound(state)
             journal = store.open_journal(self.stack, run_id, lease.fence)
             before = store.unfinished(self.stack)
-            journal.write_now(*opened)
+            journal.write_now(*opened())
             parts = self.parts(store, run_id, state)
             parts.guard = lease.check
             parts.former = lease.former
@@ -192,18 +209,24 @@ class Drive:
             yield lease
 
     def _work(self, run: Run, work: Callable[[Run], Awaitable[Closed]], journal: Journal) -> Closed:
-        """Run to the end; one that an error stops is closed as refused, or as kept when it had effects already."""
+        """Run to the end; one that an error stops is closed as refused, or as kept when it had effects already.
+
+        An undo that is stopped before it begins leaves its run as it ended.
+        """
         try:
             return asyncio.run(_awaited(work(run)))
         except AwaitsApproval:
-            journal.write_now(Closed(at=self.clock.now(), result="parked", cause="awaits approval"))
+            if is_open(run.records()):
+                journal.write_now(Closed(at=self.clock.now(), result="parked", cause="awaits approval"))
             raise
         except InternalError:
             raise
         except PurveyError as error:
-            result = "kept" if any(isinstance(record, Begun) for record in run.records()) else "refused"
+            records = run.records()
+            result = "kept" if any(isinstance(record, Begun) for record in records) else "refused"
             closed = Closed(at=self.clock.now(), result=result, cause=error.summary, detail=error.detail)
-            journal.write_now(cleaned(closed, run.parts.redactor))
+            if is_open(records):
+                journal.write_now(cleaned(closed, run.parts.redactor))
             raise
 
     def parts(self, store: Store, run_id: str, state: State) -> Parts:
@@ -236,13 +259,14 @@ class Drive:
         opened = Opened(at=self.clock.now(), verb="state", purvey=VERSION, user=user_name(), machine=platform.node())
         return [opened, *records, Closed(at=self.clock.now(), result="succeeded")]
 
-    def _supersede(self, store: Store, row: RunRow | None, run_id: str, fence: int) -> None:
-        """Mark the unfinished run before this one: it can then be neither resumed nor undone."""
-        if row is not None and row.id != run_id:
-            store.open_journal(self.stack, row.id, fence).write_now(Closed(at=self.clock.now(), result="superseded"))
+    def _supersede(self, store: Store, rows: Sequence[RunRow], run_id: str, fence: int) -> None:
+        """Mark every unfinished run but this one: they can then be neither resumed nor undone."""
+        for row in rows:
+            if row.id != run_id:
+                store.open_journal(self.stack, row.id, fence).write_now(Closed(at=self.clock.now(), result="superseded"))
 
     def _unfinished(self, store: Store, run: str) -> RunRow:
-        row = store.run(run) if run else store.unfinished(self.stack) or next(iter(store.runs(self.stack, 1)), None)
+        row = store.run(run) if run else next(iter([*store.unfinished(self.stack), *store.runs(self.stack, 1)]), None)
         if row is None or not (row.result in UNFINISHED or _is_half_undone(store, row)):
             raise StateError(
                 "state.nothing_to_resume",
@@ -300,6 +324,11 @@ async def _awaited(work: Awaitable[T]) -> T:
 def _is_half_undone(store: Store, row: RunRow) -> bool:
     """Whether a run ended partial in the middle of taking itself back, so that a resume tries the rest again."""
     return row.result == "partial" and any(isinstance(record, Undoing) for record in store.records(row.id))
+
+
+def _refuse_superseded(row: RunRow) -> None:
+    if row.result == "superseded":
+        raise StateError("state.superseded", "A later run took over what this run left", hint="Undo the later run instead.")
 
 
 def _require_sound(state: State) -> None:

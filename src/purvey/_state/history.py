@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -118,6 +118,11 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
         script=opened.script if opened else "",
         left=closed.left if closed else (),
     )
+
+
+def is_open(records: Sequence[Record]) -> bool:
+    """Whether the last that was written of a run's own life is that it began, or that it went on."""
+    return isinstance(next((item for item in reversed(records) if isinstance(item, Opened | Closed)), None), Opened)
 
 
 def _ended(change: ChangeHistory, record: Succeeded | Failed) -> ChangeHistory:

@@ -140,8 +140,8 @@ class Store(Protocol):
     def stacks(self) -> list[str]:
         """Every stack that ever had a run, in order of the names."""
 
-    def unfinished(self, stack: str) -> RunRow | None:
-        """The newest run of a stack that can be resumed: it is open, interrupted, parked or kept, and not superseded."""
+    def unfinished(self, stack: str) -> list[RunRow]:
+        """The runs of a stack that can be resumed, newest first: open, interrupted, parked or kept, and not superseded."""
 
     def open_journal(self, stack: str, run: str, fence: int) -> Journal:
         """A journal for the records of a run, under the lease with the number `fence`."""

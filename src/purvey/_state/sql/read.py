@@ -102,11 +102,11 @@ def runs_named(connection: Connection, beginning: str) -> list[RunRow]:
     return [_run_row(row) for row in exact or connection.execute(query, (beginning, beginning + "\x7f"))]
 
 
-def unfinished(connection: Connection, stack: str) -> RunRow | None:
-    """The newest run of a stack that can be resumed."""
+def unfinished(connection: Connection, stack: str) -> list[RunRow]:
+    """The runs of a stack that can be resumed, newest first."""
     results = ", ".join("?" * len(UNFINISHED))
-    query = f"{_RUN}WHERE stack.name = ? AND result IN ({results}) ORDER BY run.number DESC LIMIT 1"
-    return next((_run_row(row) for row in connection.execute(query, (stack, *UNFINISHED))), None)
+    query = f"{_RUN}WHERE stack.name = ? AND result IN ({results}) ORDER BY run.number DESC"
+    return [_run_row(row) for row in connection.execute(query, (stack, *UNFINISHED))]
 
 
 def stacks(connection: Connection) -> list[str]:

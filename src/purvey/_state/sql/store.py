@@ -96,7 +96,7 @@ class SqlStore:
         with self._snapshot() as connection:
             return read.stacks(connection)
 
-    def unfinished(self, stack: str) -> RunRow | None:
+    def unfinished(self, stack: str) -> list[RunRow]:
         """See `Store.unfinished`."""
         with self._snapshot() as connection:
             return read.unfinished(connection, stack)
