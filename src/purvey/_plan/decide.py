@@ -78,7 +78,7 @@ class Decider:
             return
         record = self.state.latest(address)
         behind = self._is_behind(node, record)
-        if not self._everything and not self.selection.covers(address):
+        if not (self._everything or self.selection.covers(address) or self._goes_along(record)):
             self._skip(node, record)
             return
         if self._missing and not self._missing.keys().isdisjoint(node.needs):
@@ -111,6 +111,15 @@ class Decider:
         kind = self.kinds.get(node.kind)
         self._weigh(node, kind, self.state.latest(node.address), upstream=False)
         return self.decisions.get(node.address)
+
+    def _goes_along(self, record: ResourceState | None) -> bool:
+        """Whether the object lives in one that the run replaces, or has replaced: then the run is about it, too."""
+        if record is None or not record.container:
+            return False
+        home = self.decisions.get(record.container)
+        if home is not None and home.action == "replace":
+            return True
+        return self._is_another(record.container, record) and self.selection.covers(record.container)
 
     def _skip(self, node: Node, record: ResourceState | None) -> None:
         """Pass over a node that the run is not about: its record stays, also under a former address."""

@@ -11,7 +11,8 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from purvey._base.value import resolve
-from purvey._graph import Graph
+from purvey._graph import ALL, Graph
+from purvey._plan.contents import goes_with, inside, lives_in_one_of
 from purvey._plan.decide import Decider
 from purvey._plan.decision import Decision, lifted
 from purvey._plan.ordering import backward, forward, generation_of
@@ -48,6 +49,11 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
     changes = [_change(decider, decision, gaps) for decision in decider.decisions.values()]
     changes += (lifts := _lifts(decider))
     leaving = [*freed.values(), *gone.values(), *left]
+    if graph.pauses:  # What goes now with its container is not declared yet, and may be made again by a later stage.
+        first = [decider.decisions[item].record for item in gaps if item in decider.decisions]
+        early = inside(decider, [record for record in first if record is not None])
+        forgotten |= early.keys()
+        leaving += early.values()
     cause = "" if verb == "destroy" else "it is no longer declared"
     changes += [_removal(resource, decider, forgotten, cause) for resource in leaving]
     touched = [decision.node.address for decision in decider.decisions.values()]
@@ -88,11 +94,15 @@ def _gone(graph: Graph, decider: Decider) -> tuple[dict[Key, ResourceState], set
         for key, resource in state.resources.items()
         if key[0] not in nodes and key[0] not in moved and decider.selection.covers(key[0])
     }
+    if decider.selection != ALL:
+        replaced = [item.record for item in decider.decisions.values() if item.action == "replace" and item.record is not None]
+        older = [record for record in state.older() if decider.selection.covers(record.address)]
+        gone.update(inside(decider, [*gone.values(), *replaced, *older]))
     addresses = {address for address, _ in gone}
     forgotten = {
         key
         for key, resource in gone.items()
-        if resource.retain or _leaves_nothing(resource, decider) or _goes_with(resource, addresses, decider)
+        if resource.retain or _leaves_nothing(resource, decider) or goes_with(resource, addresses, decider)
     }
     return gone, forgotten
 
@@ -145,14 +155,6 @@ def _leaves_nothing(resource: ResourceState, decider: Decider) -> bool:
     return kind.check or kind.provider.forgets
 
 
-def _goes_with(resource: ResourceState, addresses: set[str], decider: Decider) -> bool:
-    """Whether the object disappears with the container it lives in."""
-    if not resource.container or decider.kinds.get(resource.kind).delete_first:
-        return False
-    container = decider.state.latest(resource.container)
-    return container is None or (resource.container in addresses and not container.retain)
-
-
 def _with_old(
     decider: Decider, gone: dict[Key, ResourceState], left: Sequence[ResourceState], gaps: set[str], forgotten: set[Key]
 ) -> dict[Key, ResourceState]:
@@ -177,14 +179,8 @@ def _with_old(
         found[record.address, record.generation] = record
         if record.retain or _leaves_nothing(record, decider):
             forgotten.add((record.address, record.generation))
-    forgotten |= {key for key, record in found.items() if _lives_in_one_of(record, found, decider)}
+    forgotten |= {key for key, record in found.items() if lives_in_one_of(record, found, decider)}
     return found
-
-
-def _lives_in_one_of(record: ResourceState, found: Mapping[Key, ResourceState], decider: Decider) -> bool:
-    """Whether the object disappears with the very container that it was made in."""
-    home = (record.container, record.follows.get(record.container, 0))
-    return home in found and not found[home].retain and not decider.kinds.get(record.kind).delete_first
 
 
 def _gaps(decider: Decider, gone: Mapping[Key, ResourceState]) -> set[str]:
