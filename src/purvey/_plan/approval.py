@@ -18,6 +18,7 @@ LATER: Final = "the first approval, with later()"
 """Who approved a stage that an earlier approval covers."""
 
 _HARMLESS: Final = ("check", "none", "unreadable")
+_REMOVALS: Final = ("delete", "forget")
 _RISKS: Final = ("gap", "final", "holds_data")
 _SHRINKS: Final[Mapping[str, tuple[str, ...]]] = {
     "create": ("replace",), "update": ("replace",), "delete": ("replace",), "forget": ("delete", "replace"),
@@ -62,12 +63,15 @@ def remaining(plan: Plan, approved: Sequence[Approved]) -> Later | None:
 
 
 def within_later(plan: Plan, approved: Sequence[Approved]) -> Approved | None:
-    """The record of what `later` covers of a plan, if it covers all that is new: creates only, of its kinds, not too many."""
+    """The record of what `later` covers of a plan, if it covers all that is new: creates only, of its kinds, not too many.
+
+    What nothing takes back is not among them: of that the first approval said nothing.
+    """
     bound = remaining(plan, approved)
     new = uncovered(plan, approved)
     if bound is None or not any(record.later_at_most for record in approved) or len(new) > bound.at_most:
         return None
-    if any(change.action != "create" or (bound.kinds and change.kind not in bound.kinds) for change in new):
+    if any(change.action != "create" or change.final or (bound.kinds and change.kind not in bound.kinds) for change in new):
         return None
     return Approved(
         at=0.0, digest="", stage=plan.stage, by=LATER, covers=tuple(map(_name, new)),
@@ -79,14 +83,18 @@ def _effective(plan: Plan) -> list[Change]:
     return [change for change in plan.changes if change.action not in _HARMLESS]
 
 
-def _name(change: Change) -> str:
-    return f"{change.action} {change.address}"
+def _name(change: Change, action: str = "") -> str:
+    """What a change is called in an approval; an address can lose several objects at once, so a removal says which."""
+    action = action or change.action
+    return f"{action} {change.address}" + (f" #{change.generation}" if action in _REMOVALS else "")
 
 
 def _bound(change: Change, plan: Plan) -> Bound:
     node = plan.nodes.get(change.address)
-    removal = change.action in ("delete", "forget")  # Final by nature; what it loses is said by its other risks.
+    removal = change.action in _REMOVALS  # Final by nature; what it loses is said by its other risks.
+    prior = next((operation.prior for operation in plan.operations if operation.address == change.address), 0)
     return Bound(
+        generation=change.generation if removal else prior if change.action == "replace" else 0,
         wish=node.digest if node is not None else "",
         fields={field.path: digest(_bare(field.after)) if is_known(field.after) else "" for field in change.fields},
         risks=tuple(risk for risk in _RISKS if getattr(change, risk) and not (removal and risk == "final")),
@@ -113,16 +121,18 @@ def _beyond(change: Change, plan: Plan, given: Sequence[Mapping[str, Bound]]) ->
             same = same or bounds.get(f"adopt {change.address}")
         if same is not None:
             told = _grown(change, now, same)
-        wider = [bounds[name] for action in _SHRINKS.get(change.action, ()) if (name := f"{action} {change.address}") in bounds]
+        wider = [bounds[name] for action in _SHRINKS.get(change.action, ()) if (name := _name(change, action)) in bounds]
         if same is not None and not told:
             return ""
-        if any(not now.wish or now.wish == item.wish for item in wider):
+        if any(now.generation == item.generation if now.generation else now.wish == item.wish for item in wider):
             return ""
     return told
 
 
 def _grown(change: Change, now: Bound, was: Bound) -> str:
     """How a change is more than what was approved of it; empty if it is not."""
+    if now.generation != was.generation:
+        return f"{change.action} {change.address}: it is another object than the one that was shown"
     if now.wish != was.wish:
         return f"{change.action} {change.address}: it is declared with other values ({change.source})"
     more = [path for path, after in now.fields.items() if path not in was.fields or was.fields[path] not in ("", after)]

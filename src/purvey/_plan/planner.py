@@ -298,6 +298,11 @@ def _protected(record: ResourceState | None) -> str:
     return (record.source or "the record") if record is not None and record.protect else ""
 
 
+def _protected_now(decision: Decision) -> str:
+    """Where the declaration begins to protect an object that it replaces; empty if it does not."""
+    return decision.node.source if decision.action == "replace" and decision.node.options.protect else ""
+
+
 def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change:
     node, record = decision.node, decision.record
     kind = decider.kinds.get(node.kind)
@@ -316,7 +321,7 @@ def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change:
         final=final or (gap and loses),
         gap=gap,
         holds_data=loses,
-        protected=_protected(record),
+        protected=_protected(record) or _protected_now(decision),
         moved_from=decider.moved.get(node.address, ""),
         source=node.source,
         generation=generation_of(decision, decider.state),

@@ -123,11 +123,13 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         wish: Digest of the declaration; empty for a removal.
+        generation: Of the object that goes: deleted, replaced or forgotten; 0 where none does.
         fields: The fields that may change, each with the digest of its new value; empty where that was not known.
         risks: What was shown of it: ``gap``, ``final``, ``holds_data``.
     """
 
     wish: str = ""
+    generation: int = 0
     fields: dict[str, str] = {}
     risks: tuple[str, ...] = ()
 
@@ -139,7 +141,7 @@ class Approved(Base, frozen=True, tag="approved"):
         digest: The plan's; empty where an earlier approval covers the stage.
         stage: Counts from 1.
         by: Who said yes.
-        covers: The changes, as ``action address``.
+        covers: The changes, as ``action address``; a removal as ``action address #generation``.
         bounds: How far each of them may go.
         removes: Addresses whose object goes: deleted, replaced, or dropped with what it lives in.
         later_at_most: How many creates of later stages it covers as well.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from purvey._apply.request import AwaitsApproval
+from purvey._plan.plan import Plan
 from purvey._state.record import Approved
 from purvey.errors import RefusedError
 from tests.support.project import Project
@@ -178,3 +179,103 @@ def test_later_without_an_approval_covers_nothing(project: Project) -> None:
 
     assert project.apply().result == "succeeded"
     assert [[change.action for change in plan.changes] for plan in project.approved] == [["create"]]
+
+
+# Which object a yes is about.
+
+COLORED = """
+import os
+
+@stack
+def main():
+    if not os.environ.get("GONE"):
+        Thing("x", color=os.environ.get("COLOR", "red"))
+    Thing("bad", size=2 if "COLOR" in os.environ else 1)
+"""
+
+
+def _replaced(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kept run that has replaced `x`, whose old object is still there."""
+    project.write(COLORED)
+    project.apply()
+    monkeypatch.setenv("COLOR", "blue")
+    project.world.fail("update", "bad", times=1)
+    assert project.apply(on_failure="keep").result == "kept"
+    project.approved = []
+
+
+def _colors(project: Project) -> list[str]:
+    return sorted(entry["color"] for entry in project.world.objects.values() if entry["name"] == "x")
+
+
+def test_a_replacement_covers_the_end_of_the_object_that_was_shown(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old one goes when the run goes on; nobody is asked again."""
+    _replaced(project, monkeypatch)
+
+    assert project.resume().result == "succeeded"
+    assert (project.approved, _colors(project)) == ([], ["blue"])
+
+
+def test_a_replacement_does_not_cover_the_end_of_its_successor(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node is gone from the script: the new object would go, too, which nobody was shown."""
+    _replaced(project, monkeypatch)
+    monkeypatch.setenv("GONE", "1")
+
+    with pytest.raises(AwaitsApproval):
+        project.session().resume(project.target(), approve=lambda _: None)
+    assert _colors(project) == ["blue", "red"]
+
+    assert project.resume().result == "succeeded"
+    assert (len(project.approved), _colors(project)) == (1, [])
+
+
+def test_a_replacement_is_approved_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new object was changed outside, so that it would be replaced as well: that is another replacement."""
+    _replaced(project, monkeypatch)
+    key = next(key for key, entry in project.world.objects.items() if entry["color"] == "blue")
+    project.world.set(key, color="green")
+
+    with pytest.raises(AwaitsApproval):
+        project.session().resume(project.target(), approve=lambda _: None)
+    assert _colors(project) == ["green", "red"]
+
+
+def test_a_plan_file_may_remove_two_objects_of_one_address(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old and the new one of a replacement that was not finished are both in the review."""
+    _replaced(project, monkeypatch)
+    monkeypatch.setenv("GONE", "1")
+    path = project.folder / "reviewed.plan"
+    project.session().save_plan(path, project.script_path)
+
+    assert project.session().apply_plan(path, approve=project.approve).result == "succeeded"
+    assert _colors(project) == []
+
+
+def test_later_does_not_cover_what_cannot_be_taken_back(project: Project) -> None:
+    """A step without an undo is not a create like others: somebody says yes to it."""
+    project.write("""
+    @step
+    def mail(to: str) -> None:
+        here().note(f"mail {to}")
+
+    @stack
+    def main():
+        later(at_most=5)
+        a = Thing("a")
+        value(a.key)
+        Thing("b")
+        mail("news", to="all")
+    """)
+    asked: list[Plan] = []
+
+    def approve(plan: Plan) -> str | None:
+        asked.append(plan)
+        return "me" if len(asked) == 1 else None
+
+    with pytest.raises(AwaitsApproval):
+        project.session().apply(project.script_path, approve=approve)
+    assert [[change.final for change in plan.changes] for plan in asked] == [[False], [False, True]]
+    assert project.world.log == ["create a"]
+
+    assert project.resume().result == "succeeded"
+    assert sorted(project.world.log) == ["create a", "create b", "mail all"]

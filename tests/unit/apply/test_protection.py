@@ -96,3 +96,16 @@ def test_an_undo_puts_the_protection_back(project: Project) -> None:
 
     assert project.undo().result == "undone"
     assert project.state().current()["test.Thing::a"].protect
+
+
+def test_protection_counts_from_the_line_that_declares_it(project: Project) -> None:
+    """An object that the same edit protects and replaces is protected."""
+    project.declare('Thing("x", color="red")')
+    project.apply()
+    project.declare('Thing("x", color="blue", opts=Options(protect=True))')
+
+    with pytest.raises(RefusedError, match="protected") as caught:
+        project.apply()
+
+    assert "main.py:9" in caught.value.findings[0]
+    assert [entry["color"] for entry in project.world.objects.values()] == ["red"]

@@ -196,6 +196,28 @@ def test_an_undo_that_would_lose_data_by_now_is_refused(project: Project) -> Non
     assert [item.result for item in project.session().runs()] == ["succeeded"]
 
 
+def test_an_undo_asks_for_a_risk_that_was_not_shown(project: Project) -> None:
+    """The same deletion is another one once somebody may have trusted data to the object."""
+    project.declare('s = Shelf("s")\nBook("b", shelf=s)\nProbe("bad", of=s.key)')
+    project.world.fail("check", "bad")
+    run = project.apply(on_failure="keep")
+    project.world.mend()
+    shown: list[list[bool]] = []
+
+    def approve(plan: Plan) -> str | None:
+        shown.append([change.holds_data for change in plan.changes])
+        if len(shown) == 1:
+            assert project.resume().result == "succeeded"
+            return "me"
+        return None
+
+    with pytest.raises(AwaitsApproval):
+        project.session().undo(Target(run=run.id), approve=approve, final="allow")
+
+    assert shown == [[False, False], [True, False]]
+    assert set(_objects(project)) == {"s", "b"}
+
+
 def test_an_undo_of_what_was_in_doubt_is_asked_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the plan cannot show before it is settled is shown then."""
     project.declare('Thing("x")')
