@@ -1,7 +1,7 @@
 """Whether the world is the one that the environment expects (`expect` in purvey.toml): asked before the first write.
 
 A provider tells what its objects are in: an account, a machine. What is expected and told must agree; where it cannot be told,
-the answer is no. One object of each kind and container is asked about, for the others are in the same place.
+the answer is no. Every object that would be touched is asked about, since each may be in a place of its own.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from purvey._base.limits import PARALLEL_DEFAULT
 from purvey._gate.expected import refuse_strangers
-from purvey.errors import PurveyError
+from purvey.errors import InternalError, PurveyError
 from purvey.providers import Call, Finding, NotKnownError, Provider
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ async def strangers(
 
 
 async def require_expected(parts: Parts, expect: Mapping[str, str], records: Iterable[ResourceState]) -> None:
-    """Stop before objects are touched elsewhere than they are expected.
+    """Stop before objects are touched elsewhere than they are expected; one whose container is gone is nowhere.
 
     Raises:
         RefusedError: ``refused.unexpected_world``.
     """
     if expect:
-        refuse_strangers(await _strangers(expect, [_of_record(parts, record) for record in records]))
+        there = [record for record in records if not record.container or parts.state.latest(record.container) is not None]
+        refuse_strangers(await _strangers(expect, [_of_record(parts, record) for record in there]))
 
 
 def _of_node(parts: Parts, node: Node, call: Callable[[Node], Call], view: Callable[[Node], Any]) -> _Asked:
@@ -71,24 +73,27 @@ def _of_record(parts: Parts, record: ResourceState) -> _Asked:
 
 
 async def _strangers(expect: Mapping[str, str], wanted: Iterable[_Asked]) -> tuple[Finding, ...]:
-    firsts: dict[tuple[str, str], _Asked] = {}
-    for asked in wanted:
-        if type(asked.kind.provider).identity is not Provider.identity:
-            firsts.setdefault((asked.kind.name, asked.container), asked)
-    told = await asyncio.gather(*(_problems(expect, asked) for asked in firsts.values()))
-    return tuple(
-        Finding(asked.address, problem, source=asked.source)
-        for asked, problems in zip(firsts.values(), told, strict=True)
-        for problem in problems
-    )
+    """What is wrong with the places of objects; where several of one kind and container say the same, one tells it."""
+    able = [asked for asked in wanted if type(asked.kind.provider).identity is not Provider.identity]
+    turns = asyncio.Semaphore(PARALLEL_DEFAULT)
+    told = await asyncio.gather(*(_problems(expect, asked, turns) for asked in able))
+    found: dict[tuple[str, str, str], Finding] = {}
+    for asked, problems in zip(able, told, strict=True):
+        for problem in problems:
+            finding = Finding(asked.address, problem, source=asked.source)
+            found.setdefault((asked.kind.name, asked.container, problem), finding)
+    return tuple(found.values())
 
 
-async def _problems(expect: Mapping[str, str], asked: _Asked) -> list[str]:
+async def _problems(expect: Mapping[str, str], asked: _Asked, turns: asyncio.Semaphore) -> list[str]:
     """How the place of an object is not the expected one."""
     try:
-        told = await asked.kind.provider.identity(asked.call(), asked.view())
+        async with turns:
+            told = await asked.kind.provider.identity(asked.call(), asked.view())
     except NotKnownError:  # It is in what the run makes first, and that was asked about.
         return []
+    except InternalError:
+        raise
     except PurveyError as error:
         return [f"what it is in cannot be told: {error.summary} {error.detail}".rstrip()]
     return [

@@ -18,13 +18,15 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def cleaned(item: T, redactor: Redactor) -> T:
-    """An event, a record or an observation with every secret of the run masked in its words."""
+    """An event, a record or an observation with every secret of the run masked in its words, and in those of its ledger."""
     changed: dict[str, Any] = {}
     for name in _TEXTS:
         text = getattr(item, name, "")
         clean = redactor.clean(text) if text else text
         if clean != text:
             changed[name] = clean
+    if lines := getattr(item, "left", ()):
+        changed["left"] = tuple(cleaned(line, redactor) for line in lines)
     return msgspec.structs.replace(item, **changed) if changed else item
 
 

@@ -12,7 +12,7 @@ def refuse_strangers(findings: Sequence[Finding]) -> None:
     """Stop if anything is elsewhere than it is expected.
 
     Raises:
-        RefusedError: ``refused.unexpected_world``, with one line for each kind.
+        RefusedError: ``refused.unexpected_world``, with one line for each kind and place.
     """
     if findings:
         raise RefusedError(

@@ -254,8 +254,8 @@ class Provider(Generic[R]):
     async def identity(self, call: Call, want: R) -> Mapping[str, str]:
         """What the object is in, by what each is called: ``{"account": "1234"}``. MUST NOT change anything.
 
-        Asked before the first write where the environment expects something (`expect` in purvey.toml): one object for each kind
-        and container. Empty where there is nothing to tell.
+        Asked before the first write where the environment expects something (`expect` in purvey.toml), for each object that
+        would be touched. Empty where there is nothing to tell.
         """
         return {}
 

@@ -8,7 +8,7 @@ import pytest
 
 from purvey._state.history import RunHistory
 from purvey._state.record import Begun
-from purvey.errors import RefusedError
+from purvey.errors import InternalError, RefusedError
 from tests.support.project import Project
 
 SHELF = 's = Shelf("s")\nBook("b", shelf=s)\nThing("t", size={})'
@@ -120,3 +120,75 @@ def test_what_is_in_doubt_is_not_settled_in_another_world(project: Project) -> N
     run = project.resume()
     assert run.result == "succeeded"
     assert sum(isinstance(record, Begun) for record in project.records(run.id)) == 1
+
+
+ACCOUNTS = """
+from purvey import Input, Output, Resource
+from tests.support.kinds import BookProvider, ThingProvider
+
+class BoxProvider(ThingProvider):
+    async def identity(self, call, want):
+        return {"account": want.account}
+
+class Box(Resource, kind="own.Box", provider=BoxProvider):
+    account: str = Input()
+    key: str = Output(stable=True)
+    revision: int = Output()
+    label: str = Output()
+
+class TrayProvider(BookProvider):
+    async def identity(self, call, want):
+        return {"account": "1234" if want.shelf.key else ""}
+
+class Tray(Resource, kind="own.Tray", provider=TrayProvider):
+    shelf: Rack = Input(container=True)
+    key: str = Output(stable=True)
+    revision: int = Output()
+    label: str = Output()
+
+@stack
+def main(color: str = "red"):
+"""
+
+
+def _in_accounts(project: Project, body: str) -> None:
+    (project.folder / "purvey.toml").write_text('[env.dev.expect]\naccount = "1234"\n')
+    project.write(f"{ACCOUNTS}    {body}\n")
+
+
+@pytest.mark.parametrize("first", ['Box("a", account="1234")', 'Box("a", account=Thing("t").key)'])
+def test_every_object_says_where_it_is(project: Project, first: str) -> None:
+    """One that is where it should be, or cannot say yet, does not answer for others of its kind."""
+    _in_accounts(project, f'{first}; Box("b", account="9999"); Box("c", account="9999")')
+
+    with pytest.raises(RefusedError) as caught:
+        project.apply()
+
+    assert len(caught.value.findings) == 1
+    assert "own.Box::b: its account is '9999', and the environment expects '1234'" in caught.value.findings[0]
+    assert project.world.log == []
+
+
+def test_what_went_with_its_container_is_nowhere(project: Project) -> None:
+    """An undo brings it back; where its container is, that container's own kind says."""
+    _in_accounts(project, 'r = Rack("r", number=1, color=color); Tray("t", shelf=r)')
+    project.apply()
+    project.world.fail("create", "r", times=1)
+    assert project.apply(parameters={"color": "blue"}, on_failure="keep").result == "kept"
+    assert project.world.objects == {}
+
+    assert project.undo().result == "undone"
+    assert {entry["name"] for entry in project.world.objects.values()} == {"r", "t"}
+
+
+def test_our_own_mistake_is_not_taken_for_another_world(project: Project) -> None:
+    """It is told as what it is."""
+    _in_accounts(project, 'Box("a", account="1234")')
+    source = project.script_path.read_text(encoding="utf-8")
+    wrong = source.replace(
+        'return {"account": want.account}', "from purvey.errors import InternalError; raise InternalError('x')"
+    )
+    project.script_path.write_text(wrong, encoding="utf-8")
+
+    with pytest.raises(InternalError):
+        project.apply()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from purvey._state.record import Opened
+from purvey._apply.redacting import cleaned
+from purvey._base.value import Secret
+from purvey._secrets.redaction import Redactor
+from purvey._state.record import Closed, Left, Opened
 from purvey.errors import ScriptError
 from purvey.providers import Done
 from tests.support.project import Project, actions
@@ -183,6 +186,17 @@ def test_words_of_the_world_are_cleaned_wherever_they_go(project: Project, monke
     ended = project.apply(parameters={"size": 7})
     assert (ended.result, ended.cause_detail) == ("parked", "no log-in with (secret)")
     assert b"supersecretpassword" not in stored(project)
+
+
+def test_the_ledger_of_a_partial_run_is_cleaned() -> None:
+    """What the world said of an object that it does not let go is masked there, too."""
+    redactor = Redactor()
+    redactor.add(Secret("supersecretpassword"))
+    line = Left(address="a", generation=1, verb="create", why="failed", detail="no log-in with supersecretpassword")
+
+    clean = cleaned(Closed(at=0.0, result="partial", left=(line, line)), redactor)
+
+    assert [item.detail for item in clean.left] == ["no log-in with (secret)"] * 2
 
 
 def test_a_step_that_returns_its_secret_returns_a_secret(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
