@@ -9,6 +9,7 @@ import msgspec
 
 from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
+from purvey._plan.undo import is_as_noted
 from purvey._state.record import Noted, ResourceState
 from purvey.errors import InternalError
 
@@ -53,7 +54,8 @@ async def _put_back(performer: Performer, effect: Effect) -> str:
     """Give an object its former record, and so its former address, if it still has the one that the run gave it."""
     begun, prior = effect.begun, effect.begun.prior
     assert prior is not None  # Only records that had one before are effects.
-    if (begun.address, begun.generation) not in performer.parts.state.resources:
+    now = performer.parts.state.resources.get((begun.address, begun.generation))
+    if now is None or not is_as_noted(effect, now):
         return "unchanged"
     is_moved = prior.address != begun.address
     await performer.record(

@@ -1,15 +1,17 @@
 """The undo of a run: a plan made from its records backwards. Pure.
 
 What was made is deleted, what was changed gets its former values back, what was deleted to make room is made again, what was
-adopted is forgotten, and what was moved is moved back; newest first, each only after everything that was built on it. Objects
-that a later run touched are left alone, and so is what cannot be taken back: both are said.
+adopted is forgotten, and what was moved is moved back; newest first, each only after everything that was built on it. An undo
+that would undo a part of a later run is refused; what cannot be taken back, or is protected now, is left alone and said.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from purvey._base.value import Masked
 from purvey._plan.decide import Decider
@@ -46,15 +48,16 @@ def undo_plan(
 
     Raises:
         RefusedError: ``refused.not_in_run`` if the run did nothing to one of `only`; ``refused.touched_since`` if a later run
-            changed one of the objects; ``refused.deletions_done`` if what is left to take back was built in place of what the
-            run has deleted for good.
+            changed one of the objects, or built on one; ``refused.deletions_done`` if what is left to take back was built in
+            place of what the run has deleted for good.
     """
     done = _scoped(done, state, kinds, only) if only else done
     _refuse_touched(run, done, state)
-    left = _protected(done)
+    left = _protected(done, state)
     dropped = _dropped_with_container([item for item in done if item.begun.operation not in left], kinds) - left
     left |= {item.begun.operation for item in done if item.begun.operation not in dropped and _final(item, kinds)}
     possible = [effect for effect in done if effect.begun.operation not in left]
+    _refuse_built_on(run, possible, state, kinds)
     _refuse_deleted(done, possible)
     waits = _waits(possible, state, kinds)
     operations = tuple(
@@ -109,27 +112,69 @@ def _dropped_with_container(done: Sequence[Effect], kinds: Registry) -> set[str]
 
 
 def _refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:
-    removed = {(effect.begun.address, effect.begun.generation) for effect in done if effect.after is None}
+    last = {(effect.begun.address, effect.begun.generation): effect for effect in done}
     newer: dict[str, None] = {}
     for effect in done:
-        if effect.begun.verb == "note":  # Its object is another effect's, or an earlier run's.
-            continue
         key = (effect.begun.address, effect.begun.generation)
+        exact = state.resources.get(key)
+        restated = exact is not None and not last[key].tried and not is_as_noted(last[key], exact)
+        if effect.begun.verb == "note":
+            if restated and _moves(effect):
+                newer[f"{key[0]} was changed since"] = None  # To put it back would tear it from what it refers to now.
+            continue
         ours = {"", run}
         if effect.tried and effect.begun.prior is not None:
             ours.add(effect.begun.prior.run)  # Somebody settled the undo that had begun: it is the earlier run's again.
         now = state.latest(key[0])
         if now is not None and now.run not in ours and not effect.begun.final:
             newer[f"{now.address} was changed by run {now.run}"] = None
-        elif key not in removed and key not in state.resources and not effect.tried:
+        elif restated and effect.begun.verb == "update":
+            newer[f"{key[0]} was declared anew since"] = None  # Its former record would wipe that out: a protection, say.
+        elif last[key].after is not None and exact is None and not effect.tried:
             newer[f"{key[0]} #{key[1]} is not recorded any more: it was deleted, moved or forgotten since"] = None
-    if newer:
+    _refuse(newer)
+
+
+def _refuse_built_on(run: str, possible: Sequence[Effect], state: State, kinds: Registry) -> None:
+    """Stop an undo that would take away what objects of later runs stand on, or live in; also through objects between."""
+    waiting = [effect.begun.address for effect in possible if effect.begun.verb == "create"]
+    seen = set(waiting)
+    newer: dict[str, None] = {}
+    while waiting:
+        below = waiting.pop()
+        for item in state.dependants(below):
+            if item.run > run and not kinds.get(item.kind).check:  # What a check saw is no object.
+                newer[f"{item.address} was built on {below} by run {item.run}"] = None
+            if item.address not in seen:
+                seen.add(item.address)
+                waiting.append(item.address)
+    _refuse(newer)
+
+
+def _refuse(newer: Iterable[str]) -> None:
+    findings = tuple(newer)
+    if findings:
         raise RefusedError(
             "refused.touched_since",
-            "A later run changed what this undo would take back",
-            findings=tuple(newer),
+            "A later run changed, or built on, what this undo would take back",
+            findings=findings,
             hint="Undo the later run first, or change the script and apply.",
         )
+
+
+def _moves(effect: Effect) -> bool:
+    """Whether a changed record has to do with an address that changed: its own, or one that it refers to."""
+    prior, after = effect.begun.prior, effect.after
+    assert prior is not None  # Only records that had one before are noted as effects.
+    assert after is not None
+    return (prior.address, prior.container, prior.needs) != (after.address, after.container, after.needs)
+
+
+def is_as_noted(effect: Effect, now: ResourceState) -> bool:
+    """Whether an object's record still says what the run made it say; what was seen in the world since does not count."""
+    seen: dict[str, Any] = {"id": "", "inputs": {}, "outputs": {}, "made_at": 0.0, "replace_when": None}
+    after = effect.after
+    return after is not None and msgspec.structs.replace(after, **seen) == msgspec.structs.replace(now, **seen)
 
 
 def _refuse_deleted(done: Sequence[Effect], possible: Sequence[Effect]) -> None:
@@ -151,13 +196,16 @@ def _refuse_deleted(done: Sequence[Effect], possible: Sequence[Effect]) -> None:
         )
 
 
-def _protected(done: Sequence[Effect]) -> set[str]:
-    """The creates that an undo leaves alone: those of protected objects, and of what these stand on."""
+def _protected(done: Sequence[Effect], state: State) -> set[str]:
+    """The creates that an undo leaves alone: those of objects that are protected now, and of what these stand on."""
     left: set[str] = set()
     below: set[str] = set()
     for effect in reversed(done):
         made = effect.after
-        if effect.begun.verb == "create" and made is not None and (made.protect or made.address in below):
+        if effect.begun.verb != "create" or made is None:
+            continue
+        now = state.resources.get((made.address, made.generation), made)
+        if now.protect or made.address in below:
             left.add(effect.begun.operation)
             below.update(made.needs)
     return left

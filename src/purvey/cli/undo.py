@@ -49,8 +49,8 @@ def command(
     """Take back what a run did.
 
     What it created is deleted, what it changed gets its former values, newest first, steps included. Without a run's id it is
-    the stack's last run. It is refused for objects that a later run changed. What an undo could not take back it tries again
-    when it is asked again.
+    the stack's last run. It is refused where a later run changed objects or built on them. What an undo could not take back
+    it tries again when it is asked again.
     """
     meant = target_of(target, stack=stack, env=env, function=function)
     if plan_only:
