@@ -7,7 +7,7 @@ call the provider, write `Succeeded` or `Failed`. Nothing that depends on the op
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -114,11 +114,33 @@ class Performer:
             return await take_back.take_back(self, operation, attempts)
         if operation.verb == "delete":
             return await self._delete(operation, attempts)
-        if (operation.address, operation.generation) not in self.parts.state.resources:
-            return "unchanged"  # It went with its container.
+        record = self.parts.state.resources.get((operation.address, operation.generation))
+        if record is None or self._goes_along(record):
+            return "unchanged"  # It went with its container, or it will, and is forgotten in one write with that.
         now = self.parts.clock.now()
         await self.record(Noted(at=now, what="forgotten", address=operation.address, generation=operation.generation))
         return "done"
+
+    @cached_property
+    def _deleted(self) -> set[tuple[str, int]]:
+        """The objects that the plan deletes, or takes back with a deletion."""
+        undone = self.undone
+        return {
+            (item.address, item.generation)
+            for item in self._operations.values()
+            if item.verb == "delete" or (item.verb == "undo" and undone[item.undoes].begun.verb == "create")
+        }
+
+    def _goes_along(self, record: ResourceState) -> bool:
+        """Whether an object lives in one that the plan deletes, or in one that goes along with that."""
+        outer: ResourceState | None = record
+        while outer is not None and outer.container:
+            container = self.parts.state.latest(outer.container)
+            key = (outer.container, outer.follows.get(outer.container, container.generation if container is not None else 0))
+            outer = self.parts.state.resources.get(key)
+            if outer is not None and key in self._deleted:
+                return True
+        return False
 
     def cancel_removal(self, record: ResourceState) -> None:
         """The object stays: its planned removal is not performed."""
@@ -203,7 +225,7 @@ class Performer:
             raise
         record = self._made(begun, kind, done, call)
         await self.record(
-            *gone_with(self.parts.state, begun, self._now()),
+            *gone_with(self.parts.state, begun, self._now(), lambda item: self.parts.kinds.get(item.kind).delete_first),
             Succeeded(
                 at=self._now(), operation=begun.operation, address=begun.address, generation=begun.generation, state=record,
                 attempts=attempts.count, seconds=round(self.parts.clock.monotonic() - attempts.job.started, 3),

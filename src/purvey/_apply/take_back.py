@@ -9,7 +9,6 @@ import msgspec
 
 from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
-from purvey._plan.undo import is_as_noted
 from purvey._state.record import Noted, ResourceState
 from purvey.errors import InternalError
 
@@ -55,7 +54,7 @@ async def _put_back(performer: Performer, effect: Effect) -> str:
     begun, prior = effect.begun, effect.begun.prior
     assert prior is not None  # Only records that had one before are effects.
     now = performer.parts.state.resources.get((begun.address, begun.generation))
-    if now is None or not is_as_noted(effect, now):
+    if now is None or not effect.still_says(now):
         return "unchanged"
     is_moved = prior.address != begun.address
     await performer.record(

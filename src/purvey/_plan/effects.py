@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -21,40 +22,80 @@ class Effect(msgspec.Struct, frozen=True):
     tried: bool = False
     """Whether an undo of it has begun."""
 
+    @property
+    def moves(self) -> bool:
+        """Whether it changed the record alone, because an address changed: the object's, or one that it refers to."""
+        prior, after = self.begun.prior, self.after
+        if self.begun.verb != "note" or prior is None or after is None:
+            return False
+        return (prior.address, prior.container, prior.needs) != (after.address, after.container, after.needs)
+
+    def still_says(self, now: ResourceState) -> bool:
+        """Whether an object's record says what this made it say; what was seen in the world since does not count."""
+        seen: dict[str, Any] = {"id": "", "inputs": {}, "outputs": {}, "made_at": 0.0, "replace_when": None}
+        after = self.after
+        return after is not None and msgspec.structs.replace(after, **seen) == msgspec.structs.replace(now, **seen)
+
 
 def effects(records: Iterable[Record]) -> list[Effect]:
     """What a run did and has not taken back yet, oldest first."""
     begun: dict[str, Begun] = {}
-    found: dict[str, Effect] = {}
+    found = _Found()
     for place, record in enumerate(records):
         if isinstance(record, Begun):
             begun[record.operation] = record
-            if record.undoes in found:
-                found[record.undoes] = msgspec.structs.replace(found[record.undoes], tried=True)
+            if record.undoes in found.effects:
+                found.effects[record.undoes] = msgspec.structs.replace(found.effects[record.undoes], tried=True)
         elif isinstance(record, Succeeded) and record.operation in begun:  # Else it settled what an earlier run began.
             start = begun[record.operation]
             if start.undoes:
-                found.pop(start.undoes, None)
+                found.effects.pop(start.undoes, None)
             elif not record.unchanged:
-                found[record.operation] = Effect(start, record.state)
+                found.add(Effect(start, record.state))
         elif isinstance(record, Noted):
             _note(found, record, place)
-    return list(found.values())
+    return list(found.effects.values())
 
 
-def _note(found: dict[str, Effect], record: Noted, place: int) -> None:
+class _Found:
+    """Effects by operation, and by object; whatever was taken back meanwhile is in the first alone."""
+
+    def __init__(self) -> None:
+        self.effects: dict[str, Effect] = {}
+        self._at: dict[tuple[str, int], list[str]] = {}
+
+    def add(self, effect: Effect) -> None:
+        self.effects[effect.begun.operation] = effect
+        self._at.setdefault((effect.begun.address, effect.begun.generation), []).append(effect.begun.operation)
+
+    def drop(self, key: tuple[str, int]) -> list[Effect]:
+        """Take out the effects on one object, oldest first."""
+        return [self.effects.pop(operation) for operation in self._at.pop(key, ()) if operation in self.effects]
+
+
+def _note(found: _Found, record: Noted, place: int) -> None:
     if record.undoes:
-        found.pop(record.undoes, None)
+        found.effects.pop(record.undoes, None)
     elif record.what == "forgotten":
-        for operation in [item for item, effect in found.items() if _is_at(effect, record)]:
-            del found[operation]
-            return
-        if record.prior is not None:
-            gone = _made_up(record, place, "delete", record.prior)
-            found[gone.operation] = Effect(gone, None)
+        _forget(found, record, place)
     elif record.state is not None and (record.what == "adopted" or record.prior is not None):
         start = _made_up(record, place, "adopt" if record.what == "adopted" else "note", record.state)
-        found[start.operation] = Effect(start, record.state)
+        found.add(Effect(start, record.state))
+
+
+def _forget(found: _Found, record: Noted, place: int) -> None:
+    """What the run did to the object is gone with it; where it is to come back, it comes back as the run had found it."""
+    dropped = found.drop((record.address, record.generation))
+    prior = record.prior
+    if dropped and prior is not None:
+        oldest = dropped[0]
+        if oldest.moves:  # It comes back under the address that it was moved to; from there it is moved back.
+            found.add(oldest)
+        prior = oldest.after if oldest.moves else oldest.begun.prior
+        prior = None if oldest.begun.verb in ("create", "adopt") else prior
+    if prior is not None:
+        gone = _made_up(msgspec.structs.replace(record, prior=prior), place, "delete", prior)
+        found.add(Effect(gone, None))
 
 
 def _made_up(record: Noted, place: int, verb: str, node: ResourceState) -> Begun:
@@ -63,7 +104,3 @@ def _made_up(record: Noted, place: int, verb: str, node: ResourceState) -> Begun
         at=record.at, operation=f"{record.what} {record.address} {place}", address=record.address,
         generation=record.generation, verb=verb, token="", node=node, prior=record.prior,
     )  # fmt: skip
-
-
-def _is_at(effect: Effect, record: Noted) -> bool:
-    return (effect.begun.address, effect.begun.generation) == (record.address, record.generation)

@@ -127,14 +127,18 @@ def _require_left(graph: Graph, decider: Decider) -> None:
 
 def _freed(gone: Mapping[Key, ResourceState], gaps: AbstractSet[str]) -> list[Key]:
     """What must go before anything is made: those in the way, and everything undeclared that depends on them."""
-    doomed = set(gaps)
-    if not doomed:
+    if not gaps:
         return []
-    for _ in gone:  # Each round finds at least one more, or is the last.
-        more = {key[0] for key, resource in gone.items() if not doomed.isdisjoint((*resource.needs, resource.container))}
-        if more <= doomed:
-            break
+    dependants: dict[str, list[str]] = {}
+    for (address, _), resource in gone.items():
+        for need in {*resource.needs, resource.container}:
+            dependants.setdefault(need, []).append(address)
+    doomed = set(gaps)
+    waiting = list(gaps)
+    while waiting:
+        more = set(dependants.pop(waiting.pop(), ())) - doomed
         doomed |= more
+        waiting += more
     return [key for key in gone if key[0] in doomed]
 
 
@@ -167,13 +171,8 @@ def _with_old(
         if decision.action == "replace" or decision.lost:
             key = (record.address, record.generation)
             found[key] = record
-            container = decider.decisions.get(record.container)
-            if (
-                decision.lost
-                or record.retain
-                or _leaves_nothing(record, decider)
-                or (container is not None and container.action in ("replace", "create"))
-            ):
+            goes = _goes_with_old(decider.decisions.get(record.container))
+            if decision.lost or record.retain or _leaves_nothing(record, decider) or goes:
                 forgotten.add(key)
     for record in left:
         found[record.address, record.generation] = record
@@ -181,6 +180,13 @@ def _with_old(
             forgotten.add((record.address, record.generation))
     forgotten |= {key for key, record in found.items() if lives_in_one_of(record, found, decider)}
     return found
+
+
+def _goes_with_old(container: Decision | None) -> bool:
+    """Whether what was in a container is gone when a new one has taken its place: not where the old one is retained."""
+    if container is None or container.action not in ("replace", "create"):
+        return False
+    return container.lost or container.record is None or not container.record.retain
 
 
 def _gaps(decider: Decider, gone: Mapping[Key, ResourceState]) -> set[str]:

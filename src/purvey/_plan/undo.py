@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from purvey._base.value import Masked
 from purvey._plan.decide import Decider
@@ -54,7 +52,7 @@ def undo_plan(
     done = _scoped(done, state, kinds, only) if only else done
     _refuse_touched(run, done, state)
     left = _protected(done, state)
-    dropped = _dropped_with_container([item for item in done if item.begun.operation not in left], kinds) - left
+    dropped = _dropped_with_container([item for item in done if item.begun.operation not in left], kinds)
     left |= {item.begun.operation for item in done if item.begun.operation not in dropped and _final(item, kinds)}
     possible = [effect for effect in done if effect.begun.operation not in left]
     _refuse_built_on(run, possible, state, kinds)
@@ -100,15 +98,19 @@ def _shows(effect: Effect) -> bool:
 
 
 def _dropped_with_container(done: Sequence[Effect], kinds: Registry) -> set[str]:
-    """The operations that made something inside a container which the same run made: it goes when the container goes."""
-    made = {effect.begun.address for effect in done if effect.begun.verb == "create"}
-    return {
-        effect.begun.operation
-        for effect in done
-        if effect.begun.verb == "create"
-        and effect.begun.node.container in made
-        and not kinds.get(effect.begun.node.kind).delete_first
-    }
+    """The operations that made something inside a container which the undo takes away: it goes when the container goes."""
+    going: set[str] = set()
+    dropped: set[str] = set()
+    for effect in done:  # A container is older than what is in it.
+        node = effect.begun.node
+        if effect.begun.verb != "create":
+            continue
+        if node.container in going and not kinds.get(node.kind).delete_first:
+            dropped.add(effect.begun.operation)
+            going.add(effect.begun.address)
+        elif not _final(effect, kinds):
+            going.add(effect.begun.address)
+    return dropped
 
 
 def _refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:
@@ -117,9 +119,9 @@ def _refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:
     for effect in done:
         key = (effect.begun.address, effect.begun.generation)
         exact = state.resources.get(key)
-        restated = exact is not None and not last[key].tried and not is_as_noted(last[key], exact)
+        restated = exact is not None and not last[key].tried and not last[key].still_says(exact)
         if effect.begun.verb == "note":
-            if restated and _moves(effect):
+            if restated and effect.moves:
                 newer[f"{key[0]} was changed since"] = None  # To put it back would tear it from what it refers to now.
             continue
         ours = {"", run}
@@ -160,21 +162,6 @@ def _refuse(newer: Iterable[str]) -> None:
             findings=findings,
             hint="Undo the later run first, or change the script and apply.",
         )
-
-
-def _moves(effect: Effect) -> bool:
-    """Whether a changed record has to do with an address that changed: its own, or one that it refers to."""
-    prior, after = effect.begun.prior, effect.after
-    assert prior is not None  # Only records that had one before are noted as effects.
-    assert after is not None
-    return (prior.address, prior.container, prior.needs) != (after.address, after.container, after.needs)
-
-
-def is_as_noted(effect: Effect, now: ResourceState) -> bool:
-    """Whether an object's record still says what the run made it say; what was seen in the world since does not count."""
-    seen: dict[str, Any] = {"id": "", "inputs": {}, "outputs": {}, "made_at": 0.0, "replace_when": None}
-    after = effect.after
-    return after is not None and msgspec.structs.replace(after, **seen) == msgspec.structs.replace(now, **seen)
 
 
 def _refuse_deleted(done: Sequence[Effect], possible: Sequence[Effect]) -> None:

@@ -48,7 +48,7 @@ class State:
         generations: The highest generation that each address ever had.
     """
 
-    __slots__ = ("_dependants", "_latest", "generations", "in_doubt", "outputs", "reads", "resources")
+    __slots__ = ("_dependants", "_latest", "_older", "generations", "in_doubt", "outputs", "reads", "resources")
 
     def __init__(self, resources: Iterable[ResourceState] = ()) -> None:
         self.resources: dict[Key, ResourceState] = {}
@@ -57,6 +57,7 @@ class State:
         self.reads: tuple[str, ...] = ()
         self.generations: dict[str, int] = {}
         self._latest: dict[str, ResourceState] = {}
+        self._older: dict[str, dict[int, ResourceState]] = {}  # Only where an address has more than one object.
         self._dependants: dict[str, dict[Key, None]] | None = None
         for state in resources:
             self._put(state)
@@ -71,7 +72,7 @@ class State:
 
     def older(self) -> list[ResourceState]:
         """Objects that a newer generation has replaced and that are still there, oldest first."""
-        if len(self.resources) == len(self._latest):
+        if not self._older:
             return []
         return [state for state in self.resources.values() if self._latest[state.address] is not state]
 
@@ -92,6 +93,7 @@ class State:
         twin.reads = self.reads
         twin.generations = dict(self.generations)
         twin._latest = dict(self._latest)
+        twin._older = {address: dict(older) for address, older in self._older.items()}
         return twin
 
     def apply(self, record: Record) -> None:
@@ -143,6 +145,10 @@ class State:
         newest = self._latest.get(state.address)
         if newest is None or newest.generation <= state.generation:
             self._latest[state.address] = state
+            if newest is not None and newest.generation != state.generation:
+                self._older.setdefault(state.address, {})[newest.generation] = newest
+        else:
+            self._older.setdefault(state.address, {})[state.generation] = state
         if state.generation > self.generations.get(state.address, 0):
             self.generations[state.address] = state.generation
 
@@ -162,17 +168,17 @@ class State:
     def _drop(self, key: Key) -> None:
         self._disconnect(key)
         self.resources.pop(key, None)
-        if key[0] not in self._latest or self._latest[key[0]].generation != key[1]:
-            return
-        rest = [state for (address, _), state in self.resources.items() if address == key[0]] if self._crowded() else []
-        if rest:
-            self._latest[key[0]] = max(rest, key=lambda state: state.generation)
+        address, generation = key
+        older = self._older.get(address, {})
+        if address in self._latest and self._latest[address].generation == generation:
+            if older:
+                self._latest[address] = older.pop(max(older))
+            else:
+                del self._latest[address]
         else:
-            del self._latest[key[0]]
-
-    def _crowded(self) -> bool:
-        """Whether any address has more than one object; then, and only then, dropping must look for the others."""
-        return len(self.resources) >= len(self._latest)
+            older.pop(generation, None)
+        if not older:
+            self._older.pop(address, None)
 
 
 def fold(records: Iterable[Record], start: State | None = None) -> State:
