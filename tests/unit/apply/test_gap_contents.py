@@ -168,7 +168,7 @@ def test_contents_of_what_a_destroy_cannot_delete_stay_on_record(project: Projec
 
 def test_contents_that_the_run_had_changed_come_back_as_they_were_before_it(project: Project) -> None:
     """First changed, then gone with the container: what counts is what the run had found."""
-    body = 'r = Rack("r", number=1)\nt = Tag("t", shelf=r, text="{}")\n{}'
+    body = 'r = Rack("r", number=1, color="red")\nt = Tag("t", shelf=r, text="{}")\n{}'
     project.declare(body.format("a", ""))
     project.apply()
     project.declare(body.format("b", 'Thing("bad", text=t.key)'))
@@ -177,6 +177,7 @@ def test_contents_that_the_run_had_changed_come_back_as_they_were_before_it(proj
     rack = next(key for key, entry in project.world.objects.items() if entry["name"] == "r")
     project.world.set(rack, color="green")  # Now the rack has to be replaced, and what is in it with it.
     assert project.resume(run.id).result == "kept"
+    assert "delete r" in project.world.log
 
     assert project.undo(run.id).result == "undone"
 
