@@ -153,6 +153,13 @@ def _left_behind(graph: Graph, decider: Decider, gone: Mapping[Key, ResourceStat
     ]
 
 
+def _goes_with_old(container: Decision | None) -> bool:
+    """Whether what was in a container is gone when a new one has taken its place: not where the old one is retained."""
+    if container is None or container.action not in ("replace", "create"):
+        return False
+    return container.lost or container.record is None or not container.record.retain
+
+
 def _leaves_nothing(resource: ResourceState, decider: Decider) -> bool:
     """Whether there is nothing in the world behind the record."""
     kind = decider.kinds.get(resource.kind)
@@ -180,13 +187,6 @@ def _with_old(
             forgotten.add((record.address, record.generation))
     forgotten |= {key for key, record in found.items() if lives_in_one_of(record, found, decider)}
     return found
-
-
-def _goes_with_old(container: Decision | None) -> bool:
-    """Whether what was in a container is gone when a new one has taken its place: not where the old one is retained."""
-    if container is None or container.action not in ("replace", "create"):
-        return False
-    return container.lost or container.record is None or not container.record.retain
 
 
 def _gaps(decider: Decider, gone: Mapping[Key, ResourceState]) -> set[str]:
