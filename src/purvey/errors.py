@@ -184,6 +184,12 @@ class StateError(PurveyError):
     exit_code = 5
 
 
+class StoppedWaiting(StateError):  # noqa: N818 - somebody asked for it.
+    """Ctrl-C while a run was waiting for its stack; nothing was begun."""
+
+    exit_code = 13
+
+
 class InternalError(PurveyError):
     """An impossible case; a bug in purvey.
 

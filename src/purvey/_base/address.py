@@ -44,6 +44,22 @@ def require_name(text: object, what: str, source: str = "") -> str:
     )
 
 
+def require_environment(text: str) -> str:
+    """`text` if it can be an environment: a name that is no mistyped option and no way up in a path.
+
+    Raises:
+        ScriptError: ``script.bad_name`` if it cannot.
+    """
+    if is_name(text) and text[0].isalnum():
+        return text
+    raise ScriptError(
+        "script.bad_name",
+        "The environment has a name that it cannot have",
+        detail=f"It is {text!r}; an environment's name becomes part of addresses, paths and tags.",
+        hint=f"Use 1 to {NAME_LENGTH_MAX} letters, digits, dots, dashes or underscores, and begin with a letter or a digit.",
+    )
+
+
 def join(scope: str, kind: str, name: str) -> str:
     """The address inside its stack: ``eu/postgres.Database::shop``, or ``postgres.Database::shop`` without a scope."""
     return f"{scope}/{kind}::{name}" if scope else f"{kind}::{name}"

@@ -60,6 +60,8 @@ class Live:
             self.pause()
         elif isinstance(event, PhaseStarted):
             self.go_on()
+        elif isinstance(event, Message) and self._screen is None:
+            self._flush()
 
     def say(self, text: str) -> None:
         """Show a sentence above the picture."""

@@ -34,7 +34,7 @@ from purvey._state.history import RunHistory, history, is_open
 from purvey._state.record import Begun, Closed, Opened, Record, Undoing
 from purvey._state.state import State
 from purvey._state.store import UNFINISHED
-from purvey.errors import InternalError, PurveyError, StateError, together
+from purvey.errors import InternalError, PurveyError, StateError, StoppedWaiting, together
 
 if TYPE_CHECKING:
     from purvey._apply.executor import Stop
@@ -205,7 +205,17 @@ class Drive:
                     raise
                 text = f"Waiting for the stack, as --wait says. {error.detail}"
                 self._tell(Message(at=self.clock.now(), run=run_id, level="info", text=text))
-                lease = held.enter_context(store.hold(self.stack, run_id, wait=True, give_up=self.stop.is_asked))
+                try:
+                    lease = held.enter_context(store.hold(self.stack, run_id, wait=True, give_up=self.stop.is_asked))
+                except StateError as still:
+                    if still.code != "state.busy":
+                        raise
+                    raise StoppedWaiting(
+                        "state.stopped_waiting",
+                        "Waiting for the stack was stopped, and nothing was begun",
+                        detail=still.detail,
+                        hint="Repeat the command to wait again.",
+                    ) from None
             yield lease
 
     def _work(self, run: Run, work: Callable[[Run], Awaitable[Closed]], journal: Journal) -> Closed:
@@ -238,8 +248,11 @@ class Drive:
 
     def store(self) -> Store:
         """The project's store, made if there is none."""
-        store = open_store(self.settings, self.clock, create=True)
-        assert store is not None  # create=True
+        store = open_store(self.settings, self.clock, create=False)
+        if store is None:
+            store = open_store(self.settings, self.clock, create=True)
+            assert store is not None  # create=True
+            self._tell(Message(at=self.clock.now(), run="", level="info", text=f"A new store is made in {store.location}."))
         return store
 
     def note(self, store: Store, work: Callable[[State, float], list[Record]]) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from purvey._session import saved
 from purvey._session.preview import preview
 from purvey._session.project import Project
 from purvey._session.rehearse import rehearsal
-from purvey._session.settings import given_values
+from purvey._session.settings import VARIABLE, given_values
 from purvey._session.signature import StackSignature
 from purvey._session.target import Target
 from purvey._session.workshop import make_parts, open_store, stack_key
@@ -157,12 +158,21 @@ class Reading(Project):
             stack: Only of this stack.
             env: Only of this environment.
             limit: At most so many.
+
+        Raises:
+            StateError: ``state.no_such_stack`` if there are runs, but none of this stack or environment was ever;
+                ``state.no_store`` if the store that the environment variable names is not there.
         """
         store = open_store(self.settings(), self._clock, create=False)
         if store is None:
+            if VARIABLE in os.environ:
+                self._store_of(Target())  # Raises: a place that somebody has named is not empty, but mistyped.
             return []
-        found = [history(row.id, row.stack, store.records(row.id)) for row in store.runs(None, limit if not stack else 1000)]
-        return [run for run in found if stack in ("", run.stack) and env in ("", run.env)][:limit]
+        rows = store.runs(None, limit)
+        if rows and (stack or env):
+            meant = edits.stacks_named(store, stack, env)
+            rows = sorted((row for name in meant for row in store.runs(name, limit)), key=lambda row: row.id, reverse=True)
+        return [history(row.id, row.stack, store.records(row.id)) for row in rows[:limit]]
 
     def show(self, run: str) -> RunHistory:
         """What a run did.

@@ -61,15 +61,27 @@ def require_stack(store: Store, stack: str) -> None:
     Raises:
         StateError: ``state.no_such_stack``, naming those that there are.
     """
+    name, _, env = stack.rpartition("/")
+    stacks_named(store, name, env)
+
+
+def stacks_named(store: Store, name: str, env: str) -> list[str]:
+    """The stacks of that name and environment that ever had a run; an empty one of the two stands for any.
+
+    Raises:
+        StateError: as `require_stack`, if there is none.
+    """
     known = store.stacks()
-    if stack not in known:
-        name, _, env = stack.rpartition("/")
+    found = [stack for stack in known if name in ("", stack.rpartition("/")[0]) and env in ("", stack.rpartition("/")[2])]
+    if not found:
+        meant = f"{name or 'stack'} in the environment {env}" if env else name
         raise StateError(
             "state.no_such_stack",
             "No run of this stack is recorded",
-            detail=f"There is no {name} in the environment {env}; there is {', '.join(known) or 'none at all'}.",
+            detail=f"There is no {meant}; there is {', '.join(known) or 'none at all'}.",
             hint="Name one of these with --stack NAME -e ENV, or apply it first.",
         )
+    return found
 
 
 def load_kinds(store: Store, stack: str) -> None:

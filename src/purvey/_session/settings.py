@@ -26,6 +26,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from purvey._base.address import require_environment
 from purvey._base.limits import PARALLEL_DEFAULT, PARALLEL_MAX
 from purvey._graph import OnFailure
 from purvey._script.parameters import Given
@@ -157,10 +158,10 @@ def given_values(script: Path, env: str, command_line: Mapping[str, Any]) -> dic
         command_line: By parameter name; a `Given` says itself where it came from.
 
     Raises:
-        ScriptError: ``script.settings`` for a file that is not TOML.
+        ScriptError: ``script.settings`` for a file that is not TOML, ``script.bad_name`` for an environment that cannot be.
     """
     found: dict[str, Given] = {}
-    path = script.with_name(f"{script.stem}.{env}.toml")
+    path = script.with_name(f"{script.stem}.{require_environment(env)}.toml")
     if path.is_file():
         try:
             data = tomllib.loads(path.read_text())

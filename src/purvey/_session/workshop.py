@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from purvey._apply.parts import Parts
-from purvey._base.address import require_name
+from purvey._base.address import require_environment, require_name
 from purvey._secrets.backends import Reader
 from purvey._secrets.key import KeyRing
 from purvey._secrets.sealing import Sealer
@@ -39,7 +39,7 @@ def stack_key(name: str, env: str) -> str:
     Raises:
         ScriptError: ``script.bad_name``.
     """
-    return f"{require_name(name, 'The stack')}/{require_name(env, 'The environment')}"
+    return f"{require_name(name, 'The stack')}/{require_environment(env)}"
 
 
 def data_folder(settings: Settings, estate: str, stack: str) -> Path:

@@ -68,6 +68,7 @@ class Write:
                 future.set_result(None)
             else:
                 future.set_exception(self.error)
+                future.exception()  # Seen: of many writes that fail together, only the first stops the run, which tells it.
 
 
 class Adapter(Protocol):

@@ -208,8 +208,8 @@ def about(words: tuple[str, ...], count: int, stack: str, env: str, function: st
 
 
 def said(text: str) -> int:
-    """Tell a person one thing; returns the exit code 0."""
+    """Tell a person one thing, on as many lines as it has; returns the exit code 0."""
     page = Page()
-    page.add(text)
+    page.block(text, "")
     Screen.of(as_json=False).page(page)
     return 0

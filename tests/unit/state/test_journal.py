@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import TYPE_CHECKING
 
@@ -142,6 +143,22 @@ async def test_a_failed_write_reaches_everyone_and_lasts(disk: SlowDisk, writer:
         disk.go.release()
     await Journal(writer, kit.STACK, "RUN2", 2).write(kit.opened("fresh"))
     assert disk.batches == [["fresh"]]
+
+
+async def test_a_failure_that_nobody_awaits_any_more_is_silent(journal: Journal) -> None:
+    """Of many writes that fail together one ends the run; Python has nothing to say about the others."""
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    write = Write(journal, (kit.opened("alone"),))
+    future = write.awaited(loop)
+    write.error = StateError("state.write_failed", "The store cannot be written")
+    write.settle()
+    assert future.done()
+    del write, future
+    gc.collect()
+
+    assert told == []
 
 
 async def test_an_impossible_error_leaves_nobody_waiting(disk: SlowDisk, journal: Journal) -> None:

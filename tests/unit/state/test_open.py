@@ -40,7 +40,7 @@ def test_only_its_owner_can_read_a_store(path: Path) -> None:
 
         assert path.parent.stat().st_mode & 0o777 == 0o700
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
-        assert modes == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
+        assert modes == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600, "state.txt": 0o600}
 
 
 def test_looking_for_a_store_makes_none(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from purvey._base.value import Secret
 from purvey._state.record import Noted, Record
+from purvey._state.sqlite.connect import write_failed
 from purvey._state.state import State, fold
 from purvey.errors import InternalError, StateError
 from tests.unit.state import kit
@@ -244,3 +247,19 @@ def test_records_of_two_journals_become_durable_together(store: SqlStore) -> Non
     assert caught.value.code == "state.fenced"
     assert (store.records("RUN1"), store.records("RUN2")) == ([kit.opened()], [kit.opened()])
     assert store.verify() == []
+
+
+def test_a_store_that_may_not_be_written_gets_no_advice_about_room(tmp_path: Path) -> None:
+    """The file system is mounted for reading only, or the rights are missing: more room would not help."""
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE one (number)")
+    read_only = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    with closing(read_only), pytest.raises(sqlite3.OperationalError) as refused:
+        read_only.execute("INSERT INTO one VALUES (1)")
+
+    told = write_failed(path, refused.value)
+
+    assert told.code == "state.write_failed"
+    assert "room" not in told.hint
+    assert f"findmnt -T {tmp_path}" in told.hint

@@ -126,6 +126,24 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[cloud.Cloud]:
 
 
 @pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("create", "sever", "cut"), "server"),
+        (("creat", "server", "cut"), "create"),
+        (("create", "server", "cutt"), "cut_after"),
+    ],
+)
+def test_trouble_that_would_never_come_is_refused(words: tuple[str, str, Any], known: str, running: cloud.Cloud) -> None:
+    """A misspelt verb, kind, action or manner would let a test pass that proves nothing."""
+    with pytest.raises(ValueError, match=known):
+        running.fault(*words[:2], action=words[2])
+    with pytest.raises(ValueError, match="server"):
+        running.behave("sever")
+    with pytest.raises(ValueError, match="fault_rate"):
+        running.manner(fault_rat=0.5)
+
+
+@pytest.mark.parametrize(
     ("action", "code", "may_exist"),
     [
         ("throttle", "throttled", False),

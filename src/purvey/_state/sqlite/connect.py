@@ -83,8 +83,12 @@ class SqliteDatabase:
     def backup(self, path: Path) -> None:
         """See `Database.backup`."""
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        with closing(connect(self._path)) as source, closing(connect(path)) as copy:
-            source.backup(copy)
+        try:
+            with closing(connect(self._path)) as source, closing(connect(path)) as copy:
+                source.backup(copy)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def connect(path: Path) -> SqliteConnection:
@@ -135,6 +139,15 @@ def write_failed(path: Path, error: Exception) -> StateError:
     """The error for records that could not be made durable."""
     if _primary_code(error) in (*_DAMAGED, *_LOCKED):
         return explained(path, error)
+    if _primary_code(error) == sqlite3.SQLITE_READONLY:
+        return StateError(
+            "state.write_failed",
+            "The store cannot be written",
+            detail=f"{path}: {error}. Nothing is done that could not be written down first; what was "
+            "acknowledged before is safe.",
+            hint=f"Mount its file system for writing, or give yourself the right to write; both are seen with\n\n"
+            f"    findmnt -T {path.parent}\n    ls -la {path.parent}",
+        )
     return StateError(
         "state.write_failed",
         "The store cannot be written",

@@ -1,7 +1,8 @@
 """Opens a store: makes a new one, migrates an old one, and refuses what it must not touch.
 
 Nothing is written before the file is known to be a store and the key to be its own. A new store appears in one transaction,
-its key before it: whoever dies in between leaves a key without a store, never a store without a key.
+its key before it: whoever dies in between leaves a key without a store, never a store without a key. A note beside the file
+says that there was a store, so that one that was lost is not taken for one that was never made.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,16 @@ from purvey._state.sqlite.connect import SqliteConnection, SqliteDatabase, conne
 from purvey._state.sqlite.schema import APPLICATION_ID, migrate, version_of
 from purvey._state.store import Keys
 from purvey.errors import StateError
+
+NOTE: Final = "state.txt"
+"""The note beside a store, written once it is made."""
+
+_NOTE_TEXT: Final = """state.db is purvey's record of what it has made here, and what an undo needs. Keep it, and copy it with
+
+    purvey store backup FILE
+
+Without it purvey does not know what is its own.
+"""
 
 _RETRIES_MAX: Final = 200
 _RETRY_S: Final = 0.05
@@ -41,16 +53,24 @@ def open_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqlStore:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_not_lost(path)
         _touch(path)
     except OSError as error:
         raise _cannot_open(path, error) from error
     with reading(path):
         connection = connect(path)
         try:
-            return _opened(connection, path, keys, clock)
+            store = _opened(connection, path, keys, clock)
         except BaseException:
             connection.close()
             raise
+    with suppress(OSError), open(path.with_name(NOTE), "x", opener=_private, encoding="utf-8") as note:
+        note.write(_NOTE_TEXT)  # Only the first time; where it cannot be written, the store is as good without it.
+    return store
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _touch(path: Path) -> None:
@@ -66,6 +86,23 @@ def _touch(path: Path) -> None:
         return
 
 
+def _require_not_lost(path: Path) -> None:
+    """Refuse to begin anew where a store was: its note is there, or a log that only a whole store has.
+
+    Both are looked for before the file: another process may be making the store.
+    """
+    was_there = path.with_name(NOTE).exists() or path.with_name(f"{path.name}-wal").exists()
+    if was_there and not (path.exists() and path.stat().st_size):
+        raise StateError(
+            "state.damaged",
+            "The store is lost",
+            detail=f"{path} is {'empty' if path.exists() else 'not there'}, but there was a store. What it "
+            "remembered is not known without it, so nothing is begun anew in its place.",
+            hint=f"Put a backup in its place. To begin anew all the same, and forget what was made, take the folder away:\n\n"
+            f"    mv {path.parent} {path.parent}.lost",
+        )
+
+
 def find_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqlStore | None:
     """The store at `path`; None if there is none, and then nothing is made.
 
@@ -73,6 +110,7 @@ def find_sqlite(path: Path, *, keys: Keys, clock: Clock) -> SqlStore | None:
         StateError: As `open_sqlite`.
     """
     try:
+        _require_not_lost(path)
         there = path.stat().st_size > 0  # An empty file is what a process left that died while it made a store.
     except FileNotFoundError:
         return None

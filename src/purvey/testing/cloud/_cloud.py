@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 import msgspec
 
-from purvey.testing.cloud._state import Action, Effect
+from purvey.testing.cloud._state import RULES, VERBS, Action, Effect, Manner
 
 if TYPE_CHECKING:
     import subprocess
@@ -89,7 +89,13 @@ class Cloud:
             times: To how many requests.
             nth: The first of the matching requests to which it happens, from 1.
             seconds: How long a slow answer takes, or a throttled caller is asked to wait.
+
+        Raises:
+            ValueError: for a verb, a kind or an action that there is not: such a fault would never happen.
         """
+        _require("verb", verb, (*VERBS, "*"))
+        _require("kind", kind, (*RULES, "*"))
+        _require("action", action, get_args(Action))
         self.order("fault", verb=verb, kind=kind, name=name, action=action, times=times, nth=nth, seconds=seconds)
 
     def calm(self) -> None:
@@ -112,7 +118,11 @@ class Cloud:
             unread_s: The same for reads by id alone.
             unlisted_s: The same for lists alone, by which an object is found.
             quota: How many there may be; 0 is no limit.
+
+        Raises:
+            ValueError: for a kind that there is not.
         """
+        _require("kind", kind, RULES)
         self.order(
             "habit", kind=kind, creating_looks=creating_looks, creating_s=creating_s, deleting_looks=deleting_looks,
             deleting_s=deleting_s, hidden_s=hidden_s, unread_s=unread_s, unlisted_s=unlisted_s, quota=quota,
@@ -124,7 +134,12 @@ class Cloud:
         Args:
             changes: `account` (whose it is), `credential_s` (how long a credential lasts), `schema` (1 is what the kinds
                 speak) or `fault_rate` (0 to 1).
+
+        Raises:
+            ValueError: for another one.
         """
+        for change in changes:
+            _require("manner", change, Manner.__struct_fields__)
         self.order("manner", **changes)
 
     def expire(self) -> None:
@@ -218,3 +233,9 @@ class Cloud:
         if response.status >= 400:  # noqa: PLR2004 - where errors begin in HTTP.
             raise RuntimeError(f"The cloud refused {path}: {answer['message']}")
         return answer
+
+
+def _require(what: str, word: str, known: Iterable[str]) -> None:
+    """Refuse a word that the cloud does not know, because a test whose trouble never comes proves nothing."""
+    if word not in (choices := tuple(known)):
+        raise ValueError(f"There is no {what} {word!r} in this cloud; there is {', '.join(choices)}.")

@@ -13,6 +13,9 @@ Action: TypeAlias = Literal[
 """What goes wrong with a request: answered 429; 503 before or after the effect; the connection cut before or after it; a slow
 answer; 400; its credential is not accepted any more; the process that asked is killed before or after the effect."""
 
+VERBS: Final = ("create", "read", "list", "update", "delete")
+"""What a request asks for."""
+
 BEFORE: Final = frozenset({"throttle", "unavailable", "cut", "refuse", "expire", "kill"})
 """Actions that keep the request from having its effect."""
 

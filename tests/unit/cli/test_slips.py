@@ -1,0 +1,152 @@
+"""Slips of a newcomer at the command line: each is told as what it is."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from purvey._base.clock import SystemClock
+from purvey._secrets.key import KeyRing
+from purvey._state.open import open_at
+from purvey._state.sqlite import connect
+from tests.unit.cli.conftest import Purvey
+from tests.unit.cli.terminal import Terminal
+
+SITE = "site/site.py"
+
+
+@pytest.fixture
+def applied(purvey: Purvey, project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The starter project, applied, and as the working directory."""
+    monkeypatch.chdir(project)
+    assert purvey("apply", "site.py", "--yes").code == 0
+    return project
+
+
+@pytest.mark.parametrize("env", ["BAD/env", "../x", "..", "-x", "", "e" * 300])
+@pytest.mark.parametrize("verb", ["plan", "apply", "drift", "graph", "rehearse"])
+def test_an_environment_that_cannot_be_is_refused(verb: str, env: str, purvey: Purvey, project: Path) -> None:
+    """A name that would lead out of the project, or is a mistyped option, is told as a bad name."""
+    told = purvey(verb, SITE, "-e", env, "--json")
+
+    assert told.code == 3
+    assert told.json()["error"]["code"] == "script.bad_name"
+
+
+@pytest.mark.parametrize("words", [("-e", "nope"), ("--stack", "nope"), ("--stack", "site", "-e", "nope")])
+def test_runs_of_what_never_was_are_refused(words: tuple[str, ...], purvey: Purvey, applied: Path) -> None:
+    """A misspelt environment is not a project without runs."""
+    told = purvey("runs", *words)
+
+    assert told.code == 5
+    assert "No run yet" not in told.out
+    assert "site/dev" in told.err
+
+
+def test_an_old_environment_keeps_its_runs(purvey: Purvey, applied: Path) -> None:
+    """However many runs of other environments came later, its own are listed."""
+    assert purvey("apply", "site.py", "-e", "prod", "--yes").code == 0
+
+    (run,) = purvey("runs", "-e", "dev", "--limit", "1", "--json").json()
+
+    assert run["env"] == "dev"
+
+
+def test_a_mistyped_store_is_not_a_new_project(purvey: Purvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that somebody names for a store, and that has none, is told."""
+    monkeypatch.setenv("PURVEY_STORE", str(tmp_path / "nowhere"))
+
+    told = purvey("runs", "--json")
+
+    assert told.code == 5
+    assert told.json()["error"]["code"] == "state.no_store"
+    assert "nowhere" in told.json()["error"]["detail"]
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_way_to_take_a_tag_off_stands_on_a_line(purvey: Purvey, applied: Path) -> None:
+    """The command can be copied."""
+    address = next(item["address"] for item in purvey("state", "list", "--json", "site.py").json())
+
+    told = purvey("tag-out", "site.py", address, "--reason", "by hand")
+
+    assert f"    purvey tag-out site.py -e dev {address} --release" in told.out.splitlines()
+
+
+def test_a_backup_that_fails_leaves_nothing(purvey: Purvey, applied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No empty file stays that looks like a copy."""
+    real = connect.connect
+    copy = applied / "copy.db"
+
+    def full(path: Path) -> connect.SqliteConnection:
+        """Stands for a full disk: the copy cannot be opened."""
+        if path == copy:
+            raise sqlite3.OperationalError("database or disk is full")
+        return real(path)
+
+    monkeypatch.setattr(connect, "connect", full)
+
+    assert purvey("store", "backup", str(copy)).code == 5
+    assert not copy.exists()
+
+
+@pytest.mark.parametrize("harm", ["empty", "missing"])
+@pytest.mark.parametrize("words", [("runs",), ("apply", "site.py", "--yes"), ("plan", "site.py"), ("store", "verify")])
+def test_a_lost_store_is_not_begun_anew(harm: str, words: tuple[str, ...], purvey: Purvey, applied: Path) -> None:
+    """A record that is gone is told, and no new one is made in its place; a backup put there is taken."""
+    store = applied / ".purvey" / "state.db"
+    assert purvey("store", "backup", "copy.db").code == 0
+    for path in (applied / ".purvey").glob("state.db*"):
+        path.unlink()
+    if harm == "empty":
+        store.touch()
+
+    told = purvey(*words)
+
+    assert told.code == 5
+    assert "[state.damaged]" in told.err
+    assert not (store.exists() and store.stat().st_size)
+    (applied / "copy.db").replace(store)
+    assert purvey(*words).code == 0
+
+
+def test_a_log_without_its_store_is_damage(purvey: Purvey, applied: Path) -> None:
+    """Even where the note beside the store was taken away too."""
+    (applied / ".purvey" / "state.txt").unlink()
+    (applied / ".purvey" / "state.db").write_bytes(b"")
+    (applied / ".purvey" / "state.db-wal").write_bytes(b"something")
+
+    assert purvey("runs").code == 5
+
+
+def test_a_death_while_a_store_was_made_leaves_no_mark(purvey: Purvey, project: Path) -> None:
+    """An empty file where no store was is still a new project."""
+    (project / ".purvey").mkdir()
+    (project / ".purvey" / "state.db").touch()
+
+    assert purvey("plan", SITE).code == 0
+    told = purvey("apply", SITE, "--yes")
+
+    assert told.code == 0
+    assert "A new store is made in " in told.out + told.err
+    again = purvey("apply", SITE, "--yes")
+    assert "A new store" not in again.out + again.err
+
+
+def test_whoever_stops_waiting_is_not_advised_to_wait(purvey: Purvey, applied: Path) -> None:
+    """Ctrl-C in the queue for a stack: nothing was begun, and the exit code says that somebody stopped it."""
+    clock = SystemClock()
+    keys = KeyRing(os.environ, clock=clock)
+    with closing(open_at(applied / ".purvey", keys=keys, clock=clock)) as store, store.hold("site/dev", "RUN"):
+        waiting = Terminal(applied, "apply", "site.py", "--yes", "--wait")
+        waiting.wait_for("Waiting for the stack")
+        waiting.press("\x03")
+        code = waiting.end()
+
+    assert code == 13
+    assert "state.stopped_waiting" in waiting.shown
+    assert "add" not in waiting.shown.rpartition("state.stopped_waiting")[2]
