@@ -358,7 +358,7 @@ def _undoable(decider: Decider, decision: Decision, verb: str) -> bool:
 def _undo_text(decision: Decision, kind: Kind, *, gap: bool, final: bool) -> str:
     if final:
         return "cannot be undone"
-    if kind.provider.forgets and decision.action != "check":
+    if kind.provider.forgets and decision.action not in ("check", "adopt"):
         return "run its undo"
     if decision.action == "replace":
         return "make the old one again" if gap else "keep the old one, delete the new one"

@@ -98,7 +98,9 @@ def plan_sum(plan: Plan) -> str:
     """The last line: how much of what."""
     counts = plan.counts()
     checks = counts.pop("check", 0)
-    if plan.is_empty and not plan.pauses:
+    if plan.verb == "undo" and not plan.changes:
+        text = "Nothing to take back: the run changed nothing, or it was taken back already"
+    elif plan.is_empty and not plan.pauses:
         total = _of(plan.unchanged, "object")
         text = f"Nothing to do: {total} {'is' if plan.unchanged == 1 else 'are'} as declared"
     else:

@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
+import msgspec
+
 from purvey._base.value import Secret
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Options, Resource
@@ -156,7 +158,10 @@ class Step(Generic[P, T]):
         if len(args) > len(self._names):
             raise TypeError(f"{self.__name__}() takes {len(self._names)} arguments besides its name, {len(args)} were given")
         inputs = {**dict(zip(self._names, args, strict=False)), **kwargs}
-        return self._node(name, opts=self._options, **inputs)
+        options = self._options
+        if self._provider.reads:  # What its check sees already is done: it is recorded as such, and does not run.
+            options = msgspec.structs.replace(options or Options(), adopt=True)
+        return self._node(name, opts=options, **inputs)
 
     def options(self, **options: Any) -> Step[P, T]:
         """The same step with `Options`, for one call: ``migrate.options(after=[backup])("schema", ...)``."""
@@ -171,7 +176,10 @@ class Step(Generic[P, T]):
         return function
 
     def check(self, function: Callable[P, bool], /) -> Callable[P, bool]:
-        """Decorator: whether the step's effect is there now; False makes it run again."""
+        """Decorator: whether the step's effect is there now.
+
+        False makes it run again; True before its first run makes it count as done, with None as its result.
+        """
         self._provider.asks(function)
         return function
 

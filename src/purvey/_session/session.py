@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from purvey._apply.request import Approve
+from purvey._base.event import Message
 from purvey._graph import ALL, OnFailure, Selection
+from purvey._plan.effects import effects
 from purvey._plan.guard import OnFinal
 from purvey._script.load import check_parameters, load_script
 from purvey._session import records as edits
@@ -25,7 +27,7 @@ from purvey._session.reading import Reading
 from purvey._session.settings import given_values
 from purvey._session.target import Target
 from purvey._session.workshop import stack_key
-from purvey._state.history import RunHistory
+from purvey._state.history import RunHistory, history
 
 
 class Session(Reading, Editing, Keeping):
@@ -140,6 +142,11 @@ class Session(Reading, Editing, Keeping):
                 ``refused.touched_since`` if a later run changed one of its objects; ``refused.deletions_done``.
         """
         store, stack, root = self._resolve(target)
+        row = store.run(target.run) if target.run else store.runs(stack, 1)[0]
+        if row.result == "undone" and not effects(records := store.records(row.id)):
+            text = f"Run {row.id} was taken back already; nothing is done."
+            self._observer.on(Message(at=self._clock.now(), run=row.id, level="info", text=text))
+            return history(row.id, stack, records)
         settings = self.settings(target.script)
         return self._drive(settings, stack, root).undo(store, target.run, approve, parallel, wait=wait, only=only, final=final)
 

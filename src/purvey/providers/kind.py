@@ -121,11 +121,16 @@ class Registry:
             self._load(name)
         kind = self._kinds.get(name)
         if kind is None:
+            import difflib  # noqa: PLC0415 - only on this error's way.
+
+            close = difflib.get_close_matches(name, self._kinds, n=1)
             raise ScriptError(
                 "script.unknown_kind",
-                "A kind is not installed",
-                detail=f"The record holds an object of kind {name!r}, which no imported module defines.",
-                hint="Install the package that defines it, or run with the script that does.",
+                "A kind is not known",
+                detail=f"No module that is imported defines the kind {name!r}.",
+                hint=f"Did you mean {close[0]}?"
+                if close
+                else "Install the package that defines it, or run with the script that does.",
             )
         return kind
 

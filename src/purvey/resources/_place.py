@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
+import shlex
 from typing import TYPE_CHECKING, Protocol
 
 from purvey._base.value import Value
-from purvey.errors import HostError, ProviderError
+from purvey.errors import HostError, ProviderError, ScriptError
 from purvey.providers import Call, Finding
 from purvey.resources import _before
 from purvey.resources._inputs import require_absolute
@@ -47,7 +49,18 @@ def attributes(status: FileStat, wished: Placed) -> dict[str, Value]:
 
 
 def named(object_id: str) -> dict[str, Value]:
-    """The input that says which object is meant: its path is its id."""
+    """The input that says which object is meant: its path is its id.
+
+    Raises:
+        ScriptError: ``script.relative_id`` if it is relative.
+    """
+    if not object_id.startswith("/"):
+        raise ScriptError(
+            "script.relative_id",
+            "A path is not absolute",
+            detail=f"The id of a file is its absolute path, and {object_id!r} is relative.",
+            hint=f"From the folder where you are it is\n\n    --id {shlex.quote(os.path.abspath(object_id))}",  # noqa: PTH100 - not resolved.
+        )
     return {"path": posixpath.normpath(require_absolute(object_id))}
 
 

@@ -150,3 +150,65 @@ def test_whoever_stops_waiting_is_not_advised_to_wait(purvey: Purvey, applied: P
     assert code == 13
     assert "state.stopped_waiting" in waiting.shown
     assert "add" not in waiting.shown.rpartition("state.stopped_waiting")[2]
+
+
+def test_an_import_tells_what_is_misspelt(purvey: Purvey, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind that there is not has a neighbour; an id that is relative has an absolute form."""
+    monkeypatch.chdir(project)
+    kind = purvey("state", "import", "site.py", "--kind", "files.Fil", "--id", "/etc/hostname")
+    relative = purvey("state", "import", "site.py", "--kind", "files.File", "--id", "site.py")
+
+    assert (kind.code, relative.code) == (3, 3)
+    assert "Did you mean files.File?" in kind.err
+    assert "The record holds" not in kind.err
+    assert f"    --id {project / 'site.py'}" in relative.err.replace("      --id", "    --id").splitlines()
+
+
+def test_an_option_that_is_not_known_has_a_neighbour(purvey: Purvey, tmp_path: Path) -> None:
+    """The line of the script, and what was most likely meant."""
+    (tmp_path / "odd.py").write_text(
+        "from purvey import Options, stack\nfrom purvey.resources import files\n\n\n@stack\ndef odd():\n"
+        "    files.Directory('a', path='/tmp/a', opts=Options(protct=True))\n",
+        encoding="utf-8",
+    )
+
+    told = purvey("plan", "odd.py")
+
+    assert told.code == 3
+    assert "odd.py:7" in told.err
+    assert "Did you mean `protect`?" in told.err
+
+
+def test_a_step_whose_check_is_true_already_is_done(purvey: Purvey, tmp_path: Path) -> None:
+    """After a destroy that forgot it, the next apply takes it as done, and does not run it; an undo of that forgets it."""
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "steps.md").read_text(encoding="utf-8")
+    (tmp_path / "shop.py").write_text(page.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
+    assert purvey("apply", "shop.py", "--yes").code == 0
+    assert purvey("destroy", "shop.py", "--yes").code == 0
+    revision = tmp_path / "data-dev" / "revision"
+    before = revision.stat().st_mtime_ns
+
+    again = purvey("apply", "shop.py", "--yes", "--json")
+
+    assert again.code == 0
+    assert {change["action"] for change in again.json()["changes"]} == {"adopted"}
+    assert revision.stat().st_mtime_ns == before
+    assert "nothing had to change" in purvey("apply", "shop.py", "--yes").out
+    assert purvey("undo", again.json()["id"], "--yes").code == 0
+    assert revision.read_text(encoding="utf-8") == "7"
+
+
+def test_what_was_taken_back_is_not_taken_back_again(purvey: Purvey, applied: Path) -> None:
+    """A second undo does nothing, says so, and writes nothing; its plan says so, too."""
+    run = purvey("runs", "--json").json()[0]["id"]
+    assert purvey("undo", run, "--yes").code == 0
+    story = purvey("show", run, "--json").json()
+
+    again = purvey("undo", run, "--yes")
+    plan = purvey("undo", "site.py", "--plan")
+
+    assert again.code == 0
+    assert "was taken back already" in again.out
+    assert purvey("show", run, "--json").json() == story
+    assert "Nothing to take back" in plan.out
+    assert "as declared" not in plan.out
