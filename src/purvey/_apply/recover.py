@@ -41,7 +41,22 @@ async def recover(performer: Performer, doubts: Sequence[InDoubt]) -> list[str]:
 
 
 async def settle(performer: Performer, doubt: InDoubt) -> str:
-    """Settle one operation in doubt: see `recover`."""
+    """Settle one operation in doubt: see `recover`.
+
+    Raises:
+        ProviderError: what stopped it, with the operation's address and what a person can do.
+    """
+    try:
+        return await _settle(performer, doubt)
+    except ProviderError as error:
+        begun = doubt.begun
+        error.address, error.source = begun.address, begun.node.source
+        mend = "Mend what failed and apply: a new run settles it with the script as it is then. Or look yourself."
+        error.hint = "\n\n".join(part for part in (error.hint, f"{mend} {_ways(begun, performer.parts.stack)}") if part)
+        raise
+
+
+async def _settle(performer: Performer, doubt: InDoubt) -> str:
     begun = doubt.begun
     kind = performer.parts.kinds.get(begun.node.kind)
     await patience.until_quiet(performer, doubt, attempts_for(performer, doubt, kind).job.deadline_s)
@@ -141,15 +156,22 @@ def attempts_for(performer: Performer, doubt: InDoubt, kind: Kind) -> Attempts:
 
 
 def _in_doubt(begun: Begun, stack: str) -> StateError:
-    name, _, env = stack.rpartition("/")
-    settle = f"purvey state settle {shlex.quote(begun.address)} --stack {name} -e {env}"
     return StateError(
         "state.in_doubt",
         "An interrupted operation cannot be settled by purvey",
         detail=f"The {begun.verb} of {begun.address} began and its end is not recorded. Its kind ({begun.node.kind}) has "
         "neither a token nor a name nor a check by which purvey could find out whether it happened, so it does not guess.",
-        hint="Look yourself. If it happened, or you have finished it by hand:\n\n"
-        f"    {settle} --done\n\nIf it did not happen:\n\n    {settle} --not-done",
+        hint=f"Look yourself. {_ways(begun, stack)}",
         address=begun.address,
         source=begun.node.source,
+    )
+
+
+def _ways(begun: Begun, stack: str) -> str:
+    """How a person tells what became of an operation."""
+    name, _, env = stack.rpartition("/")
+    settle = f"purvey state settle {shlex.quote(begun.address)} --stack {name} -e {env}"
+    return (
+        f"If it happened, or you have finished it by hand:\n\n    {settle} --done\n\n"
+        f"If it did not happen:\n\n    {settle} --not-done"
     )

@@ -55,7 +55,8 @@ def drift_sum(plan: Plan) -> str:
     counts = {word: found.count(word) for word in _SIGNS if word in found}
     told = {"gone": "gone", "differs": "differ" if counts.get("differs", 0) > 1 else "differs", "unreadable": "unreadable"}
     parts = [f"{count} {told[word]}" for word, count in counts.items()]
-    same = f"{plan.unchanged} object{'' if plan.unchanged == 1 else 's'} as recorded"
+    looked = len(found) + plan.unchanged
+    same = f"{looked} object{'' if looked == 1 else 's'} looked at, {plan.unchanged if parts else 'all'} as recorded"
     return f"Drift: {', '.join(parts)}; {same}." if parts else f"No drift: {same}."
 
 

@@ -34,6 +34,8 @@ ASKED: Final = "undone by request"
 """The cause of a run that somebody took back."""
 
 _WIDTH_MAX: Final = 48
+_DOUBTS_MAX: Final = 3
+"""How many operations in doubt the advice is about; the others come to light when these are settled."""
 
 
 def ended_page(run: RunHistory, outputs: Mapping[str, Value], *, program: str = "purvey") -> Page:
@@ -206,6 +208,10 @@ def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
     elif run.result == "partial" and not commands and run.script:
         again = shlex.join(["apply", run.script, "-e", run.env])
         commands.append((f"{program} {again}", "make the world what the script says"))
+    doubts = [change for change in _became(run.changes) if change.result == "in doubt"] if run.result == "kept" else []
+    for change in doubts[:_DOUBTS_MAX]:
+        settle = shlex.join(["state", "settle", change.address, "--stack", run.stack, "-e", run.env, "--done"])
+        commands.append((f"{program} {settle}", f"if you have seen that its {change.action} happened; else --not-done"))
     if run.result in ("undone", "kept", "parked", "interrupted", "partial") and not seen:
         commands.append((f"{program} show {run.id}", "the whole story"))
     if not commands:

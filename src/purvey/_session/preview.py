@@ -1,4 +1,4 @@
-"""A plan without a run: no lease, no writes."""
+"""A plan, or a drift, without a run: no lease, no writes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from purvey._apply.request import Request
 from purvey._apply.stage import observed, prepare, refusals
 from purvey._gate.tags import tagged
+from purvey._plan.drift import drift_plan
 from purvey._session import records as edits
 from purvey._session.workshop import make_parts, open_store
 from purvey._state.state import State
 
 if TYPE_CHECKING:
-    from purvey._apply.request import Request
+    from pathlib import Path
+
     from purvey._base.clock import Clock
     from purvey._base.event import Observer
     from purvey._graph import Graph
     from purvey._plan.plan import Plan
     from purvey._session.settings import Settings
+    from purvey._state.store import Store
 
 
 def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, observer: Observer) -> tuple[Plan, Graph]:
@@ -53,7 +57,29 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
         tags = tuple(f"{told}." for told in tagged(ready.plan, store.tags(stack))) if store is not None else ()
         warnings = (*ready.plan.warnings, *findings, *doubts, *tags)
         no = refusals(ready, request.deletes_max)
+        if any(item.certain for item in ready.findings) or tags:
+            no = (*no, "What is warned of above stops it before the first write.")
         found.append((msgspec.structs.replace(ready.plan, warnings=warnings, refusals=no), ready.graph))
 
     asyncio.run(work())
     return found[0]
+
+
+def drift(settings: Settings, stack: str, root: Path, store: Store, *, clock: Clock, observer: Observer) -> Plan:
+    """What differs in the world from what is recorded.
+
+    Args:
+        settings: The project's settings.
+        stack: ``name/environment``.
+        root: The script's folder.
+        store: The store.
+        clock: Time and chance.
+        observer: Sees the phases.
+    """
+    state = store.load(stack)
+    parts = make_parts(
+        stack=stack, run="", state=state, store=store, settings=settings, root=root, clock=clock, observer=observer
+    )  # fmt: skip
+    env = stack.rpartition("/")[2]
+    seen = asyncio.run(observed(parts, Request(verb="drift", env=env, parallel=settings.parallel_in(env))))
+    return drift_plan(stack, state, seen, parts.kinds)

@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from purvey._base.value import Value, reveal
 from purvey._graph import ALL, Graph, Selection
 from purvey._plan.plan import Plan
 from purvey._rehearse.finding import Rehearsal
 from purvey._rehearse.rehearse import Progress, unwatched
-from purvey._script.load import load_script
+from purvey._script.load import check_parameters, load_script
 from purvey._session import records as edits
 from purvey._session import saved
-from purvey._session.preview import preview
+from purvey._session.preview import drift, preview
 from purvey._session.project import Project
 from purvey._session.rehearse import rehearsal
 from purvey._session.settings import VARIABLE, given_values
@@ -88,18 +86,21 @@ class Reading(Project):
         return preview(settings, stack_key(loaded.stack.name, env), request, clock=self._clock, observer=self._observer)
 
     def drift(self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None) -> Plan:
-        """What differs in the world from what is recorded; read-only.
+        """What differs in the world from what is recorded, of everything that is recorded of the stack; read-only.
+
+        The script names the stack, and brings the kinds that it defines; what it declares plays no part.
 
         Returns:
             A plan whose changes are those that come from outside purvey.
+
+        Raises:
+            ScriptError: for a parameter that the script does not have.
+            StateError: ``state.no_store`` or ``state.no_such_stack`` where nothing is recorded.
         """
-        plan, _ = self._planned(script, env, function, parameters, ALL, refresh=True, verb="drift")
-        drifted = [
-            change
-            for change in plan.changes
-            if change.cause == "it is gone" or any(field.because == "drift" for field in change.fields)
-        ]
-        return msgspec.structs.replace(plan, verb="drift", changes=tuple(drifted), operations=(), deletions=())
+        check_parameters(load_script(script, function), given_values(script, env, parameters or {}), env)
+        store, stack, root = self._resolve(Target(script=script, env=env, function=function))
+        edits.load_kinds(store, stack)
+        return drift(self.settings(script), stack, root, store, clock=self._clock, observer=self._observer)
 
     def rehearse(
         self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from purvey._report.document import plan_document
 from purvey._report.drift_text import drift_page
-from purvey._session import Session
+from purvey._session import Plan, Session
 from purvey.cli import complete, options
 from purvey.cli.plan import EXIT_PENDING
 from purvey.cli.screen import Screen
@@ -36,17 +37,20 @@ def command(
 ) -> int:
     """Show what was changed outside purvey; changes nothing.
 
-    Each recorded object is read and compared with the record: gone, different, or unreadable. An apply brings back what is
+    Each object that is recorded of the stack is read and compared with the record: gone, different, or unreadable. What the
+    script declares, and its parameters, play no part. An apply with the parameters of the last one brings back what is
     recorded, and exactly that.
     """
     found = read_words(words, explicit)
     options.no_more(found.rest)
     script = options.script(found.first)
-    plan = Session(script).drift(script, env=env, function=function, parameters=found.parameters)
+    session = Session(script)
+    plan = session.drift(script, env=env, function=function, parameters=found.parameters)
     screen = Screen.of(as_json=as_json)
     if as_json:
         screen.document(plan_document(plan))
     else:
+        explicit = explicit if found.parameters else _last_given(session, plan)
         screen.page(drift_page(plan, _repair(words, explicit, env, function)))
     return EXIT_PENDING if exit_code and plan.changes else 0
 
@@ -56,3 +60,11 @@ def _repair(words: Sequence[str], explicit: Sequence[str], env: str, function: s
     given = [part for item in explicit for part in ("-p", item)]
     chosen = ["--function", function] if function else []
     return shlex.join(["purvey", "apply", *words, *given, "-e", env, *chosen])
+
+
+def _last_given(session: Session, plan: Plan) -> tuple[str, ...]:
+    """The parameters of the stack's last apply that stood on its command line: others would declare something else."""
+    name, _, env = plan.stack.rpartition("/")
+    last = next((run for run in session.runs(stack=name, env=env) if run.verb == "apply" and run.result == "succeeded"), None)
+    given: Any = last.parameters if last is not None else {}
+    return tuple(f"{name}={item['value']}" for name, item in given.items() if item["origin"].startswith("-"))

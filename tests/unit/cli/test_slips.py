@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -212,3 +214,87 @@ def test_what_was_taken_back_is_not_taken_back_again(purvey: Purvey, applied: Pa
     assert purvey("show", run, "--json").json() == story
     assert "Nothing to take back" in plan.out
     assert "as declared" not in plan.out
+
+
+def test_a_drift_looks_at_everything_that_is_recorded(purvey: Purvey, applied: Path) -> None:
+    """Whatever the parameters of this command are; the advice has those of the last apply."""
+    assert purvey("apply", "site.py", "--pages", "4", "--yes").code == 0
+    (applied / "public-dev" / "page-4.html").write_text("by hand", encoding="utf-8")
+
+    drift = purvey("drift", "site.py", "--exit-code")
+
+    assert drift.code == 2
+    assert "files.File::page-4" in drift.out
+    assert "1 differs; 5 objects looked at, 4 as recorded" in drift.out
+    assert "    purvey apply site.py -p pages=4 -e dev" in drift.out.splitlines()
+    assert purvey("apply", "site.py", "-p", "pages=4", "-e", "dev", "--yes").code == 0
+    assert "No drift: 5 objects looked at, all as recorded." in purvey("drift", "site.py").out
+    assert purvey("drift", "site.py", "--nope", "1").code == 3
+
+
+def test_a_drift_of_what_never_was_is_refused(purvey: Purvey, applied: Path) -> None:
+    """A misspelt environment has no record to compare with."""
+    assert purvey("drift", "site.py", "-e", "prdo").code == 5
+
+
+def test_a_plan_that_cannot_succeed_ends_with_four(purvey: Purvey, applied: Path) -> None:
+    """What stands in the way, and what is tagged out, stops an apply; the plan says so, and its exit code too."""
+    (applied / "public-dev" / "page-3.html").write_text("mine", encoding="utf-8")
+    taken = purvey("plan", "site.py", "--pages", "3", "--exit-code")
+    (applied / "public-dev" / "page-3.html").unlink()
+    assert purvey("plan", "site.py", "--pages", "3", "--exit-code").code == 2
+    assert purvey("tag-out", "site.py", "files.File::page-1", "--reason", "by hand").code == 0
+    tagged = purvey("plan", "site.py", "--title", "Other", "--exit-code")
+
+    assert (taken.code, tagged.code) == (4, 4)
+    assert "An apply refuses this" in taken.out
+    assert "An apply refuses this" in tagged.out
+    assert purvey("apply", "site.py", "--title", "Other", "--yes").code == 4
+
+
+DYING = '''
+import os
+from pathlib import Path
+
+from purvey import stack, step
+
+
+@step
+def move():
+    """Die in the middle."""
+    if not Path("mended").exists():
+        os._exit(9)
+
+
+@move.check
+def _() -> bool:
+    """Cannot tell, for it has a bug."""
+    raise ZeroDivisionError("a bug")
+
+
+@stack
+def moving():
+    """One step."""
+    move("it")
+'''
+
+
+def test_a_check_with_a_bug_does_not_block_the_way(purvey: Purvey, tmp_path: Path) -> None:
+    """A step died, and its check raises: where, on which line, and each way on is told; the mended script settles it."""
+    script = tmp_path / "moving.py"
+    script.write_text(DYING, encoding="utf-8")
+    died = subprocess.run([sys.executable, "-m", "purvey", "apply", "moving.py", "--yes"], check=False, capture_output=True)
+    assert died.returncode == 9
+
+    told = purvey("resume", "moving.py")
+
+    assert told.code == 1
+    assert "step.move::it" in told.err
+    assert "moving.py:24" in told.err
+    settle = "purvey state settle step.move::it --stack moving -e dev --done"
+    assert settle in told.err
+    run = purvey("runs", "--json").json()[0]["id"]
+    assert settle in purvey("show", run).out
+    script.write_text(DYING.replace('raise ZeroDivisionError("a bug")', "return False"), encoding="utf-8")
+    (tmp_path / "mended").touch()
+    assert purvey("apply", "moving.py", "--yes").code == 0
