@@ -31,11 +31,12 @@ _LINE_LENGTH_MIN: Final = 16
 class Redactor:
     """Masks the secrets it was told, in any text."""
 
-    __slots__ = ("_forms", "_known")
+    __slots__ = ("_forms", "_known", "_longest_first")
 
     def __init__(self) -> None:
         self._known: set[str] = set()
-        self._forms: tuple[str, ...] = ()
+        self._forms: set[str] = set()
+        self._longest_first: list[str] | None = []
 
     def add(self, secret: Value) -> None:
         """Mask `secret` from now on.
@@ -46,12 +47,15 @@ class Redactor:
         added = {text for text in _texts(secret) if len(text) >= LENGTH_MIN} - self._known
         if added:
             self._known |= added
-            forms = {form for text in self._known for form in _forms(text) if len(form) >= LENGTH_MIN}
-            self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))  # So that no part is replaced first.
+            self._forms.update(form for text in added for form in _forms(text) if len(form) >= LENGTH_MIN)
+            self._longest_first = None  # Sorted when it is needed: a run may open thousands before it says a word.
 
     def clean(self, text: str) -> str:
         """`text` with every secret in it masked."""
-        for form in self._forms:
+        forms = self._longest_first
+        if forms is None:
+            forms = self._longest_first = sorted(self._forms, key=lambda form: (-len(form), form))  # No part goes first.
+        for form in forms:
             if form in text:
                 text = text.replace(form, MASK)
         return text

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purvey._base.value import Secret
+from purvey._secrets import redaction
 from purvey._secrets.redaction import LENGTH_MIN, Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PASSWORD = 'pä"s/s wörd+\\42'
 
@@ -99,3 +100,23 @@ def test_the_lines_of_a_key_are_masked_alone() -> None:
     assert redactor.clean(key) == "(secret)"
     assert redactor.clean("bad line MIGHAgEAMBMGByqGSM49AgEG") == "bad line (secret)"
     assert redactor.clean("-----BEGIN PRIVATE KEY-----") == "-----BEGIN PRIVATE KEY-----"
+
+
+def test_each_secret_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that opens many secrets does not go through all of them again for each, and masks every one."""
+    worked_out: list[str] = []
+    forms = redaction._forms
+
+    def counted(text: str) -> Iterator[str]:
+        worked_out.append(text)
+        return forms(text)
+
+    monkeypatch.setattr(redaction, "_forms", counted)
+    redactor = Redactor()
+    secrets = [f"password-{number}" for number in range(400)]
+
+    for secret in secrets:
+        redactor.add(Secret(secret))
+
+    assert worked_out == secrets
+    assert redactor.clean(" ".join(secrets)) == " ".join([redaction.MASK] * 400)
