@@ -103,6 +103,34 @@ def test_a_stack_lives_in_a_store_on_a_server(work: Work) -> None:
     assert work.complaints() == []
 
 
+def test_a_store_moves_to_a_server_and_back_and_gets_another_key(work: Work) -> None:
+    """Nothing is lost or made again on the way; a key that all machines need is changed in two steps."""
+    here = dict(work.environment)
+    work.environment["PURVEY_STORE"] = str(work.folder / ".purvey")
+    work.run("apply", "main.py", "--yes")
+    made = work.world.log
+
+    assert work.url.rpartition("/")[2] in work.run("store", "migrate", "--to", work.url)
+    assert "was moved to" in " ".join(work.run("plan", "main.py", expect=5).split())
+    work.environment = here
+    assert "nothing had to change" in work.run("apply", "main.py", "--yes")
+    assert work.complaints() == []
+
+    prepared = json.loads(work.run("store", "rotate-key", "--json"))
+    assert prepared["result"] == "prepared"
+    assert json.loads(work.run("store", "info", "--json"))["key_id"] != prepared["key_id"]
+    done = json.loads(work.run("store", "rotate-key", "--json"))
+    assert (done["result"], done["key_id"]) == ("done", prepared["key_id"])
+    assert json.loads(work.run("store", "info", "--json"))["key_id"] == done["key_id"]
+    assert work.complaints() == []
+
+    work.run("store", "migrate", "--to", str(work.folder / "back"))
+    work.environment["PURVEY_STORE"] = str(work.folder / "back")
+    assert "nothing had to change" in work.run("apply", "main.py", "--yes")
+    work.run("store", "verify")
+    assert work.world.log == made
+
+
 def test_a_server_that_dies_in_the_middle_costs_nothing(work: Work, server: DatabaseServer) -> None:
     """The run stops, because nothing is done that cannot be written down; after a restart a resume does the rest, once."""
     run = work.start("apply", "main.py", "--yes", "--parallel", "2")

@@ -120,9 +120,9 @@ class Keys:
         """See `purvey._state.store.Keys`."""
         return self._key
 
-    def find(self, estate: str) -> bytes:
+    def find(self, estate: str) -> tuple[bytes, ...]:
         """See `purvey._state.store.Keys`."""
-        return self._key
+        return (self._key,)
 
     def place(self, estate: str) -> str:
         """See `purvey._state.store.Keys`."""

@@ -6,17 +6,21 @@ Whoever has the store without the key can neither read the values sealed in it n
     PURVEY_KEY_FILE   a file with it
     otherwise         ${XDG_DATA_HOME:-~/.local/share}/purvey/keys/<estate>.key
 
-A key file holds the key in base64 with a newline, has mode 0600 and appears whole or not at all.
+A key file holds the key in base64 with a newline, has mode 0600 and appears whole or not at all. While a store changes from one
+key to another, it holds both, the newest last; which of them the store uses, the store says. PURVEY_KEY may hold several, too,
+with blanks between.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +44,7 @@ class KeyRing:
         self._clock = clock
 
     def make(self, estate: str) -> bytes:
-        """The key for a new store, durable before this returns; one that the environment names is used as it is.
+        """The key for a new store, durable before this returns; one that the environment names is used as it is, the newest.
 
         Args:
             estate: The new store's id.
@@ -50,36 +54,88 @@ class KeyRing:
         """
         path = self._path(estate)
         if path is not None and not path.exists():
-            try:
+            with self._unwritable(path):
                 _write(path, self._clock.entropy(KEY_BYTES))
-            except OSError as error:
-                raise StateError(
-                    "state.key_unwritable",
-                    "The key of the new store cannot be kept",
-                    detail=f"{path}: {error.strerror}. Without its key nobody could read the store again.",
-                    hint="Make the folder writable, or name a file with PURVEY_KEY_FILE.",
-                ) from error
-        return self.find(estate)
+        return self.find(estate)[-1]
 
-    def find(self, estate: str) -> bytes:
-        """The key of the store whose id is `estate`; whether it is the right one is for the store to say.
+    def find(self, estate: str) -> tuple[bytes, ...]:
+        """The keys of the store whose id is `estate`, oldest first; which is the right one is for the store to say.
 
         Raises:
             StateError: ``state.missing_key``, ``state.bad_key``, or ``state.key_exposed`` where others may read the file.
         """
         path = self._path(estate)
         if path is None:
-            return _decoded(self._environment["PURVEY_KEY"], "PURVEY_KEY")
+            return _all_decoded(self._environment["PURVEY_KEY"], "PURVEY_KEY")
         try:
             with path.open(encoding="ascii", errors="replace") as file:
                 _require_private(path, os.fstat(file.fileno()).st_mode)
-                return _decoded(file.read(4096), str(path))
+                return _all_decoded(file.read(4096), str(path))
         except OSError as error:
             raise StateError(
                 "state.missing_key",
                 "The key of the store is not there",
                 detail=f"{path}: {error.strerror}. The store's records cannot be verified or changed without it.",
                 hint="Bring the file back from where the store was made, or give its content in PURVEY_KEY.",
+            ) from error
+
+    def extend(self, estate: str) -> bytes:
+        """Another key for a store, newer than all it has, kept beside them before this returns.
+
+        Raises:
+            StateError: ``state.key_in_environment`` where the environment holds the key, which only its owner can change;
+                ``state.key_unwritable``, and as `find`.
+        """
+        key = self._clock.entropy(KEY_BYTES)
+        self._rewrite(estate, lambda kept: (*kept, key))
+        return key
+
+    def retire(self, estate: str, key: bytes) -> Path | None:
+        """Keep `key` alone for a store; the others are put aside, for backups that were made before.
+
+        Returns:
+            The file in which they are; None where the environment holds the key, or there were no others.
+
+        Raises:
+            StateError: As `extend`.
+        """
+        path = self._path(estate)
+        others = [other for other in self.find(estate) if other != key]
+        if path is None or not others:
+            return None
+        aside = path.with_name(f"{path.name}.former")
+        known = _all_decoded(aside.read_text("ascii"), str(aside)) if aside.exists() else ()
+        with self._unwritable(path):
+            _replace(aside, (*known, *(other for other in others if other not in known)))
+        self._rewrite(estate, lambda _: (key,))
+        return aside
+
+    def _rewrite(self, estate: str, change: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]) -> None:
+        """Change a key file, one process at a time."""
+        path = self._path(estate)
+        if path is None:
+            raise StateError(
+                "state.key_in_environment",
+                "The key is in the environment, where purvey cannot change it",
+                detail="PURVEY_KEY holds the store's key.",
+                hint="Make a new key, give both in PURVEY_KEY, the new one last and a blank between, wherever purvey runs, and "
+                "rotate again:\n\n    openssl rand -base64 32",
+            )
+        with self._unwritable(path), path.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            _replace(path, change(self.find(estate)))
+
+    @staticmethod
+    @contextmanager
+    def _unwritable(path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StateError(
+                "state.key_unwritable",
+                "The key of the store cannot be kept",
+                detail=f"{path}: {error.strerror}. Without its key nobody could read the store again.",
+                hint="Make the folder writable, or name a file with PURVEY_KEY_FILE.",
             ) from error
 
     def place(self, estate: str) -> str:
@@ -97,6 +153,11 @@ class KeyRing:
         data = self._environment.get("XDG_DATA_HOME", "")
         home = Path(data) if data.startswith("/") else Path(self._environment.get("HOME") or Path.home()) / ".local/share"
         return home / "purvey" / "keys" / f"{estate}.key"
+
+
+def _all_decoded(text: str, place: str) -> tuple[bytes, ...]:
+    """The keys that `text` spells, in its order."""
+    return tuple(dict.fromkeys(_decoded(word, place) for word in text.split() or [""]))
 
 
 def _decoded(text: str, place: str) -> bytes:
@@ -142,6 +203,21 @@ def _write(path: Path, key: bytes) -> None:
         _sync_folder(path.parent)
     finally:
         Path(name).unlink()
+
+
+def _replace(path: Path, keys: Iterable[bytes]) -> None:
+    """Put keys on disk in the place of what is there: whole, or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(base64.b64encode(key) + b"\n" for key in keys)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,8 @@ import base64
 import binascii
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -33,14 +34,17 @@ class Sealer:
 
     Args:
         key: The store's key, 32 bytes.
+        former: Keys that were the store's before; what they sealed can be opened.
+        digest_key: What digests are made with; by default derived from the key.
     """
 
-    __slots__ = ("_cipher", "_digest_key", "_seal_key")
+    __slots__ = ("_ciphers", "_digest_key", "_keys", "_nonce_key")
 
-    def __init__(self, key: bytes) -> None:
-        self._digest_key = derive(key, "secret digest")
-        self._seal_key = derive(key, "secret seal")
-        self._cipher: AESGCM | None = None
+    def __init__(self, key: bytes, former: Sequence[bytes] = (), digest_key: bytes | None = None) -> None:
+        self._digest_key = digest_key or derive(key, "secret digest")
+        self._nonce_key = derive(key, "secret seal anew")
+        self._keys = tuple(derive(one, "secret seal") for one in (key, *former))
+        self._ciphers: list[AESGCM] = []
 
     def mask(self, secret: Secret) -> Masked:
         """What a plan or a record may hold of `secret`: its digest with its origin, or with its ciphertext.
@@ -99,24 +103,68 @@ class Sealer:
     def _digest(self, plain: bytes) -> str:
         return hashlib.blake2b(plain, key=self._digest_key, digest_size=16).hexdigest()
 
-    def _aes(self) -> AESGCM:
-        if self._cipher is None:
+    def renewed(self, body: bytes) -> bytes:
+        """A record as JSON, with what a former key sealed in it sealed under the present one; else as it is, byte for byte.
+
+        Equal ciphertexts become equal ones, so that what was the same in two records stays the same: the nonce follows from the
+        former ciphertext, which no other has.
+
+        Raises:
+            StateError: ``state.tampered``.
+        """
+        if b'"sealed"' not in body:
+            return body
+        document = msgspec.json.decode(body)
+        return msgspec.json.encode(document) if self._renew(document) else body
+
+    def _renew(self, value: Any) -> bool:
+        """Seal anew in place; whether anything was."""
+        if isinstance(value, list):
+            return self._renew_all(value)
+        if not isinstance(value, dict):
+            return False
+        if value.get("$") == "$masked" and value.get("sealed"):
+            sealed, context = base64.b64decode(value["sealed"]), str(value["digest"]).encode()
+            if self._opened(self._aes()[0], sealed, context) is not None:
+                return False
+            nonce = hashlib.blake2b(sealed, key=self._nonce_key, digest_size=_NONCE_BYTES).digest()
+            again = nonce + self._aes()[0].encrypt(nonce, self._decrypt(sealed, context), context)
+            value["sealed"] = base64.b64encode(again).decode()
+            return True
+        return self._renew_all(value.values())
+
+    def _renew_all(self, values: Iterable[Any]) -> bool:
+        renewed = [self._renew(item) for item in values]  # Every one, not only the first.
+        return any(renewed)
+
+    def _aes(self) -> list[AESGCM]:
+        """The ciphers, that of the present key first."""
+        if not self._ciphers:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - loads OpenSSL: 20 ms.
 
-            self._cipher = AESGCM(self._seal_key)
-        return self._cipher
+            self._ciphers = [AESGCM(key) for key in self._keys]
+        return self._ciphers
 
     def _encrypt(self, plain: bytes, context: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)  # Never from a seeded clock: a nonce used twice gives the key away.
-        return nonce + self._aes().encrypt(nonce, plain, context)
+        return nonce + self._aes()[0].encrypt(nonce, plain, context)
 
     def _decrypt(self, sealed: bytes, context: bytes) -> bytes:
+        for cipher in self._aes():
+            plain = self._opened(cipher, sealed, context)
+            if plain is not None:
+                return plain
+        raise _tampered()
+
+    @staticmethod
+    def _opened(cipher: AESGCM, sealed: bytes, context: bytes) -> bytes | None:
+        """What was sealed; None if it was not by this cipher."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as `_aes`.
 
         try:
-            return self._aes().decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
-        except (InvalidTag, ValueError) as error:
-            raise _tampered() from error
+            return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
+        except (InvalidTag, ValueError):
+            return None
 
 
 def _tampered() -> StateError:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+from purvey._base.clock import ulid
+from purvey._secrets.key import KeyRing
 from purvey._session.project import Project
+from purvey._session.rotate import Rotation, rotate
 from purvey._session.target import Target
+from purvey._state.open import has_password, is_server, move_to
 from purvey._state.store import StoreFacts
+from purvey.errors import StateError
 
 
 class Keeping(Project):
@@ -30,6 +38,55 @@ class Keeping(Project):
     def store_verify(self) -> list[str]:
         """One sentence for everything that is wrong with the file, its digests or its snapshot; empty for a sound store."""
         return self._store_of(Target()).verify()
+
+    def store_rotate_key(
+        self, *, wait: bool = False, progress: Callable[[str, int], None] = lambda _stack, _rows: None
+    ) -> Rotation:
+        """Change the store's key, while runs go on; what was begun and not finished is finished.
+
+        All that is written from then on is written under the new key. What is there is written anew, stack by stack under its
+        lease, and when nothing of the former key is left, that is put aside. A store on a server gets its new key in two steps:
+        the first makes it, and changes nothing before somebody has brought it to every machine.
+
+        Args:
+            wait: Whether to queue for a stack that is busy; else it is left for the next time.
+            progress: Told the stack and how many of its rows are written anew, again and again.
+
+        Raises:
+            StateError: ``state.key_in_environment``, ``state.key_unwritable``, ``state.tampered_row``.
+        """
+        store = self._store_of(Target())
+        keys = KeyRing(os.environ, clock=self._clock)
+        with closing(store):
+            return rotate(store, keys, self._clock, wait=wait, progress=progress)
+
+    def store_migrate(self, place: str) -> str:
+        """Move the store to a folder or a server that has none, with all that it remembers; nobody uses the old one any more.
+
+        Args:
+            place: A folder, or ``postgresql://user@host:port/database`` without a password.
+
+        Returns:
+            Where it is now.
+
+        Raises:
+            StateError: ``state.busy`` while a run is under way, ``state.not_empty``, ``state.bad_location``.
+        """
+        if is_server(place) and has_password(place):
+            raise StateError(
+                "state.bad_location",
+                "The address has a password in it",
+                detail="Everybody on this machine can read what is on a command line.",
+                hint="Leave it out, and give it in PGPASSWORD or ~/.pgpass.",
+            )
+        store = self._store_of(Target())
+        keys = KeyRing(os.environ, clock=self._clock)
+        with closing(store), ExitStack() as leases:
+            runs = {stack: ulid(self._clock) for stack in store.everything()}
+            for stack, run in runs.items():
+                leases.enter_context(store.hold(stack, run))
+            there = place if is_server(place) else Path(place).absolute()
+            return move_to(store, there, runs=runs.values(), keys=keys, clock=self._clock)
 
     def store_backup(self, path: Path) -> None:
         """Write a copy of the store to a new file (mode 0600), while others go on writing; the key is not in it.

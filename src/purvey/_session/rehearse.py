@@ -64,7 +64,7 @@ def rehearsal(
     parts.kinds = real
     lookups = {**request.lookups, **looked_up}
     request = msgspec.structs.replace(request, on_failure="undo", parallel=1, final="allow", lookups=lookups)
-    key = store.key if store is not None else clock.entropy(_KEY_BYTES)
+    key = store.ring.key if store is not None else clock.entropy(_KEY_BYTES)
     # Made with mode 0700; in memory where there is such a place, because every record is made durable before its effect.
     with tempfile.TemporaryDirectory(prefix="purvey-rehearsal-", dir=_memory()) as folder:
         start = Start(parts, request, state, seen, looking.found, edits.outputs_of(store), key, Path(folder))

@@ -67,7 +67,7 @@ def make_parts(
     from purvey._hosts.local import LocalConnector  # noqa: PLC0415 - asyncio is loaded only where something runs.
 
     estate = store.estate if store is not None else ""
-    sealer = Sealer(store.key if store is not None else clock.entropy(32))
+    sealer = Sealer(*store.ring) if store is not None else Sealer(clock.entropy(32))
     return Parts(
         stack=stack, run=run, state=state, kinds=registry, host=LocalConnector(), reader=Reader(root), sealer=sealer,
         clock=clock, observer=observer, folder=data_folder(settings, estate, stack), estate=estate,

@@ -7,6 +7,7 @@ wrong as a changed one. They do not show that a row is missing; `Store.verify` d
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 from purvey._base.derive import derive
@@ -17,20 +18,33 @@ MAC_BYTES: Final = 16
 
 
 class RowMac:
-    """Computes the digests of one store's rows.
+    """Computes the digests of one store's rows, and compares them.
 
     Args:
         key: The store's key, 32 bytes.
+        former: Keys that were the store's before; rows with their digests are as good.
     """
 
-    __slots__ = ("_key",)
+    __slots__ = ("_former", "_key", "key_id")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, former: Iterable[bytes] = ()) -> None:
+        self.use(key, former)
+
+    def use(self, key: bytes, former: Iterable[bytes]) -> None:
+        """From now on, other keys."""
+        self._former = tuple(derive(other, "state rows") for other in former)
         self._key = derive(key, "state rows")
+        self.key_id = key_id(key)
 
     def of(self, identity: bytes, body: bytes) -> bytes:
         """The digest of `body` in the row `identity`, one of those made by the functions below."""
         return hashlib.blake2b(identity + body, key=self._key, digest_size=MAC_BYTES).digest()
+
+    def matches(self, identity: bytes, body: bytes, digest: bytes) -> bool:
+        """Whether a row has the digest that one of the store's keys gave it."""
+        if self.of(identity, body) == digest:
+            return True
+        return any(hashlib.blake2b(identity + body, key=key, digest_size=MAC_BYTES).digest() == digest for key in self._former)
 
 
 def key_id(key: bytes) -> str:

@@ -5,9 +5,12 @@ A database driver is loaded only when its kind of store is opened.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import closing
 from pathlib import Path
 
 from purvey._base.clock import Clock
+from purvey._state.sql.opening import not_empty
 from purvey._state.store import Keys, Store
 from purvey.errors import StateError
 
@@ -73,3 +76,56 @@ def _require_known(url: str) -> None:
             "be a password in it.",
             hint="Write it like this:\n\n    export PURVEY_STORE=postgresql://user@host:5432/database",
         )
+
+
+def move_to(store: Store, place: Path | str, *, runs: Collection[str], keys: Keys, clock: Clock) -> str:
+    """Copy a store to an empty place, and let nobody use the old one any more; hold the leases of all its stacks meanwhile.
+
+    Who was killed between the copy and the mark on the old store says it again: what is there already must be the copy.
+
+    Args:
+        store: The store.
+        place: The folder of the new one, or the address of a server.
+        runs: The runs, begun for this alone, that hold the leases: by them the store is known under another name.
+        keys: Where keys are.
+        clock: Time and chance.
+
+    Returns:
+        Where it is now, for messages.
+
+    Raises:
+        StateError: ``state.not_empty``, ``state.moved``, ``state.backup_failed``, or what the adapter raises.
+    """
+    there = find_at(place, keys=keys, clock=clock)
+    if there is None:
+        _copy(store, place)
+        there = open_at(place, keys=keys, clock=clock)
+    elif not runs or not there.held_by().isdisjoint(runs):
+        there.close()
+        raise not_empty(there.location)
+    with closing(there):
+        if (there.estate, there.last()) != (store.estate, store.last()):
+            raise not_empty(there.location)
+        found = there.verify()
+        if found:
+            raise StateError(
+                "state.backup_failed",
+                "The copy is not sound",
+                detail="\n".join(found),
+                hint="The store itself was not touched.",
+            )
+        store.leave_for(there.location)
+        return there.location
+
+
+def _copy(store: Store, place: Path | str) -> None:
+    if isinstance(place, Path):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = place / "state.db.new"
+        new.unlink(missing_ok=True)  # Somebody was killed while it was written.
+        store.backup(new)
+        new.replace(place / "state.db")
+        return
+    from purvey._state.postgres.open import copy_to_server  # noqa: PLC0415 - see above.
+
+    store.read(lambda source: copy_to_server(source, place))

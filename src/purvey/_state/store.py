@@ -6,10 +6,10 @@ change does not depend on how much is remembered. The snapshot is always the fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from purvey._state.lease import HeldLease, Lease
 from purvey._state.record import OutputsSet, Record
 from purvey._state.state import State
 from purvey._state.tag_out import TagOut
+
+T = TypeVar("T")
 
 UNFINISHED: Final = ("", "interrupted", "parked", "kept")
 """Results of runs that can be resumed; the empty one is that of a run that never wrote its end."""
@@ -71,14 +73,28 @@ class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
     tags: int
 
 
+class Ring(NamedTuple):
+    """A store's keys, 32 bytes each.
+
+    Attributes:
+        key: The one with which is written.
+        former: Others that are kept, for what was written before the key changed, or for when it will.
+        digest_key: What digests of secrets are made with; it stays when the key changes, so that they can be compared.
+    """
+
+    key: bytes
+    former: tuple[bytes, ...]
+    digest_key: bytes
+
+
 class Keys(Protocol):
     """Where the keys of stores are."""
 
     def make(self, estate: str) -> bytes:
         """The key for a new store, durable before this returns."""
 
-    def find(self, estate: str) -> bytes:
-        """The key of a store that exists; raises `StateError` when there is none."""
+    def find(self, estate: str) -> tuple[bytes, ...]:
+        """Every key that is kept for a store that exists, oldest first; raises `StateError` when there is none."""
 
     def place(self, estate: str) -> str:
         """Where that is, for messages."""
@@ -99,12 +115,12 @@ class Store(Protocol):
         """Where the store is, for messages."""
 
     @property
-    def key(self) -> bytes:
-        """The store's key, 32 bytes."""
+    def ring(self) -> Ring:
+        """The store's keys, as of the last look at it."""
 
     @property
     def key_id(self) -> str:
-        """16 hexadecimal digits that identify the key."""
+        """16 hexadecimal digits that identify the key with which is written."""
 
     def load(self, stack: str) -> State:
         """The state of a stack: objects, operations in doubt, outputs, highest generations; empty for an unknown one.
@@ -212,6 +228,42 @@ class Store(Protocol):
 
         Raises:
             StateError: ``state.backup_failed``.
+        """
+
+    def switch_key(self, key: bytes) -> None:
+        """From now on everything is written under another key, by every process; it must be kept where keys are."""
+
+    def write_anew(self, stack: str, renew: Callable[[bytes], bytes]) -> Iterator[int]:
+        """Write what a former key has signed or sealed of a stack anew under the present one; hold the stack's lease meanwhile.
+
+        Args:
+            stack: ``name/environment``.
+            renew: A body with what is sealed in it sealed under the present key.
+
+        Yields:
+            How many rows each batch has written.
+
+        Raises:
+            StateError: ``state.tampered_row``.
+        """
+
+    def everything(self) -> list[str]:
+        """Every stack that the store knows, with a run or not."""
+
+    def last(self) -> tuple[int, bytes]:
+        """Number and digest of the journal's last record; 0 and nothing for an empty one."""
+
+    def held_by(self) -> set[str]:
+        """The runs that have a lease."""
+
+    def read(self, work: Callable[[Any], T]) -> T:
+        """What `work` makes of a connection that reads one moment of the store, for another store that copies its rows."""
+
+    def leave_for(self, location: str) -> None:
+        """Remember that the store is at `location` now; from then on nobody uses this one.
+
+        Raises:
+            StateError: ``state.moved`` if it was moved already.
         """
 
     def verify(self) -> list[str]:

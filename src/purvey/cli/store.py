@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from purvey._report.document import store_document, verdict_document
+from purvey._report.document import FORMAT, store_document, verdict_document
 from purvey._report.state_text import store_page
 from purvey._report.style import Page, bad, good
 from purvey._session import Session
@@ -18,12 +18,12 @@ from purvey.cli.screen import Screen
 from purvey.cli.state import said
 
 EXIT_UNSOUND: Final = 5
-"""As for every error of the store."""
+"""As for every error of the store, and as for a stack that is busy."""
 
 
 @click.group()
 def command() -> None:
-    """Verify and copy the store that remembers it.
+    """Verify, copy and move the store, and change its key.
 
     It is one file of the project, `.purvey/state.db` unless purvey.toml says otherwise; its key lies outside of it.
     """
@@ -75,3 +75,82 @@ def backup(*, file: Path) -> int:
     session.store_backup(file)
     key = session.store_facts().key_id
     return said(f"The store is copied to {shlex.quote(str(file))}. It is worth nothing without its key, {key}.")
+
+
+@command.command(
+    cls=Command,
+    examples=(
+        ("purvey store rotate-key", "a new key; runs go on meanwhile"),
+        ("purvey store rotate-key --wait", "queue for stacks that are busy"),
+    ),
+)
+@options.WAIT
+@options.JSON
+def rotate_key(*, wait: bool, as_json: bool) -> int:
+    """Change the key of the store.
+
+    All that is written from now on is written under a new key, by every run; what is there is written anew, and the former key
+    is put aside for backups that were made before. A stack that is busy is left for the next time: say the command again. Plan
+    files that were made before cannot be applied afterwards.
+
+    A store on a server gets its key in two steps, because every machine needs it: the first makes it and says so.
+    """
+    rotation = Session().store_rotate_key(wait=wait, progress=_told)
+    if as_json:
+        told = rotation._asdict() | {"aside": str(rotation.aside) if rotation.aside is not None else None}
+        Screen.of(as_json=True).document({"format": FORMAT, **told})
+    else:
+        said(_ROTATED[rotation.result].format(**rotation._asdict(), stacks=", ".join(rotation.busy)))
+        if rotation.result == "done":
+            said(_ASIDE.format(aside=rotation.aside) if rotation.aside is not None else _GIVEN)
+    return EXIT_UNSOUND if rotation.result == "busy" else 0
+
+
+_ROTATED: Final = {
+    "done": "The store's key is {key_id} now, in {place}; {rows} rows are written anew.",
+    "prepared": "The new key, {key_id}, is in {place}, beside the one in use. Bring that file to every machine that uses the "
+    "store; then change the key:\n\n    purvey store rotate-key",
+    "busy": "The store's key is {key_id} now, in {place}; {rows} rows are written anew. Busy, so not finished: {stacks}. The "
+    "former key is still needed. When they have ended:\n\n    purvey store rotate-key",
+}
+_ASIDE: Final = "The former key is in {aside}, for backups that were made before; remove it when you need none of them."
+_GIVEN: Final = "The former key is not needed any more: take it out of PURVEY_KEY."
+_TOLD_EVERY: Final = 20_000
+
+
+def _told(stack: str, rows: int) -> None:
+    """Tell now and then how far it is."""
+    if rows and rows % _TOLD_EVERY == 0:
+        click.echo(f"  {rows:,} rows written anew; at {stack}", err=True)
+
+
+@command.command(
+    cls=Command,
+    examples=(
+        ("purvey store migrate --to postgresql://purvey@db.example:5432/purvey", "to a server, for several machines"),
+        ("purvey store migrate --to /srv/purvey", "to a folder"),
+    ),
+)
+@click.option("--to", "place", required=True, metavar="PLACE", help="A folder or postgresql://user@host:port/database.")
+@options.JSON
+def migrate(*, place: str, as_json: bool) -> int:
+    """Move the store, with all that it remembers.
+
+    The place must not have a store yet. All is copied and proved to be sound there, or nothing is; then nobody uses the old
+    store any more, which stays as it was. No run may be under way. The key is not moved: it stays where it is.
+    """
+    location = Session().store_migrate(place)
+    if as_json:
+        Screen.of(as_json=True).document({"format": FORMAT, "location": location})
+        return 0
+    return said(
+        f"The store is at {location} now, and sound. Tell purvey where it is:\n\n    {_named(place)}\n\n"
+        "The old one is left as it was, and refuses to be used."
+    )
+
+
+def _named(place: str) -> str:
+    """How purvey is told of a place."""
+    if "://" in place:
+        return f"export PURVEY_STORE={shlex.quote(place)}"
+    return f"echo 'store = \"{place}\"' >> purvey.toml"

@@ -63,9 +63,9 @@ class FixedKeys:
         """The key."""
         return self._key
 
-    def find(self, estate: str) -> bytes:
+    def find(self, estate: str) -> tuple[bytes, ...]:
         """The key."""
-        return self._key
+        return (self._key,)
 
     def place(self, estate: str) -> str:
         """Somewhere."""

@@ -143,7 +143,7 @@ def test_a_missing_key_is_refused_before_anything_is_written(path: Path) -> None
     """Without its key the store is not opened."""
 
     class Lost(kit.FixedKeys):
-        def find(self, estate: str) -> bytes:
+        def find(self, estate: str) -> tuple[bytes, ...]:
             raise StateError("state.missing_key", "The key of the store is not there")
 
     kit.opened_store(path).close()

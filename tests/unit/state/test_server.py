@@ -174,6 +174,7 @@ def test_a_copy_leaves_no_column_out(path: Path) -> None:
 
     told = {table: {name.strip('"') for name in names.split(", ")} for table, names in copying.TABLES}
     told["stack"].add("outputs")  # It is set when the records are there.
+    columns["store"].remove("moved_to")  # A copy is not where its store was moved to.
     assert told == columns
 
 

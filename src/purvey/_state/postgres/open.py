@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from purvey._base.clock import Clock
 from purvey._state.postgres.connect import PostgresConnection, PostgresDatabase
-from purvey._state.postgres.schema import migrate, version_of
-from purvey._state.record import FORMAT
+from purvey._state.postgres.schema import count_on, migrate, version_of
 from purvey._state.sql import tables
-from purvey._state.sql.opening import first_row, newer, require_key
+from purvey._state.sql.copying import copy_rows
+from purvey._state.sql.database import Connection
+from purvey._state.sql.opening import first_row, identity, newer, not_empty, require_usable
 from purvey._state.sql.store import SqlStore
 from purvey._state.store import Keys
 from purvey.errors import StateError
@@ -43,6 +44,32 @@ def find_postgres(url: str, *, keys: Keys, clock: Clock) -> SqlStore | None:
     return _opened(url, keys, clock, create=False)
 
 
+def copy_to_server(source: Connection, url: str) -> None:
+    """Fill the empty database that `url` names with a store; all of it, or nothing.
+
+    Args:
+        source: The store, in a read transaction.
+        url: As for `open_postgres`.
+
+    Raises:
+        StateError: ``state.not_empty`` if there is a store already, ``state.bad_location``, ``state.cannot_open``.
+    """
+    database = PostgresDatabase(url)
+    try:
+        connection = database.connect()
+        try:
+            with connection.writing():
+                if not _is_new(connection, database.location):
+                    raise not_empty(database.location)
+                migrate(connection)
+                copy_rows(source, connection)
+                count_on(connection)
+        finally:
+            connection.close()
+    except database.errors as error:
+        raise database.unreadable(error) from error
+
+
 def _opened(url: str, keys: Keys, clock: Clock, *, create: bool) -> SqlStore | None:
     database = PostgresDatabase(url)
     try:
@@ -72,12 +99,20 @@ def _store(
         version = version_of(connection)
         if version > tables.VERSION:
             raise newer(database.location)
-        estate, known_key = _identity(connection, database.location)
-    key = require_key(keys, estate, known_key, database.location)
+        found = identity(connection, version)
+    if found is None:
+        raise StateError(
+            "state.damaged",
+            "The store is damaged",
+            detail=f"{database.location}: it does not say which estate it is of. What it remembers cannot be trusted until it "
+            "is whole.",
+            hint="Put a backup of the database in its place.",
+        )
+    ring = require_usable(found, keys, database.location)
     if version < tables.VERSION:
         with connection.writing():
             migrate(connection)
-    return SqlStore(connection, database, estate=estate, key=key, clock=clock)
+    return SqlStore(connection, database, estate=found.estate, ring=ring, keys=keys, clock=clock)
 
 
 def _is_new(connection: PostgresConnection, location: str) -> bool:
@@ -104,19 +139,3 @@ def _make(connection: PostgresConnection, location: str, keys: Keys, clock: Cloc
             migrate(connection)
             first = first_row(keys, clock)
             connection.execute("INSERT INTO store (number, estate, key_id, format, made) VALUES (1, ?, ?, ?, ?)", first)
-
-
-def _identity(connection: PostgresConnection, location: str) -> tuple[str, str]:
-    """The estate, and the id of its key."""
-    row = connection.execute("SELECT estate, key_id, format FROM store").fetchone()
-    if row is None:
-        raise StateError(
-            "state.damaged",
-            "The store is damaged",
-            detail=f"{location}: it does not say which estate it is of. What it remembers cannot be trusted until it is whole.",
-            hint="Put a backup of the database in its place.",
-        )
-    estate, known_key, written = row
-    if written > FORMAT:
-        raise newer(location)
-    return str(estate), str(known_key)

@@ -56,3 +56,16 @@ def migrate(connection: Connection) -> None:
     if version == 0:
         connection.execute(_OUTPUTS)
     connection.execute("UPDATE version SET tables = ?", (tables.VERSION,))
+
+
+def count_on(connection: Connection) -> None:
+    """Let every table that counts its rows go on after the numbers that are there, as after a copy."""
+    counted = connection.execute(
+        "SELECT table_name FROM information_schema.columns "
+        "WHERE table_schema = 'purvey' AND column_name = 'number' AND is_identity = 'YES'"
+    ).fetchall()
+    for (table,) in counted:
+        connection.execute(
+            f"SELECT setval(pg_get_serial_sequence('purvey.{table}', 'number'), "  # noqa: S608 - our own words.
+            f"greatest((SELECT coalesce(max(number), 0) FROM {table}), 1))"
+        ).fetchall()

@@ -37,7 +37,7 @@ def kept(connection: Connection, run: str, mac: RowMac) -> dict[str, bytes]:
     if row is None:
         return {}
     body, signed = row
-    if mac.of(manifest_identity(run), body) != signed:
+    if not mac.matches(manifest_identity(run), body, signed):
         raise tampered(f"The list of files of run {run}")
     return {path: _content(connection, run, path, digest) for path, digest in _manifests.decode(body).items()}
 

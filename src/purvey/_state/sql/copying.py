@@ -7,7 +7,7 @@ from typing import Final
 from purvey._state.sql.database import Connection
 
 TABLES: Final = (
-    ("store", "number, estate, key_id, format, made"),
+    ("store", "number, estate, key_id, format, made, digest_key"),
     ("stack", "number, name"),
     ("run", 'number, id, stack, verb, result, started, ended, "user", machine, changes'),
     ("record", "sequence, run, body, mac"),
@@ -33,5 +33,12 @@ def copy_rows(source: Connection, target: Connection) -> None:
         insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - our own words.
         for row in source.execute(f"SELECT {columns} FROM {table}"):  # noqa: S608 - as above.
             target.execute(insert, row)
+    free_leases(target)
     for number, outputs in source.execute("SELECT number, outputs FROM stack WHERE outputs IS NOT NULL"):
         target.execute("UPDATE stack SET outputs = ? WHERE number = ?", (outputs, number))
+
+
+def free_leases(copy: Connection) -> None:
+    """Give back every lease in a copy: whoever holds one, or waits for one, does so in the other store."""
+    copy.execute("UPDATE lease SET run = '', expires_at = 0")
+    copy.execute("DELETE FROM waiting")

@@ -133,7 +133,7 @@ def _resources(connection: Connection, number: int, stack: str, mac: RowMac) -> 
         "SELECT address, generation, body, mac FROM resource WHERE stack = ? ORDER BY address, generation", (number,)
     )
     for address, generation, body, digest in rows:
-        if mac.of(identity, body) != digest:
+        if not mac.matches(identity, body, digest):
             raise tampered(f"The snapshot of {stack}::{address} #{generation}")
         state = decode_state(body)
         if state.address != address or state.generation != generation:
@@ -146,7 +146,7 @@ def _retired(connection: Connection, number: int, stack: str, mac: RowMac) -> It
     for address, generation, digest in connection.execute(
         "SELECT address, generation, mac FROM retired WHERE stack = ?", (number,)
     ):
-        if mac.of(identity, retired_body(address, generation)) != digest:
+        if not mac.matches(identity, retired_body(address, generation), digest):
             raise tampered(f"The highest generation of {stack}::{address}")
         yield address, generation
 
@@ -185,7 +185,7 @@ def _record_at(connection: Connection, sequence: int, mac: RowMac) -> Record:
 
 
 def _verified(run: str, sequence: int, body: bytes, digest: bytes, mac: RowMac) -> Record:
-    if mac.of(record_identity(run, sequence), body) != digest:
+    if not mac.matches(record_identity(run, sequence), body, digest):
         raise tampered(f"Journal record {sequence} of run {run}")
     return decode(body)
 

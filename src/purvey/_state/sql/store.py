@@ -5,20 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from purvey._base.clock import Clock
+from purvey._base.derive import wrap
 from purvey._state.journal import Journal, Writer, write_together
 from purvey._state.lease import HeldLease, Lease
 from purvey._state.mac import RowMac, key_id
 from purvey._state.record import OutputsSet, Record
-from purvey._state.sql import archive, lease, read, tag_out
+from purvey._state.sql import archive, lease, read, rekey, tag_out
 from purvey._state.sql.database import Connection, Database
+from purvey._state.sql.opening import identity, require_usable
+from purvey._state.sql.tables import VERSION
 from purvey._state.sql.verify import verify
 from purvey._state.sql.write import SqlAdapter
 from purvey._state.state import State
-from purvey._state.store import RunRow
+from purvey._state.store import Keys, Ring, RunRow
 from purvey._state.tag_out import TagOut
 from purvey.errors import StateError
 
@@ -35,21 +39,34 @@ class SqlStore:
         connection: For reading.
         database: Where it leads, and where the one for writing is made.
         estate: The estate's id.
-        key: The store's key.
+        ring: The store's keys.
+        keys: Where they are found again, when the store has another one.
         clock: Time and chance.
     """
 
-    def __init__(self, connection: Connection, database: Database, *, estate: str, key: bytes, clock: Clock) -> None:
+    def __init__(
+        self, connection: Connection, database: Database, *, estate: str, ring: Ring, keys: Keys, clock: Clock
+    ) -> None:  # fmt: skip
         self.estate: Final = estate
         self.location: Final = database.location
-        self.key: Final = key
-        self.key_id: Final = key_id(key)
+        self._ring = ring
+        self._keys = keys
         self._connection = connection
         self._reading = threading.Lock()
         self._database = database
         self._clock = clock
-        self._mac = RowMac(key)
+        self._mac = RowMac(ring.key, ring.former)
         self._writer = Writer(self._connect_writer)
+
+    @property
+    def ring(self) -> Ring:
+        """See `Store.ring`."""
+        return self._ring
+
+    @property
+    def key_id(self) -> str:
+        """See `Store.key_id`."""
+        return self._mac.key_id
 
     def load(self, stack: str) -> State:
         """See `Store.load`."""
@@ -176,6 +193,53 @@ class SqlStore:
                 hint="Name a file that does not exist yet, on a disk with room for the whole store.",
             ) from error
 
+    def switch_key(self, key: bytes) -> None:
+        """See `Store.switch_key`."""
+        was, wrapped = self.key_id, wrap(key, self._ring.digest_key)
+
+        def change(connection: Connection) -> None:
+            update = "UPDATE store SET key_id = ?, digest_key = ? WHERE key_id = ?"
+            connection.execute(update, (key_id(key), wrapped, was))
+
+        self._change(change)
+        self._change(lambda _: None)  # Takes notice of it.
+
+    def write_anew(self, stack: str, renew: Callable[[bytes], bytes]) -> Iterator[int]:
+        """See `Store.write_anew`."""
+        for table in rekey.TABLES:
+            after: object = None
+            while True:
+                batch = partial(rekey.batch, table=table, stack=stack, after=after, mac=self._mac, renew=renew)
+                written, after = self._change(batch)
+                yield written
+                if after is None:
+                    break
+
+    def everything(self) -> list[str]:
+        """See `Store.everything`."""
+        with self._snapshot() as connection:
+            return [name for (name,) in connection.execute("SELECT name FROM stack ORDER BY name")]
+
+    def last(self) -> tuple[int, bytes]:
+        """See `Store.last`."""
+        with self._snapshot() as connection:
+            row = connection.execute("SELECT sequence, mac FROM record ORDER BY sequence DESC LIMIT 1").fetchone()
+            return (row[0], bytes(row[1])) if row is not None else (0, b"")
+
+    def held_by(self) -> set[str]:
+        """See `Store.held_by`."""
+        with self._snapshot() as connection:
+            return {run for (run,) in connection.execute("SELECT run FROM lease WHERE run <> ''")}
+
+    def read(self, work: Callable[[Any], T]) -> T:
+        """See `Store.read`."""
+        with self._snapshot() as connection:
+            return work(connection)
+
+    def leave_for(self, location: str) -> None:
+        """See `Store.leave_for`."""
+        self._change(lambda connection: connection.execute("UPDATE store SET moved_to = ?", (location,)))
+
     def verify(self) -> list[str]:
         """See `Store.verify`."""
         with self._snapshot() as connection:
@@ -189,16 +253,24 @@ class SqlStore:
 
     def _connect_writer(self) -> SqlAdapter:
         with self._writing():
-            return SqlAdapter(self._database.connect(), self._database, self._mac)
+            return SqlAdapter(self._database.connect(), self._database, self._mac, self._heed)
 
     def _change(self, change: Callable[[Connection], T]) -> T:
         """Change something other than the journal in one transaction, in turn with the journal's writes."""
 
         def work(adapter: SqlAdapter) -> T:
             with self._writing(), adapter.connection.writing():
+                self._heed(adapter.connection)
                 return change(adapter.connection)
 
         return self._writer.run(work)
+
+    def _heed(self, connection: Connection) -> None:
+        """Take notice, inside a transaction, when the store has another key or was moved since it was opened."""
+        found = identity(connection, VERSION)
+        if found is not None and (found.key_id != self._mac.key_id or found.moved_to):
+            self._ring = require_usable(found, self._keys, self.location)
+            self._mac.use(self._ring.key, self._ring.former)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -213,6 +285,7 @@ class SqlStore:
         """The reading connection, for one thread at a time, at one moment of the store."""
         try:
             with self._reading, self._connection.reading():
+                self._heed(self._connection)
                 yield self._connection
         except self._database.errors as error:
             raise self._database.unreadable(error) from error

@@ -119,7 +119,15 @@ _VERSION_2: Final = (
     "CREATE INDEX tag_out_of_stack ON tag_out (stack, active)",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2)
+_VERSION_3: Final = (
+    "ALTER TABLE store ADD COLUMN digest_key BLOB",
+    "ALTER TABLE store ADD COLUMN moved_to TEXT NOT NULL DEFAULT ''",
+)
+
+KEYS_SINCE: Final = 3
+"""The version since which a store knows its key for digests, and where it was moved to."""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """What makes version n of version n - 1, from an empty file on; released entries never change."""
 
 VERSION: Final = len(MIGRATIONS)

@@ -53,7 +53,8 @@ def _rows(connection: Connection, stack: str, mac: RowMac) -> list[tuple[int, Ta
         "WHERE stack = (SELECT number FROM stack WHERE name = ?) ORDER BY number",
         (stack,),
     ).fetchall():
-        if mac.of(tag_out_identity(stack, active), body) != digest or _decoder.decode(body).address != address:
+        signed = mac.matches(tag_out_identity(stack, active), body, digest)
+        if not signed or _decoder.decode(body).address != address:
             raise tampered(f"Tag-out {number} of {stack}::{address}")
         found.append((number, _decoder.decode(body)))
     return found

@@ -7,7 +7,7 @@ both ways. Each record costs a fixed number of row changes, however much is reme
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from purvey._state.journal import Journal, Write
@@ -30,7 +30,10 @@ from purvey._state.sql.database import PAUSES_S, Connection, Database
 from purvey._state.tag_out import blocked
 from purvey.errors import InternalError, StateError
 
-_HELD: Final = "SELECT stack.number, fence, lease.run FROM stack JOIN lease ON lease.stack = stack.number WHERE name = ?"
+_HELD: Final = (
+    "SELECT stack.number, fence, lease.run, (SELECT key_id FROM store) "
+    "FROM stack JOIN lease ON lease.stack = stack.number WHERE name = ?"
+)
 """The lease that a journal has to have."""
 
 _OPENED: Final = (
@@ -58,12 +61,16 @@ class SqlAdapter:
         connection: A connection that nobody else uses.
         database: Where it leads.
         mac: Computes the rows' digests.
+        heed: Takes notice of another key of the store.
     """
 
-    def __init__(self, connection: Connection, database: Database, mac: RowMac) -> None:
+    def __init__(
+        self, connection: Connection, database: Database, mac: RowMac, heed: Callable[[Connection], None]
+    ) -> None:  # fmt: skip
         self.connection = connection
         self._database = database
         self._mac = mac
+        self._heed = heed
         self._last: tuple[int, bytes] | None = None
 
     def commit(self, writes: Sequence[Write]) -> None:
@@ -155,6 +162,8 @@ class SqlAdapter:
         ).fetchone()
         if held is None or held[1] != journal.fence or not held[2]:
             raise _fenced(journal, held[2] if held is not None else "")
+        if held[3] != self._mac.key_id:
+            self._heed(self.connection)
         stack: int = held[0]
         insert = "INSERT INTO run (id, stack) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
         self.connection.execute(insert, (journal.run, stack))

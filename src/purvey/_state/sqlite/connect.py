@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from purvey._state.sql.copying import free_leases
 from purvey.errors import StateError
 
 BUSY_S: Final = 10.0
@@ -86,6 +87,8 @@ class SqliteDatabase:
         try:
             with closing(connect(self._path)) as source, closing(connect(path)) as copy:
                 source.backup(copy)
+                with copy.writing():
+                    free_leases(copy)
         except BaseException:
             path.unlink(missing_ok=True)
             raise

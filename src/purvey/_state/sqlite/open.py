@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from purvey._base.clock import Clock
-from purvey._state.record import FORMAT
 from purvey._state.sql import tables
-from purvey._state.sql.opening import first_row, newer, require_key
+from purvey._state.sql.opening import first_row, identity, newer, require_usable
 from purvey._state.sql.store import SqlStore
 from purvey._state.sqlite.connect import SqliteConnection, SqliteDatabase, connect, damaged, reading, transaction
 from purvey._state.sqlite.schema import APPLICATION_ID, migrate, version_of
@@ -125,13 +124,15 @@ def _opened(connection: SqliteConnection, path: Path, keys: Keys, clock: Clock) 
     if new:
         _make(connection, path, keys, clock)
     _require_known_version(connection, path)
-    estate, known_key = _identity(connection, path)
-    key = require_key(keys, estate, known_key, str(path))
+    found = identity(connection, version_of(connection))
+    if found is None:
+        raise damaged(path, "it does not say which estate it is of")
+    ring = require_usable(found, keys, str(path))
     _switch_on_log(connection)
     if version_of(connection) < tables.VERSION:
         with transaction(connection):
             migrate(connection)
-    return SqlStore(connection, SqliteDatabase(path), estate=estate, key=key, clock=clock)
+    return SqlStore(connection, SqliteDatabase(path), estate=found.estate, ring=ring, keys=keys, clock=clock)
 
 
 def _is_new(connection: SqliteConnection, path: Path) -> bool:
@@ -173,17 +174,6 @@ def _switch_on_log(connection: SqliteConnection) -> None:
             threading.Event().wait(_RETRY_S)
         else:
             return
-
-
-def _identity(connection: SqliteConnection, path: Path) -> tuple[str, str]:
-    """The estate, and the id of its key."""
-    row = connection.execute("SELECT estate, key_id, format FROM store").fetchone()
-    if row is None:
-        raise damaged(path, "it does not say which estate it is of")
-    estate, known_key, written = row
-    if written > FORMAT:
-        raise newer(str(path))
-    return str(estate), str(known_key)
 
 
 def _require_known_version(connection: SqliteConnection, path: Path) -> None:
