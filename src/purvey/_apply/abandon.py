@@ -22,7 +22,7 @@ from purvey._apply.seek import seek
 from purvey._state.record import Failed
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError
-from purvey.providers import Kind, Outcome, Present
+from purvey.providers import Kind, Outcome, Present, Unreadable
 
 
 async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
@@ -54,7 +54,9 @@ async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
 
 async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
     begun = doubt.begun
-    await patience.until_quiet(performer, doubt, attempts_for(performer, doubt, kind).job.deadline_s)
+    deadline_s = attempts_for(performer, doubt, kind).job.deadline_s
+    await patience.until_quiet(performer, doubt, deadline_s)
+    await patience.until_landed(performer, doubt, kind, patience.last_call(performer, doubt, deadline_s))
     recovers_by = kind.provider.recovers_by
     if recovers_by == "nothing" or begun.verb == "undo":
         raise ProviderError("failed", f"Its interrupted {begun.verb} cannot be settled", hint="See `purvey state settle`.")
@@ -85,7 +87,10 @@ async def _made_id(performer: Performer, doubt: InDoubt, kind: Kind, call: Engin
         attempts = attempts_for(performer, doubt, kind)
         done = await attempts.until_done(partial(provider.create, call, have), partial(provider.ready, call, have))
         return done.id if done is not None else ""
-    found = await seek(performer, kind, call, have, patience.last_call(performer, doubt))
+    deadline_s = attempts_for(performer, doubt, kind).job.deadline_s
+    found = await seek(performer, kind, call, have, patience.last_call(performer, doubt, deadline_s))
+    if isinstance(found, Unreadable):
+        raise ProviderError("unavailable", "It cannot be told whether it was made", detail=found.reason, may_exist=True)
     return found.id if isinstance(found, Present) else ""
 
 

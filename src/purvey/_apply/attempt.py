@@ -63,21 +63,19 @@ class Attempts:
         observer: Sees waits and retries.
         stop: When it is asked, waiting ends at the next look.
         guard: Called before each call; raises when the lease is not ours any more.
-        called_at: When an earlier attempt that may have had its effect was made, in a process that was interrupted; None if
-            there was none.
 
     Attributes:
         count: Attempts so far, from 1.
-        called_at: When the last attempt that may have had its effect was made, in seconds since the epoch; None if none was.
+        called_at: When the last attempt that may have had its effect was made, in this process or in one that was interrupted,
+            in seconds since the epoch; None if none was.
     """
 
     def __init__(
         self, job: Job, clock: Clock, observer: Observer, stop: Stop, guard: Callable[[], None] = lambda: None,
-        *, called_at: float | None = None,
     ) -> None:  # fmt: skip
         self.job = job
         self.count = 1
-        self.called_at = called_at
+        self.called_at: float | None = None
         self._clock = clock
         self._observer = observer
         self._stop = stop
@@ -93,7 +91,7 @@ class Attempts:
             ProviderError: the failure that no further attempt can mend.
             Parked: it is still pending.
         """
-        outcome = await self._retry(act)
+        outcome = await self._retry(act, unseen_until=(self.called_at or 0.0) + self.job.seen_within_s)
         made_at = self._clock.now()
         while isinstance(outcome, Pending):
             self._see_pending(outcome)
@@ -122,6 +120,7 @@ class Attempts:
                     return await act()
             except Exception as error:
                 if isinstance(error, TimeoutError) and deadline.expired():
+                    self.called_at = self._clock.now()
                     raise Parked(self.job.address, f"no answer within {self.job.deadline_s:g} s", interrupted=False) from error
                 verdict = judge(error, self.count, self.job.recovers_by, self._clock)
                 if isinstance(verdict, GiveUp) and self._says_nothing(verdict.error.code, unseen_until):

@@ -47,6 +47,7 @@ class Parts:
     Attributes:
         guard: Called before each call of a provider; raises when the lease is lost.
         former: The holder of the lease before this run, whose calls may still land.
+        unanswered: When the last call of an operation was cut off that this run has not had an answer to, by operation.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Parts:
         self.clock = clock
         self.guard: Callable[[], None] = lambda: None
         self.former = Former()
+        self.unanswered: dict[str, float] = {}
         self.redactor = Redactor()
         self.observer = Redacting(observer, self.redactor)
         self.folder = folder

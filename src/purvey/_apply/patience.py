@@ -52,9 +52,36 @@ async def until_quiet(performer: Performer, doubt: InDoubt, deadline_s: float) -
         await parts.clock.sleep(min(LOOK_S, max(until - parts.clock.now(), 0.001)))
 
 
-def last_call(performer: Performer, doubt: InDoubt) -> float:
-    """When the last call for an operation in doubt may have been made, in seconds since the epoch."""
-    return max(performer.parts.former.calls_until, doubt.failed.at if doubt.failed is not None else 0.0)
+def last_call(performer: Performer, doubt: InDoubt, deadline_s: float) -> float:
+    """When the last call for an operation in doubt may have been cut off, in seconds since the epoch.
+
+    Args:
+        performer: Performs for the present holder.
+        doubt: The operation.
+        deadline_s: How long one call of it may take: so long after the beginning of its last call a sleeper is cut off.
+    """
+    former = performer.parts.former
+    hung = former.hung_until + deadline_s if former.hung_until else 0.0
+    failed = doubt.failed.at if doubt.failed is not None else 0.0
+    return max(former.calls_until, hung, failed, performer.parts.unanswered.get(doubt.begun.operation, 0.0))
+
+
+async def until_landed(performer: Performer, doubt: InDoubt, kind: Kind, cut_at: float) -> None:
+    """Return when what was cut off at `cut_at` can have no effect any more, so that it may be taken back.
+
+    Raises:
+        Parked: if the run is asked to stop meanwhile.
+    """
+    parts, address = performer.parts, doubt.begun.address
+    until = cut_at + kind.provider.lands_within_s
+    if parts.clock.now() < until:
+        left = until - parts.clock.now()
+        _tell(
+            parts, f"{address}: its {doubt.begun.verb} may still have its effect; waiting {left:.0f} s before it is taken back"
+        )
+    while parts.clock.now() < until:
+        _heed(performer.stop, address)
+        await parts.clock.sleep(min(LOOK_S, max(until - parts.clock.now(), 0.001)))
 
 
 async def found(performer: Performer, address: str, kind: Kind, called_at: float, look: Look) -> Observed:

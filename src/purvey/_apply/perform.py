@@ -196,7 +196,7 @@ class Performer:
             verb != "update" else wanted.generation, verb=verb, token=self.parts.clock.entropy(16).hex(), node=wanted,
             prior=prior, undoes=undone.operation if undone else "", undoes_token=undone.token if undone else "",
             undoes_verb=undone.verb if undone else "", final=operation.id in self._final, fence=self.fence,
-            timeout_s=self._own_timeout_s(operation.address) or 0.0,
+            timeout_s=self._own_timeout_s(operation.address) or 0.0, run=self.parts.run,
         )  # fmt: skip
         await self.record(begun)
         return await self.finish(begun, kind, attempts, act, want)
@@ -217,6 +217,10 @@ class Performer:
         )  # fmt: skip
         try:
             done = await self._until_known(begun, kind, attempts, partial(act, call), call, want)
+        except Parked:
+            if attempts.called_at is not None:
+                self.parts.unanswered[begun.operation] = attempts.called_at
+            raise
         except ProviderError as error:
             clean_error(error, self.parts.redactor)
             made = begun.makes and bool(call.id)  # It was identified, so it is there, whatever the error thinks.
@@ -261,7 +265,7 @@ class Performer:
         object_id = done.id if done is not None else call.id
         base = begun.prior if begun.verb == "undo" and begun.prior is not None else begun.node
         outputs = self.outputs(kind, done) if done is not None else base.outputs
-        run = base.run if begun.verb == "undo" else self.parts.run  # What was taken back is the earlier run's again.
+        run = base.run if begun.verb == "undo" else begun.run or self.parts.run  # What was taken back is the earlier run's.
         made_at = self._now() if begun.makes else base.made_at
         return msgspec.structs.replace(base, id=object_id, outputs=outputs, run=run, made_at=made_at)
 
@@ -316,7 +320,7 @@ class Performer:
 
     def attempts(
         self, operation: str, address: str, kind: Kind | None, *, own_s: float | None, started: float,
-        limit_s: float | None = None, called_at: float | None = None,
+        limit_s: float | None = None,
     ) -> Attempts:  # fmt: skip
         """The attempts of one operation.
 
@@ -327,7 +331,6 @@ class Performer:
             own_s: The node's own time; then, or for a kind of long calls, one call may take all of it.
             started: When it began, on the monotonic clock.
             limit_s: How long it may stay pending, where that is not the node's own time.
-            called_at: When an interrupted attempt was made, which may have had its effect; None if there was none.
         """
         limit = limit_s or own_s or OPERATION_TIMEOUT_S
         is_long = bool(own_s) or (kind is not None and kind.provider.long_calls)
@@ -338,7 +341,7 @@ class Performer:
             lands_within_s=kind.provider.lands_within_s if kind is not None else 0.0,
             seen_within_s=kind.provider.seen_within_s if kind is not None else 0.0,
         )  # fmt: skip
-        return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard, called_at=called_at)
+        return Attempts(job, self.parts.clock, self.parts.observer, self.stop, self.parts.guard)
 
     def _own_timeout_s(self, address: str) -> float | None:
         node = self.plan.nodes.get(address)

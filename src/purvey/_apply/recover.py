@@ -9,7 +9,7 @@ to look for. Before any of this, the calls of a former holder who may only be as
 from __future__ import annotations
 
 import shlex
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -28,22 +28,18 @@ Write = Callable[..., Awaitable[None]]
 Act = Callable[[EngineCall], Awaitable[Any]]
 
 
-async def recover(performer: Performer, doubts: Sequence[InDoubt]) -> list[str]:
-    """Settle each operation in doubt, oldest first.
+async def settle(performer: Performer, doubt: InDoubt) -> str:
+    """Settle one operation in doubt.
+
+    Args:
+        performer: Writes into the journal of the run that began it, so that an undo of that run finds its end.
+        doubt: The operation.
 
     Returns:
-        A sentence for each, for the person who watches.
+        A sentence for the person who watches.
 
     Raises:
-        StateError: ``state.in_doubt`` if a kind gives no way to find out.
-    """
-    return [await settle(performer, doubt) for doubt in doubts]
-
-
-async def settle(performer: Performer, doubt: InDoubt) -> str:
-    """Settle one operation in doubt: see `recover`.
-
-    Raises:
+        StateError: ``state.in_doubt`` if its kind gives no way to find out.
         ProviderError: what stopped it, with the operation's address and what a person can do.
     """
     try:
@@ -132,7 +128,9 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     if doubt.id and waits(kind):
         return await _finish(performer, doubt, kind, lambda call: kind.provider.ready(call, want), want, doubt.id)
     call = parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
-    found = await seek(performer, kind, call, want, patience.last_call(performer, doubt), makes=begun.makes)
+    deadline_s = attempts_for(performer, doubt, kind).job.deadline_s
+    called_at = patience.last_call(performer, doubt, deadline_s)
+    found = await seek(performer, kind, call, want, called_at, makes=begun.makes)
     if isinstance(found, Unreadable):
         raise _in_doubt(begun, parts.stack)
     if not isinstance(found, Present):
@@ -149,10 +147,11 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
 def attempts_for(performer: Performer, doubt: InDoubt, kind: Kind) -> Attempts:
     """The attempts of an operation that an earlier process began."""
     parts, begun = performer.parts, doubt.begun
-    return performer.attempts(
-        f"recover {begun.address}", begun.address, kind, own_s=begun.timeout_s or None, started=parts.clock.monotonic(),
-        called_at=patience.last_call(performer, doubt),
-    )  # fmt: skip
+    attempts = performer.attempts(
+        f"recover {begun.address}", begun.address, kind, own_s=begun.timeout_s or None, started=parts.clock.monotonic()
+    )
+    attempts.called_at = patience.last_call(performer, doubt, attempts.job.deadline_s)
+    return attempts
 
 
 def _in_doubt(begun: Begun, stack: str) -> StateError:

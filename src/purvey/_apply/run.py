@@ -19,7 +19,7 @@ from purvey._apply.ledger import Ledger
 from purvey._apply.parts import Parts
 from purvey._apply.perform import Failure, Performer, Write
 from purvey._apply.probe import failing_already, probe
-from purvey._apply.recover import recover
+from purvey._apply.recover import settle
 from purvey._apply.request import Approve, AwaitsApproval, Request, StagePlan
 from purvey._apply.stage import observed, prepare
 from purvey._base.event import Message, PhaseStarted, Planned
@@ -55,12 +55,13 @@ class Run:
         records: Reads the run's records from the store.
         supersede: Called once the run may begin: unfinished runs before it can then be neither resumed nor undone.
         tags: Reads the tags on the stack's objects.
+        write_of: Makes records of another run durable: the ends of what it began.
     """
 
     def __init__(
         self, parts: Parts, request: Request, *, write: Write, fence: int, stop: Stop, approve: Approve, others: OtherStacks,
         records: Callable[[], Sequence[Record]], supersede: Callable[[], None] = lambda: None,
-        tags: Callable[[], Sequence[TagOut]] = tuple,
+        tags: Callable[[], Sequence[TagOut]] = tuple, write_of: Callable[[str], Write] | None = None,
     ) -> None:  # fmt: skip
         self.parts = parts
         self.request = request
@@ -72,6 +73,7 @@ class Run:
         self.records = records
         self._supersede = supersede
         self._tags = tags
+        self._write_of = write_of or (lambda _: write)
         self._failing: frozenset[str] = frozenset()
 
     async def apply(self) -> Closed:
@@ -117,9 +119,12 @@ class Run:
         refuse_tagged((doubt.begun.address for doubt in doubts), self._tags())
         await require_expected(self.parts, self.request.expect, [doubt.begun.node for doubt in doubts])
         self._phase("recover", f"{len(doubts)} operation{'' if len(doubts) == 1 else 's'} in doubt")
-        performer = Performer(self.parts, Plan(stack=self.parts.stack), self._write, self.stop, self._fence)
+        nothing = Plan(stack=self.parts.stack)
         try:
-            for sentence in await recover(performer, doubts):
+            for doubt in doubts:
+                write = self._write_of(doubt.begun.run) if doubt.begun.run else self._write
+                performer = Performer(self.parts, nothing, write, self.stop, self._fence)
+                sentence = await settle(performer, doubt)
                 self.parts.tell(Message(at=self._now(), run=self.parts.run, level="info", text=sentence))
         except Parked as parked:
             result = "interrupted" if parked.interrupted else "parked"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from purvey._apply import patience
 from purvey._apply.call import EngineCall
 from purvey._base.address import parted
-from purvey.providers import Absent, Done, Kind, Observed, Outcome, Present, Provider
+from purvey.providers import Absent, Done, Kind, Observed, Outcome, Present, Provider, Unreadable
 
 if TYPE_CHECKING:
     from purvey._apply.perform import Performer
@@ -36,8 +36,10 @@ async def seek(
         found: Observed = await kind.provider.find(call, want)
         if not makes or not isinstance(found, Present):
             return found
-        foreign = kind.provider.recovers_by == "name" and found.owner != call.mark  # Somebody may have taken it meanwhile.
-        return Absent() if foreign or _is_recorded(performer, found.id) else found
+        if found.owner != call.mark and not kind.provider.forgets:  # Somebody may have made one like it meanwhile.
+            untold = not found.owner and kind.provider.recovers_by == "tag_at_create"
+            return Unreadable(f"{found.id} is there, and its kind does not tell whose it is") if untold else Absent()
+        return Absent() if _is_recorded(performer, kind, found.id) else found
 
     return await patience.found(performer, parted(call.address)[1], kind, called_at, look)
 
@@ -58,6 +60,7 @@ def waits(kind: Kind) -> bool:
     return type(kind.provider).ready is not Provider.ready
 
 
-def _is_recorded(performer: Performer, object_id: str) -> bool:
+def _is_recorded(performer: Performer, kind: Kind, object_id: str) -> bool:
     """Whether an object found is one that is known: the old one of a replacement carries the new one's tags."""
-    return any(record.id == object_id for record in performer.parts.state.resources.values())
+    records = performer.parts.state.resources.values()
+    return any(record.id == object_id and record.kind == kind.name for record in records)

@@ -25,6 +25,9 @@ LOOK_S: Final = 2.0
 OPERATION_TIMEOUT_S: Final = 600.0
 """How long an operation may stay pending unless `Options(timeout_s=...)` says otherwise; then the run parks."""
 
+LOCAL_LANDS_S: Final = 2.0
+"""How long after its process was killed a call to this machine may still have an effect, in seconds."""
+
 CALL_DEADLINE_S: Final = 120.0
 """How long one attempt may take. The lease must outlast it, and a takeover waits it out."""
 

@@ -14,6 +14,7 @@ import msgspec
 
 from purvey._apply.expected import require_expected
 from purvey._apply.parts import Parts
+from purvey._apply.perform import Write
 from purvey._apply.redacting import cleaned
 from purvey._apply.request import Approve, AwaitsApproval, Request
 from purvey._apply.run import Run
@@ -31,7 +32,7 @@ from purvey._session.settings import least
 from purvey._session.workshop import make_parts, open_store, user_name
 from purvey._state.check import violations
 from purvey._state.history import RunHistory, history, is_open
-from purvey._state.record import Begun, Closed, Opened, Record, Undoing
+from purvey._state.record import Begun, Closed, Failed, Opened, Record, Succeeded, Undoing
 from purvey._state.state import State
 from purvey._state.store import UNFINISHED
 from purvey.errors import InternalError, PurveyError, StateError, StoppedWaiting, together
@@ -175,15 +176,20 @@ class Drive:
             parts.former = lease.former
             self._tell(RunStarted(at=self.clock.now(), run=run_id, stack=self.stack, verb=request.verb))
 
-            async def write(*records: Record) -> None:
-                """Make records durable, as long as the lease is ours: every effect begins with one."""
-                if not records:
-                    return
-                lease.check()
-                await journal.write(*(cleaned(record, parts.redactor) for record in records))
+            def write_of(run: str) -> Write:
+                """How records of a run are made durable, as long as the lease is ours: every effect begins with one."""
+                its = journal if run == run_id else store.open_journal(self.stack, run, lease.fence)
+
+                async def write(*records: Record) -> None:
+                    """Make records durable."""
+                    if records:
+                        lease.check()
+                        await its.write(*(cleaned(record, parts.redactor) for record in records))
+
+                return write
 
             run = Run(
-                parts, request, write=write, fence=lease.fence, stop=self.stop, approve=approve,
+                parts, request, write=write_of(run_id), write_of=write_of, fence=lease.fence, stop=self.stop, approve=approve,
                 others=edits.outputs_of(store), records=lambda: store.records(run_id),
                 tags=lambda: store.tags(self.stack), supersede=partial(self._supersede, store, before, run_id, lease.fence),
             )  # fmt: skip
@@ -255,14 +261,23 @@ class Drive:
             self._tell(Message(at=self.clock.now(), run="", level="info", text=f"A new store is made in {store.location}."))
         return store
 
-    def note(self, store: Store, work: Callable[[State, float], list[Record]]) -> State:
-        """Edit the record under the lease, without touching the world."""
+    def note(self, store: Store, work: Callable[[State, float], list[Record]], *, settles: bool = False) -> State:
+        """Edit the record under the lease, without touching the world.
+
+        Records that end what another run began (`settles`) become records of that run, in one transaction with the edit's own.
+        """
         run_id = ulid(self.clock)
         with closing(store), store.hold(self.stack, run_id, wait=False) as lease:
             state = store.load(self.stack)
             records = work(state, self.clock.now())
-            journal = store.open_journal(self.stack, run_id, lease.fence)
-            journal.write_now(*self.edit(records))
+            parts = {run_id: self.edit([] if settles else records)}
+            for record in records if settles else ():
+                assert isinstance(record, Succeeded | Failed)  # Only these end what was begun.
+                begun = state.in_doubt[record.operation].begun
+                parts.setdefault(begun.run or run_id, []).append(record)
+            store.write_together(
+                *((store.open_journal(self.stack, run, lease.fence), written) for run, written in parts.items())
+            )
             for record in records:
                 state.apply(record)
             return state

@@ -88,16 +88,16 @@ def forget(drive: Drive, store: Store, address: str) -> ResourceState:
     return found
 
 
-def settle(drive: Drive, store: Store, address: str, *, happened: bool) -> None:
-    """Record how an interrupted operation ended, on a person's word."""
+def settle(drive: Drive, store: Store, address: str, *, happened: bool, object_id: str = "") -> None:
+    """Record how an interrupted operation ended, on a person's word; `object_id` is what the world calls what was made."""
 
     def work(state: State, now: float) -> list[Record]:
         doubts = [doubt for doubt in state.in_doubt.values() if doubt.begun.address == address]
         if not doubts:
             raise StateError("state.nothing_in_doubt", "No interrupted operation is recorded there", detail=address)
-        return [_settled(item.begun.operation, item.id, item.begun, now, happened=happened) for item in doubts]
+        return [_settled(item.begun.operation, object_id or item.id, item.begun, now, happened=happened) for item in doubts]
 
-    drive.note(store, work)
+    drive.note(store, work, settles=True)
 
 
 def _settled(operation: str, object_id: str, begun: Begun, now: float, *, happened: bool) -> Record:

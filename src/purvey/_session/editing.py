@@ -54,10 +54,12 @@ class Editing(Project):
         store, stack, root = self._resolve(target)
         return edit.forget(self._drive(self.settings(target.script), stack, root), store, address)
 
-    def state_settle(self, target: Target, address: str, *, happened: bool) -> None:
+    def state_settle(self, target: Target, address: str, *, happened: bool, object_id: str = "") -> None:
         """Say how an interrupted operation ended that purvey cannot find out by itself."""
         store, stack, root = self._resolve(target)
-        edit.settle(self._drive(self.settings(target.script), stack, root), store, address, happened=happened)
+        edit.settle(
+            self._drive(self.settings(target.script), stack, root), store, address, happened=happened, object_id=object_id
+        )
 
     def state_import(
         self, script: Path, address: str, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None

@@ -222,6 +222,7 @@ class Begun(Base, frozen=True, tag="begun"):
         final: Nothing takes it back: a deletion after every check had passed.
         timeout_s: The node's own time, in seconds; 0 where it has none.
         fence: The lease's fencing number.
+        run: The run that began it: its end belongs to that run's records, whoever settles it.
     """
 
     operation: str
@@ -237,6 +238,7 @@ class Begun(Base, frozen=True, tag="begun"):
     final: bool = False
     timeout_s: float = 0.0
     fence: int = 0
+    run: str = ""
 
     @property
     def makes(self) -> bool:

@@ -105,16 +105,23 @@ def rm(*, words: tuple[str, ...], stack: str, env: str, function: str) -> int:
     return said(f"{address} is forgotten. What it stood for is still there: {found.id}")
 
 
-@command.command(cls=Command, examples=(("purvey state settle shop.py step.migrate::schema --done", ""),))
+@command.command(
+    cls=Command,
+    examples=(
+        ("purvey state settle shop.py step.migrate::schema --done", ""),
+        ("purvey state settle shop.py cloud.Ticket::t --done --id ticket-000017", "with the id of what was made"),
+    ),
+)
 @click.argument("words", nargs=-1, metavar="[SCRIPT] ADDRESS", shell_complete=complete.addresses)
 @_ABOUT
 @click.option("--done/--not-done", "happened", default=None, help="Whether it happened.")
-def settle(*, words: tuple[str, ...], stack: str, env: str, function: str, happened: bool | None) -> int:
+@click.option("--id", "object_id", default="", metavar="ID", help="With --done: what the world calls the object that was made.")
+def settle(*, words: tuple[str, ...], stack: str, env: str, function: str, happened: bool | None, object_id: str) -> int:
     """Say how an interrupted operation ended that purvey cannot find out by itself."""
     if happened is None:
         raise click.UsageError("Look yourself, then say --done or --not-done.")
     target, (address,) = about(words, 1, stack, env, function)
-    Session(target.script).state_settle(target, address, happened=happened)
+    Session(target.script).state_settle(target, address, happened=happened, object_id=object_id)
     return said(f"{address} is settled. Go on with `purvey resume {words_of(target)}`.")
 
 

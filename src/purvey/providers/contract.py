@@ -165,7 +165,7 @@ class Provider(Generic[R]):
     """
 
     recovers_by: RecoversBy = "name"
-    """How `find` recognises an object of ours."""
+    """How `find` recognises an object of ours; one of a kind that recovers by a tag MUST tell the `owner` of what it finds."""
 
     lands_within_s: float = CALL_DEADLINE_S
     """How long after a call was cut off, in seconds, its effect may still happen on a slow server. So long, and `seen_within_s`

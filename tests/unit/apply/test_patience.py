@@ -25,7 +25,9 @@ class UnseenProvider(TaggedProvider):
         if here().fault("unsent", "a") is not None:
             raise Dies
         with here().edited() as content:
-            content["objects"]["tag-1"] = {{"name": "a", "kind": "own.Unseen", "tag": call.name, "revision": 1, "color": "red"}}
+            content["objects"]["tag-1"] = {{
+                "name": "a", "kind": "own.Unseen", "tag": call.name, "mark": call.mark, "revision": 1, "color": "red",
+            }}
             content["seen_at"] = call.clock.now() + 60
             content["log"].append("create a")
         die("a")

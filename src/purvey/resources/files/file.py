@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Secret, Value
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
@@ -48,6 +49,8 @@ _WHEREABOUTS: Final = frozenset({"source", "template"})
 
 class FileProvider(MachineProvider["File"]):
     """Writes files, keeps what they held before, and gives it back in an undo."""
+
+    lands_within_s = LOCAL_LANDS_S
 
     async def read(self, call: Call, have: File) -> Observed:
         """See `Provider.read`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
 from purvey._script.fields import Input
 from purvey._script.resource import Resource
@@ -18,6 +19,8 @@ from purvey.resources._machine import MachineProvider
 
 class LinkProvider(MachineProvider["Link"]):
     """Makes links, and never puts one in the place of anything but a link."""
+
+    lands_within_s = LOCAL_LANDS_S
 
     async def read(self, call: Call, have: Link) -> Observed:
         """See `Provider.read`; what stands there and is no link shows in place of the target."""

@@ -14,6 +14,7 @@ from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Observed, Present
 from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres._connection import connected, conninfo, names, one, unreadable, url
+from purvey.resources.postgres._lands import LANDS_S
 from purvey.resources.postgres.server import Server
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class DatabaseProvider(MachineProvider["Database"]):
     """Databases, by name. All statements are safe to repeat."""
 
     recovers_by = "name"
+    lands_within_s = LANDS_S
 
     async def read(self, call: Call, have: Database) -> Observed:
         """Owner and encoding."""

@@ -18,6 +18,7 @@ from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Absent, Call, Done, Observed, Present, Unreadable
 from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres._connection import connected, one, unreadable
+from purvey.resources.postgres._lands import LANDS_S
 from purvey.resources.postgres._privileges import PRIVILEGES, READ_DEFAULTS, Objects, parse_objects, spelt
 from purvey.resources.postgres.database import Database
 
@@ -38,6 +39,7 @@ class GrantProvider(MachineProvider["Grant"]):
     """Grants, by role and objects. GRANT and REVOKE are safe to repeat."""
 
     recovers_by = "name"
+    lands_within_s = LANDS_S
 
     async def read(self, call: Call, have: Grant) -> Observed:
         """What is missing, by name, even if that is all of it; absent with the role."""

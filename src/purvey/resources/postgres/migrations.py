@@ -27,6 +27,7 @@ from purvey.providers import Call, Done, Finding, Observed, Outcome, Pending, Pr
 from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres import _ledger
 from purvey.resources.postgres._connection import connected, one, unreadable
+from purvey.resources.postgres._lands import LANDS_S
 from purvey.resources.postgres._migration_files import Files, in_order, read_folder
 from purvey.resources.postgres.database import Database
 
@@ -44,6 +45,7 @@ class MigrationsProvider(MachineProvider["Migrations"]):
     """Migrations, by their database; applying goes on where it was interrupted."""
 
     recovers_by = "name"
+    lands_within_s = LANDS_S
     forgets = True
     long_calls = True
 

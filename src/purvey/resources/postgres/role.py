@@ -16,6 +16,7 @@ from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Observed, Present
 from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres._connection import connected, names, one, told_by, translated, unreadable
+from purvey.resources.postgres._lands import LANDS_S
 from purvey.resources.postgres.server import Server
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class RoleProvider(MachineProvider["Role"]):
     """Roles, by name. All statements are safe to repeat."""
 
     recovers_by = "name"
+    lands_within_s = LANDS_S
 
     async def read(self, call: Call, have: Role) -> Observed:
         """The attributes, and the fingerprint of the password."""

@@ -21,6 +21,7 @@ from purvey.resources._inputs import refused
 from purvey.resources._machine import MachineProvider
 from purvey.resources.postgres import _config
 from purvey.resources.postgres._connection import connected, conninfo, one
+from purvey.resources.postgres._lands import LANDS_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ class ServerProvider(MachineProvider["Server"]):
     """Servers, by the path of their folder."""
 
     recovers_by = "name"
+    lands_within_s = LANDS_S
 
     def __init__(self) -> None:
         self._former: dict[str, Server] = {}

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import reveal
 from purvey._script.fields import Input, Output
 from purvey._script.recorder import current
@@ -46,6 +47,7 @@ _ANY: Final = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": 
 class ServiceProvider(MachineProvider["Service"]):
     """Services, by the path of their instance's files."""
 
+    lands_within_s = LOCAL_LANDS_S
     recovers_by = "name"
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from purvey._base.clock import timestamp
+from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
 from purvey.providers import Absent, Call, Done, Finding, Observed, Present
 from purvey.resources import _before, _place
@@ -33,6 +34,8 @@ T = TypeVar("T", bound=Issued)
 
 class IssuedProvider(MachineProvider[T]):
     """A provider of certificates; subclasses say which still serve, and issue new ones."""
+
+    lands_within_s = LOCAL_LANDS_S
 
     def serves(self, want: T, found: Facts, text: str) -> bool:
         """Whether the certificate in a file is the one that is wished, its age left aside."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
@@ -23,6 +24,8 @@ from purvey.resources.tls._x509 import Algorithm, KeyFacts, key_facts, new_key
 
 class PrivateKeyProvider(MachineProvider["PrivateKey"]):
     """Makes keys in memory and writes them straight to their place."""
+
+    lands_within_s = LOCAL_LANDS_S
 
     async def read(self, call: Call, have: PrivateKey) -> Observed:
         """See `Provider.read`: the file's attributes, and whether it still is the key that was recorded."""

@@ -1,0 +1,174 @@
+"""What nobody heard the answer of: it is waited for before it is taken back, and its end belongs to the run that began it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from purvey._apply import perform as performing
+from purvey.providers import Provider
+from tests.support import kinds, points
+from tests.support.project import Project
+
+
+class Dies(BaseException):
+    """The process ends here."""
+
+
+@contextmanager
+def dying(what: str) -> Iterator[None]:
+    """Whoever comes to the point dies."""
+
+    def called(label: str) -> None:
+        if label == what:
+            raise Dies
+
+    former, points.called = points.called, called
+    try:
+        with pytest.raises(Dies):
+            yield
+    finally:
+        points.called = former
+
+
+def slow_once(patch: pytest.MonkeyPatch, provider: type[Provider[Any]], method: str) -> None:
+    """Let the first call about `late` outlast its deadline, which is short, and that about `bad` end a little later."""
+    patch.setattr(performing, "CALL_DEADLINE_S", 0.05)
+    original = getattr(provider, method)
+    first = [True]
+
+    async def slow(self: Provider[Any], call: Any, *wishes: Any) -> Any:
+        if call.address.endswith("::late") and first.pop() if first else False:
+            await asyncio.Event().wait()
+        return await original(self, call, *wishes)
+
+    patch.setattr(provider, method, slow)
+
+
+@pytest.mark.parametrize(("kind", "provider"), [("Tagged", kinds.TaggedProvider), ("Thing", kinds.ThingProvider)])
+def test_a_creation_that_may_still_land_is_waited_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch, kind: str, provider: type[Provider[Any]]
+) -> None:  # fmt: skip
+    """A run that takes itself back does not believe at once that its own call, cut off at its deadline, had no effect."""
+    slow_once(monkeypatch, provider, "create")
+    project.declare(f'{kind}("late")\nLock("bad")')
+    project.world.fail("create", "bad")
+    started = project.clock.now()
+
+    assert project.apply().result == "undone"
+    assert project.clock.now() - started >= provider.lands_within_s
+
+
+def test_an_update_that_may_still_land_is_waited_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The former value is put back only when the update that was cut off can no longer come after it."""
+    project.declare('Thing("late")')
+    project.apply()
+    slow_once(monkeypatch, kinds.ThingProvider, "update")
+    project.declare('Thing("late", text="new")\nLock("bad")')
+    project.world.fail("create", "bad")
+    started = project.clock.now()
+
+    assert project.apply().result == "undone"
+    assert project.clock.now() - started >= kinds.ThingProvider.lands_within_s
+
+
+def test_what_another_run_settled_is_the_first_one_s(project: Project) -> None:
+    """A run that was killed in a create is settled by one that nobody approves; an undo of the first takes the object away."""
+    project.declare('Thing("a")')
+    with dying("after the create in the world"):
+        project.apply()
+    killed = project.session().runs()[0].id
+    project.declare('Thing("a")\nThing("b")')
+    with pytest.raises(Exception, match="main/dev"):
+        project.session().apply(project.script_path, approve=lambda _: None)
+    assert [record.run for record in project.state().resources.values()] == [killed]
+
+    assert project.undo(killed).result == "undone"
+    assert project.world.objects == {}
+    assert project.state().resources == {}
+    project.require_sound()
+
+
+def test_what_a_person_settled_is_the_first_one_s(project: Project) -> None:
+    """What somebody says was made, with its id, is taken back when the resumed run fails."""
+    project.declare('x = Lost("x")\nThing("bad", text=x.key)')
+    with dying("after the create in the world"):
+        project.apply()
+    (made,) = project.world.objects
+    project.session().state_settle(project.target(), "test.Lost::x", happened=True, object_id=made)
+    project.world.fail("create", "bad")
+    killed = next(run.id for run in project.session().runs() if run.verb == "apply")
+
+    assert project.resume(killed).result == "undone"
+    assert project.world.objects == {}
+    project.require_sound()
+
+
+def test_a_gap_that_another_run_settled_does_not_trap_it(project: Project) -> None:
+    """A run finds that the one before has deleted a container to make room; when it fails it can be undone and go on."""
+    rack = """
+from purvey import Input, Output, Resource
+from tests.support.kinds import TaggedProvider, ThingProvider
+
+class Rack(Resource, kind="own.Rack", provider=ThingProvider, delete_first=True):
+    color: str = Input(default="red", immutable=True)
+    key: str = Output(stable=True)
+
+class TrayProvider(TaggedProvider):
+    def fields(self, want):
+        return {**super().fields(want), "shelf": want.rack.key}
+
+class Tray(Resource, kind="own.Tray", provider=TrayProvider):
+    rack: Rack = Input(container=True)
+    key: str = Output(stable=True)
+
+@stack
+def main(color: str = "red", bad: bool = False):
+    tray = Tray("t", rack=Rack("r", color=color))
+    if bad:
+        Thing("bad", text=tray.key)
+"""
+    project.write(rack)
+    project.apply()
+    with dying("after the delete in the world"):
+        project.apply(parameters={"color": "blue"})
+    project.world.fail("create", "bad")
+
+    assert project.apply(parameters={"color": "blue", "bad": True}).result == "undone"
+    project.require_sound()
+    project.world.mend()
+    assert project.apply(parameters={"color": "blue"}).result == "succeeded"
+    assert sorted(entry["name"] for entry in project.world.objects.values()) == ["r", "t"]
+
+
+def test_another_s_object_is_not_taken_for_what_was_made(project: Project) -> None:
+    """Somebody makes one of the same name while a creation is in doubt: it is neither recorded nor, later, removed."""
+    project.declare('Tagged("x")')
+    with dying("before the create in the world"):
+        project.apply()
+    theirs = {"name": "x", "kind": "test.Tagged", "mark": "another/estate", "tag": "theirs", "color": "red", "size": 1}
+    project.world.set("theirs", revision=1, **theirs)
+
+    with pytest.raises(Exception, match="cannot succeed"):
+        project.resume()
+
+    assert project.state().resources == {}
+    assert list(project.world.objects) == ["theirs"]
+
+
+def test_an_object_of_unknown_owner_is_left_to_a_person(project: Project) -> None:
+    """Where a kind does not tell whose an object is, purvey neither takes it nor makes another: it asks."""
+    project.declare('Tagged("x")')
+    with dying("before the create in the world"):
+        project.apply()
+    project.world.set("whose", name="x", kind="test.Tagged", color="red", size=1, revision=1)
+
+    with pytest.raises(Exception, match="cannot be settled"):
+        project.resume()
+
+    assert len(project.state().in_doubt) == 1
+    assert list(project.world.objects) == ["whose"]
