@@ -91,7 +91,7 @@ class Estate:
     def rename(self, place: int) -> None:
         """Give a node another name, and say what it was."""
         names = [name for name, node in self.nodes.items() if not node.was and node.kind != "record"]
-        if names and self._last is not None:
+        if names:
             old = names[place % len(names)]
             self._serial += 1
             new = f"n{self._serial}"
@@ -133,7 +133,7 @@ class Estate:
     def run(self, verb: str, trouble: str, nth: int, again: int, fails: bool) -> None:
         """Apply or destroy, through trouble at a request, and once more at a request of the resume; go on to the end."""
         fails = fails and verb == "apply" and not self._disturbed
-        before = self.world()
+        before, effects = self.world(), len(self.cloud.ledger())
         self.project.write(self.script(fails=fails))
         code = self._insist(verb, trouble, nth, again)
         assert code == (UNDONE if fails else 0)
@@ -144,7 +144,8 @@ class Estate:
             self._last = None
             return
         assert self.world() == (self.wanted() if verb == "apply" else [])
-        self._last = (before, {name: node.was for name, node in self.nodes.items()})
+        deleted = any(effect.verb == "delete" for effect in self.cloud.ledger()[effects:])
+        self._last = None if deleted else (before, {name: node.was for name, node in self.nodes.items()})
         for node in self.nodes.values():
             node.was = ""
 
@@ -153,20 +154,19 @@ class Estate:
         if self._last is not None and not self._disturbed and self.world() == self.wanted():
             self.project.write(self.script(fails=False))
             assert "nothing had to change" in self.project.run("apply", "--yes")
+            self._last = None
 
     def undo(self, trouble: str, nth: int, again: int) -> None:
-        """Take the last run back: the world is as before it, or, where that is refused, as it was."""
+        """Take the last run back, if it has deleted nothing: the world is as before it."""
         if self._last is None or self._disturbed:
             return
-        now = self.world()
         before, names = self._last
-        code = self._insist("undo", trouble, nth, again)
+        assert self._insist("undo", trouble, nth, again) == 0
         assert harm(self.cloud, self.project) == []
-        assert self.world() == (now if code else before)
+        assert self.world() == before
         self._last = None
-        if not code:
-            for name, node in self.nodes.items():
-                node.was = names.get(name, node.was)
+        for name, node in self.nodes.items():
+            node.was = names.get(name, node.was)
 
     def _insist(self, verb: str, trouble: str, nth: int, again: int) -> int:
         """Run the verb, and resume, until it has come to an end."""
