@@ -64,7 +64,7 @@ class Estate:
         self._disturbed = False
         self._last: tuple[list[Any], dict[str, str]] | None = None
         self.project.write(self.script(fails=False))
-        self.project.run("apply", "--yes")
+        self.project.run("apply", "--yes", "--allow-final")
 
     def play(self, step: Step) -> None:
         """Play one step: the name of a method below, and its arguments."""
@@ -153,7 +153,7 @@ class Estate:
         """Apply once more: nothing has to change."""
         if self._last is not None and not self._disturbed and self.world() == self.wanted():
             self.project.write(self.script(fails=False))
-            assert "nothing had to change" in self.project.run("apply", "--yes")
+            assert "nothing had to change" in self.project.run("apply", "--yes", "--allow-final")
             self._last = None
 
     def undo(self, trouble: str, nth: int, again: int) -> None:
@@ -170,7 +170,8 @@ class Estate:
 
     def _insist(self, verb: str, trouble: str, nth: int, again: int) -> int:
         """Run the verb, and resume, until it has come to an end."""
-        arguments = ("--yes",) if verb == "undo" else ("--yes", "--parallel", str(1 + nth % 4))
+        yes = ("--yes",) if verb == "destroy" else ("--yes", "--allow-final")
+        arguments = yes if verb == "undo" else (*yes, "--parallel", str(1 + nth % 4))
         self._order(trouble, nth)
         code = self.project.attempt(verb, *arguments).returncode
         for number in range(GOES_ON_MAX):
@@ -178,7 +179,7 @@ class Estate:
             if code != KILLED:
                 return code
             self._order(trouble, again if number == 0 else 0)
-            ended = self.project.attempt("resume", "--yes", "--json")
+            ended = self.project.attempt("resume", "--yes", "--allow-final", "--json")
             said = ended.stdout + ended.stderr
             if any(text in said for text in ("state.nothing_to_resume", "state.no_store")):
                 ended = self.project.attempt(verb, *arguments)
