@@ -10,7 +10,7 @@ from pathlib import Path
 from purvey._base.clock import ulid
 from purvey._secrets.key import KeyRing
 from purvey._session.project import Project
-from purvey._session.rotate import Rotation, rotate
+from purvey._session.rotate import Rotation, rotate, unwatched
 from purvey._session.target import Target
 from purvey._state.open import has_password, is_server, move_to
 from purvey._state.store import StoreFacts
@@ -39,9 +39,7 @@ class Keeping(Project):
         """One sentence for everything that is wrong with the file, its digests or its snapshot; empty for a sound store."""
         return self._store_of(Target()).verify()
 
-    def store_rotate_key(
-        self, *, wait: bool = False, progress: Callable[[str, int], None] = lambda _stack, _rows: None
-    ) -> Rotation:
+    def store_rotate_key(self, *, wait: bool = False, progress: Callable[[str, int], None] = unwatched) -> Rotation:
         """Change the store's key, while runs go on; what was begun and not finished is finished.
 
         All that is written from then on is written under the new key. What is there is written anew, stack by stack under its

@@ -42,6 +42,10 @@ class Rotation(NamedTuple):
     aside: Path | None = None
 
 
+def unwatched(_stack: str, _rows: int) -> None:
+    """Progress that nobody looks at."""
+
+
 def rotate(
     store: Store, keys: KeyRing, clock: Clock, *, wait: bool, progress: Callable[[str, int], None]
 ) -> Rotation:  # fmt: skip

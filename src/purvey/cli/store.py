@@ -127,11 +127,11 @@ def _told(stack: str, rows: int) -> None:
 @command.command(
     cls=Command,
     examples=(
-        ("purvey store migrate --to postgresql://purvey@db.example:5432/purvey", "to a server, for several machines"),
+        ('purvey store migrate --to "$SERVER"', "to a server, for several machines"),
         ("purvey store migrate --to /srv/purvey", "to a folder"),
     ),
 )
-@click.option("--to", "place", required=True, metavar="PLACE", help="A folder or postgresql://user@host:port/database.")
+@click.option("--to", "place", required=True, metavar="PLACE", help="A folder, or the address of a server.")
 @options.JSON
 def migrate(*, place: str, as_json: bool) -> int:
     """Move the store, with all that it remembers.
