@@ -39,7 +39,7 @@ class Keeping(Project):
         """One sentence for everything that is wrong with the file, its digests or its snapshot; empty for a sound store."""
         return self._store_of(Target()).verify()
 
-    def store_rotate_key(self, *, wait: bool = False, progress: Callable[[str, int], None] = unwatched) -> Rotation:
+    def store_rotate_key(self, *, wait: bool = False, progress: Callable[[str, int], None] | None = None) -> Rotation:
         """Change the store's key, while runs go on; what was begun and not finished is finished.
 
         All that is written from then on is written under the new key. What is there is written anew, stack by stack under its
@@ -56,7 +56,7 @@ class Keeping(Project):
         store = self._store_of(Target())
         keys = KeyRing(os.environ, clock=self._clock)
         with closing(store):
-            return rotate(store, keys, self._clock, wait=wait, progress=progress)
+            return rotate(store, keys, self._clock, wait=wait, progress=progress or unwatched)
 
     def store_migrate(self, place: str) -> str:
         """Move the store to a folder or a server that has none, with all that it remembers; nobody uses the old one any more.
