@@ -18,6 +18,8 @@ import pytest
 from purvey._base.clock import SystemClock
 from purvey._secrets.key import KeyRing
 from purvey._state.postgres import open_postgres
+from purvey._state.tag_out import TagOut
+from purvey.errors import StateError
 from tests.support import world
 from tests.support.database_server import DatabaseServer
 from tests.support.project import PRELUDE
@@ -162,3 +164,23 @@ def test_a_run_outlives_a_server_that_comes_back(work: Work, server: DatabaseSer
     assert run.returncode == 0, output
     assert Counter(work.world.log) == Counter({f"create n{number}": 1 for number in range(COUNT)})
     assert work.complaints() == []
+
+
+def test_what_is_no_journal_waits_for_a_server_that_comes_back(work: Work, server: DatabaseServer) -> None:
+    """A lease, archived scripts and a tag are asked for while the server is away; each is there once, when it is back."""
+    keys = KeyRing(work.environment, clock=SystemClock())
+    tag = TagOut(address="test.Thing::t", reason="moving house", user="u", host="h", at=1.0)
+    with closing(open_postgres(work.url, keys=keys, clock=SystemClock())) as store:
+        for ask in (
+            lambda: store.acquire("s/dev", "R"), lambda: store.archive("R", {"a.py": b"a"}), lambda: store.tag_out("s/dev", tag)
+        ):  # fmt: skip
+            server.kill()
+            back = threading.Timer(0.5, server.start)
+            back.start()
+            ask()
+            back.join()
+
+        assert store.archived("R") == {"a.py": b"a"}
+        assert store.tags("s/dev") == [tag]
+        with pytest.raises(StateError, match="Another run"):
+            store.acquire("s/dev", "R2")

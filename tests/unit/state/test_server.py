@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from purvey._state.lease import Lease
 from purvey._state.open import has_password
 from purvey._state.postgres import find_postgres, open_postgres
 from purvey._state.postgres.connect import PostgresConnection
 from purvey._state.sql import copying, tables
+from purvey._state.tag_out import TagOut
 from purvey.errors import StateError
 from tests.unit.state import kit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from purvey._state.sql.store import SqlStore
     from tests.support.database_server import DatabaseServer
+
+TAG = TagOut(address="files.File::web", reason="r", user="u", host="h", at=1.0)
 
 
 @pytest.fixture
@@ -147,6 +152,58 @@ def test_a_commit_that_was_cut_off_is_settled(url: str, monkeypatch: pytest.Monk
         assert store.records("RUN1") == [kit.opened(), *kit.created("web"), kit.closed()]
         assert store.verify() == []
     assert cuts == []
+
+
+CHANGES: dict[str, Callable[[SqlStore], object]] = {
+    "acquire": lambda store: store.acquire("other/dev", "RUN2"),
+    "archive": lambda store: store.archive("RUN1", {"shop.py": b"the script"}),
+    "tag out": lambda store: store.tag_out(kit.STACK, TAG),
+    "release tags": lambda store: store.release_tags(kit.STACK, TAG.address, "me", 2.0),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_that_was_cut_off_is_made_once(url: str, monkeypatch: pytest.MonkeyPatch, name: str, when: str) -> None:
+    """Cut before its commit or after it, a change answers as an undisturbed one does, and leaves what that leaves."""
+    original = PostgresConnection.writing
+    cuts: list[str] = []
+
+    @contextmanager
+    def cut(connection: PostgresConnection) -> Iterator[None]:
+        """The connection is gone around the end of the first transaction."""
+        with original(connection):
+            yield
+            if cuts == ["before"]:
+                cuts.clear()
+                connection._raw.close()
+                raise psycopg.OperationalError("server closed the connection unexpectedly")
+        if cuts:
+            cuts.clear()
+            connection._raw.close()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(PostgresConnection, "writing", cut)
+    with kit.store_at(url) as store:
+        kit.write(store, kit.opened(), *kit.created("web"))
+        store.tag_out(kit.STACK, TAG)
+        cuts.append(when)
+        answer = CHANGES[name](store)
+
+        assert cuts == []
+        assert len(store.tags(kit.STACK)) == (2 if name == "tag out" else 1)
+        match name:
+            case "acquire":
+                assert isinstance(answer, Lease)
+                assert answer.fence == 1
+                store.open_journal("other/dev", "RUN2", answer.fence).write_now(kit.opened())
+            case "archive":
+                assert store.archived("RUN1") == {"shop.py": b"the script"}
+            case "release tags":
+                assert answer == [TAG]
+            case _:
+                assert answer is None
+        assert store.verify() == []
 
 
 def test_a_server_s_backup_is_a_store_in_a_file(url: str, tmp_path: Path) -> None:

@@ -114,6 +114,14 @@ class PostgresConnection:
             yield
             self._raw.execute("COMMIT")
 
+    def ticket(self) -> str:
+        """See `Connection.ticket`; it is waited for, so that it is known before the commit is sent."""
+        return str(self.execute("SELECT txid_current()").fetchone()[0])
+
+    def committed(self, ticket: str) -> bool:
+        """See `Connection.committed`; it has ended, as this transaction has the lock that it had."""
+        return bool(self.execute("SELECT txid_status(?::bigint) = 'committed'", (ticket,)).fetchone()[0])
+
     def damage(self) -> list[str]:
         """See `Connection.damage`: nothing, for the server checks its pages and references itself."""
         return []

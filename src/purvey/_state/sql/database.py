@@ -6,12 +6,15 @@ everything that one wrote. A read transaction sees one moment's truth, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from purvey.errors import StateError
+
+T = TypeVar("T")
 
 PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8, 1.5, 2.0, 2.5, 2.5)
 """Seconds between tries to reach a server that went away: ten in all, and much less than a lease with the tries themselves."""
@@ -41,6 +44,12 @@ class Connection(Protocol):
 
     def reading(self) -> AbstractContextManager[None]:
         """A read transaction."""
+
+    def ticket(self) -> str:
+        """What `committed` is asked with; the last thing in a write transaction whose end somebody may ask for."""
+
+    def committed(self, ticket: str) -> bool:
+        """Whether the transaction with this ticket was committed; asked in a later write transaction."""
 
     def damage(self) -> list[str]:
         """What the database itself says is wrong, one sentence each; called in a read transaction."""
@@ -78,3 +87,15 @@ class Database(Protocol):
 
     def backup(self, path: Path) -> None:
         """Write a copy to a new file; raises one of `errors` or `OSError`."""
+
+
+def patiently(database: Database, attempt: Callable[[], T], pauses_s: Sequence[float] = PAUSES_S) -> T:
+    """What `attempt` returns; where the connection is cut, it is tried again after each pause."""
+    for pause_s in pauses_s:
+        try:
+            return attempt()
+        except database.errors as error:
+            if not database.is_cut(error):
+                raise
+        threading.Event().wait(pause_s)
+    return attempt()

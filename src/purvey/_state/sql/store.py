@@ -16,7 +16,7 @@ from purvey._state.lease import HeldLease, Lease
 from purvey._state.mac import RowMac, key_id
 from purvey._state.record import OutputsSet, Record
 from purvey._state.sql import archive, lease, read, rekey, tag_out
-from purvey._state.sql.database import Connection, Database
+from purvey._state.sql.database import PAUSES_S, Connection, Database, patiently
 from purvey._state.sql.opening import identity, require_usable
 from purvey._state.sql.tables import VERSION
 from purvey._state.sql.verify import verify
@@ -142,8 +142,8 @@ class SqlStore:
         return self._change(lambda connection: lease.renew(connection, held, self._clock))
 
     def release(self, held: Lease) -> None:
-        """See `Store.release`."""
-        self._change(lambda connection: lease.release(connection, held, self._clock))
+        """See `Store.release`; nobody waits for a server in order to leave."""
+        self._change(lambda connection: lease.release(connection, held, self._clock), pauses_s=())
 
     @contextmanager
     def hold(
@@ -253,15 +253,24 @@ class SqlStore:
 
     def _connect_writer(self) -> SqlAdapter:
         with self._writing():
-            return SqlAdapter(self._database.connect(), self._database, self._mac, self._heed)
+            connection = patiently(self._database, self._database.connect)
+            return SqlAdapter(connection, self._database, self._mac, self._heed)
 
-    def _change(self, change: Callable[[Connection], T]) -> T:
-        """Change something other than the journal in one transaction, in turn with the journal's writes."""
+    def _change(self, change: Callable[[Connection], T], *, pauses_s: Sequence[float] = PAUSES_S) -> T:
+        """Change something other than the journal in one transaction, in turn with the journal's writes.
+
+        Args:
+            change: The change.
+            pauses_s: Before each time that a server that went away is tried again.
+        """
+
+        def checked(connection: Connection) -> T:
+            self._heed(connection)
+            return change(connection)
 
         def work(adapter: SqlAdapter) -> T:
-            with self._writing(), adapter.connection.writing():
-                self._heed(adapter.connection)
-                return change(adapter.connection)
+            with self._writing():
+                return adapter.change(checked, pauses_s)
 
         return self._writer.run(work)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from purvey._state.journal import Journal, Write
 from purvey._state.mac import RowMac, record_identity, resource_identity, retired_body, retired_identity
@@ -26,9 +26,11 @@ from purvey._state.record import (
     encode_state,
 )
 from purvey._state.sql import tag_out
-from purvey._state.sql.database import PAUSES_S, Connection, Database
+from purvey._state.sql.database import PAUSES_S, Connection, Database, patiently
 from purvey._state.tag_out import blocked
 from purvey.errors import InternalError, StateError
+
+T = TypeVar("T")
 
 _HELD: Final = (
     "SELECT stack.number, fence, lease.run, (SELECT key_id FROM store) "
@@ -72,6 +74,20 @@ class SqlAdapter:
         self._mac = mac
         self._heed = heed
         self._last: tuple[int, bytes] | None = None
+
+    def change(self, change: Callable[[Connection], T], pauses_s: Sequence[float]) -> T:
+        """Make one change, once; where the connection is cut around its commit, look what became of that."""
+        done: list[tuple[str, T]] = []
+
+        def attempt() -> T:
+            with self.connection.writing():
+                if done and self.connection.committed(done[-1][0]):
+                    return done[-1][1]
+                result = change(self.connection)
+                done.append((self.connection.ticket(), result))
+            return result
+
+        return patiently(self._database, attempt, pauses_s)
 
     def commit(self, writes: Sequence[Write]) -> None:
         """Make every write durable; `error` is set on each that is refused, or on all when the disk fails."""

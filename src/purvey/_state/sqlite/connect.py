@@ -44,6 +44,15 @@ class SqliteConnection(sqlite3.Connection):
         with transaction(self, "DEFERRED"):
             yield
 
+    def ticket(self) -> str:
+        """See `Connection.ticket`."""
+        return ""
+
+    def committed(self, ticket: str) -> bool:
+        """See `Connection.committed`; a file has no connection that could be cut."""
+        del ticket
+        return False
+
     def damage(self) -> list[str]:
         """See `Connection.damage`."""
         found = [line for (line,) in self.execute("PRAGMA integrity_check") if line != "ok"]
