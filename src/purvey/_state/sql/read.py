@@ -154,13 +154,15 @@ def _retired(connection: Connection, number: int, stack: str, mac: RowMac) -> It
 def _in_doubt(connection: Connection, number: int, mac: RowMac) -> Iterator[InDoubt]:
     """The operations in doubt, in the order in which they began."""
     rows = connection.execute(
-        "SELECT operation, begun, identified, failed FROM in_doubt WHERE stack = ? ORDER BY begun", (number,)
+        "SELECT operation, address, generation, begun, identified, failed FROM in_doubt WHERE stack = ? ORDER BY begun",
+        (number,),
     ).fetchall()
-    for operation, *places in rows:
+    for operation, address, generation, *places in rows:
         begun, identified, failed = (None if place is None else _record_at(connection, place, mac) for place in places)
         told = (begun, identified, failed)
         if (
             not isinstance(begun, Begun)
+            or (begun.address, begun.generation) != (address, generation)
             or not isinstance(identified, Identified | None)
             or not isinstance(failed, Failed | None)
             or any(record is not None and record.operation != operation for record in (begun, identified, failed))

@@ -104,11 +104,13 @@ def _of_run(connection: Connection, run: str, mac: RowMac) -> list[str]:
     except StateError:
         return []  # Its stack has told already.
     (row,) = read.runs_named(connection, run)
-    result = ""
-    for record in records:
-        if isinstance(record, Closed | Opened):
-            result = record.result if isinstance(record, Closed) else ""
+    first = next((record for record in records if isinstance(record, Opened)), None)
+    last = next((record for record in reversed(records) if isinstance(record, Closed | Opened)), None)
+    result, ended = (last.result, last.at) if isinstance(last, Closed) else ("", None)
     changes = sum(isinstance(record, Succeeded) and not record.unchanged for record in records)
+    begin = (first.verb, first.user, first.machine, first.at) if first is not None else ("", "", "", 0.0)
+    if (row.verb, row.user, row.machine, row.started) != begin or row.ended != ended:
+        return [f"run {run} is listed with another begin or end than its records say"]
     if (row.result, row.changes) != (result, changes):
         return [f"run {run} is listed as {row.result or 'open'} with {row.changes} changes, which its records do not say"]
     return []
