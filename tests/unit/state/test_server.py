@@ -239,3 +239,15 @@ def test_a_store_is_made_once(url: str) -> None:
     """Two that open an empty database at a time agree on the estate."""
     with closing(open_postgres(url, keys=kit.FixedKeys(), clock=kit.ToldClock())) as one, kit.store_at(url) as other:
         assert one.estate == other.estate
+
+
+def test_a_reader_may_take_its_time(url: str) -> None:
+    """The server ends a writer that stopped in its middle, and no reader, however often it has read: a copy takes long."""
+    kit.opened_store(url).close()
+    ask = "SHOW idle_in_transaction_session_timeout"
+    with closing(PostgresConnection(url)) as connection:
+        for _ in range(10):
+            with connection.reading():
+                assert connection.execute(ask).fetchone() == ("0",)
+        with connection.writing():
+            assert connection.execute(ask).fetchone() == ("10s",)

@@ -37,7 +37,8 @@ LOCK_S: Final = 15
 STUCK_S: Final = 10
 """Seconds after which the server ends the transaction of a writer that stopped in its middle; less than `LOCK_S`."""
 
-_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0"
+"""A reader keeps nobody waiting, and may take as long as it needs with what it got: a copy of a large store does."""
 
 LOCK: Final = 0x50525659
 """``PRVY``: the advisory lock that writers take, one in each database."""
@@ -135,7 +136,7 @@ class PostgresConnection:
         for pause_s in (*PAUSES_S, None):
             try:
                 self._whole()
-                self._raw.execute(_READ)
+                self._raw.execute(_READ, prepare=False)
             except psycopg.OperationalError:
                 if pause_s is None:
                     raise
