@@ -35,7 +35,7 @@ COVER := --cov --cov-report= --cov-fail-under=0
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---------------------------------------------------------------------------------------------------- environment
 
@@ -146,6 +146,10 @@ $(ALCHEMY):
 .PHONY: bench
 bench: .venv/.bench $(ALCHEMY) ## Measure the engine beside its peers; BENCH_ARGS='--n 1000 --json'
 	@$(BIN)/python bench/engine.py $(BENCH_ARGS)
+
+.PHONY: bench-journal
+bench-journal: .venv/.dev ## Measure what it costs to write everything down first; BENCH_ARGS='--runs 1 --json'
+	@PYTHONPATH=. $(BIN)/python bench/journal.py $(BENCH_ARGS)
 
 .PHONY: docs
 docs: .venv/.docs ## Build the documentation into site/; a warning is an error

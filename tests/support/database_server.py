@@ -24,9 +24,14 @@ _NOBODY = "nobody"
 
 
 class DatabaseServer:
-    """The server; `close` ends it and removes all of it."""
+    """The server; `close` ends it and removes all of it.
 
-    def __init__(self) -> None:
+    Args:
+        fsync: ``off``, because a killed server's pages are still in the memory of the machine; ``on`` to see what it costs.
+    """
+
+    def __init__(self, fsync: str = "off") -> None:
+        self._fsync = fsync
         self.folder = Path(tempfile.mkdtemp(prefix="purvey-test-"))
         self.folder.chmod(0o755)
         self._account = _account()
@@ -45,7 +50,7 @@ class DatabaseServer:
         """Start it, again on the same port, and return when it answers."""
         settings = {
             "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "max_connections": 60,
-            "shared_buffers": "16MB", "fsync": "off",  # A killed server's pages are still in the memory of the machine.
+            "shared_buffers": "16MB", "fsync": self._fsync,
         }  # fmt: skip
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         log = (self.folder / "log").open("ab")
