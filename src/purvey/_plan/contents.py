@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from purvey._plan.decide import Decider
+from purvey._plan.decision import Decision
 from purvey._state.record import ResourceState
 
 Key = tuple[str, int]
@@ -42,3 +43,10 @@ def lives_in_one_of(record: ResourceState, found: Mapping[Key, ResourceState], d
     """Whether the object disappears with the very container that it was made in."""
     home = (record.container, record.follows.get(record.container, 0))
     return home in found and not found[home].retain and not decider.kinds.get(record.kind).delete_first
+
+
+def goes_with_old(container: Decision | None) -> bool:
+    """Whether what was in a container is gone when a new one has taken its place: not where the old one is retained."""
+    if container is None or container.action not in ("replace", "create"):
+        return False
+    return container.lost or container.record is None or not container.record.retain

@@ -12,7 +12,7 @@ import msgspec
 
 from purvey._base.value import resolve
 from purvey._graph import ALL, Graph
-from purvey._plan.contents import goes_with, inside, lives_in_one_of
+from purvey._plan.contents import goes_with, goes_with_old, inside, lives_in_one_of
 from purvey._plan.decide import Decider
 from purvey._plan.decision import Decision, lifted
 from purvey._plan.ordering import backward, forward, generation_of
@@ -153,13 +153,6 @@ def _left_behind(graph: Graph, decider: Decider, gone: Mapping[Key, ResourceStat
     ]
 
 
-def _goes_with_old(container: Decision | None) -> bool:
-    """Whether what was in a container is gone when a new one has taken its place: not where the old one is retained."""
-    if container is None or container.action not in ("replace", "create"):
-        return False
-    return container.lost or container.record is None or not container.record.retain
-
-
 def _leaves_nothing(resource: ResourceState, decider: Decider) -> bool:
     """Whether there is nothing in the world behind the record."""
     kind = decider.kinds.get(resource.kind)
@@ -178,7 +171,7 @@ def _with_old(
         if decision.action == "replace" or decision.lost:
             key = (record.address, record.generation)
             found[key] = record
-            goes = _goes_with_old(decider.decisions.get(record.container))
+            goes = goes_with_old(decider.decisions.get(record.container))
             if decision.lost or record.retain or _leaves_nothing(record, decider) or goes:
                 forgotten.add(key)
     for record in left:

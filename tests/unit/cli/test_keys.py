@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -280,7 +281,7 @@ def test_a_move_that_died_before_its_end_is_said_again(
     project.require_whole()  # It is still in use, and has one run more.
 
     assert project.purvey("store", "migrate", "--to", "elsewhere").code == 5
-    (tmp_path / "elsewhere" / "state.db").unlink()
+    shutil.rmtree(tmp_path / "elsewhere")
     assert project.purvey("store", "migrate", "--to", "elsewhere").code == 0
 
 
