@@ -44,7 +44,7 @@ EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "
 LEFT: Final = ("address", "generation", "id", "verb", "why", "detail")
 REHEARSED: Final = ("operation", "address", "verb", "stage", "restored")
 FINDING: Final = ("what", "address", "why", "source", "fix", "after")
-STORE: Final = ("location", "estate", "key_id", "stacks", "objects", "in_doubt", "tags")
+STORE: Final = ("location", "estate", "key_id", "key_place", "stacks", "objects", "in_doubt", "tags")
 TAG: Final = ("address", "reason", "user", "host", "released_by")
 OBJECT: Final = (
     "address", "kind", "generation", "id", "name", "needs", "container", "protect", "retain", "adopted", "skipped",

@@ -46,7 +46,7 @@ def store_page(facts: StoreFacts) -> Page:
     page = Page()
     page.add(bold(facts.location))
     told = {
-        "estate": facts.estate, "key": facts.key_id, "stacks": ", ".join(facts.stacks) or "none",
+        "estate": facts.estate, "key": f"{facts.key_id} in {facts.key_place}", "stacks": ", ".join(facts.stacks) or "none",
         "objects": str(facts.objects), "in doubt": str(facts.in_doubt), "tagged out": str(facts.tags),
     }  # fmt: skip
     _table(page, {key: Span(value) for key, value in told.items()})

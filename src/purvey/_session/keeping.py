@@ -30,7 +30,8 @@ class Keeping(Project):
         stacks = tuple(store.stacks())
         states = [store.load(stack) for stack in stacks]
         return StoreFacts(
-            location=store.location, estate=store.estate, key_id=store.key_id, stacks=stacks,
+            location=store.location, estate=store.estate, key_id=store.key_id,
+            key_place=KeyRing(os.environ, clock=self._clock).place(store.estate), stacks=stacks,
             objects=sum(len(state.resources) for state in states), in_doubt=sum(len(state.in_doubt) for state in states),
             tags=sum(not tag.released_by for stack in stacks for tag in store.tags(stack)),
         )  # fmt: skip

@@ -58,6 +58,7 @@ class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
         location: Where it is.
         estate: The id made with it.
         key_id: 16 hexadecimal digits that tell its key from others.
+        key_place: Where that is looked for: a file, or the environment.
         stacks: Every stack that ever had a run, as ``name/environment``.
         objects: How many objects are recorded, of all stacks.
         in_doubt: How many operations have begun and not ended.
@@ -67,6 +68,7 @@ class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
     location: str
     estate: str
     key_id: str
+    key_place: str
     stacks: tuple[str, ...]
     objects: int
     in_doubt: int

@@ -298,3 +298,15 @@ def test_a_check_with_a_bug_does_not_block_the_way(purvey: Purvey, tmp_path: Pat
     script.write_text(DYING.replace('raise ZeroDivisionError("a bug")', "return False"), encoding="utf-8")
     (tmp_path / "mended").touch()
     assert purvey("apply", "moving.py", "--yes").code == 0
+
+
+def test_the_place_of_the_key_is_shown(purvey: Purvey, applied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever shares the store must copy it; one that is in the environment is not shown."""
+    place = purvey("store", "info", "--json").json()["key_place"]
+    key = Path(place).read_text(encoding="ascii").strip()
+    monkeypatch.setenv("PURVEY_KEY", key)
+    told = purvey("store", "info").out
+
+    assert place.endswith(".key")
+    assert "in the variable PURVEY_KEY" in told
+    assert key not in told
