@@ -14,7 +14,7 @@ from purvey._plan.guard import growth
 from purvey._state.moving import moved
 from purvey._state.record import Noted, ResourceState
 from purvey.errors import ProviderError
-from purvey.providers import Kind, Observed, Present
+from purvey.providers import Absent, Kind, Observed, Present
 
 if TYPE_CHECKING:
     from purvey._apply.attempt import Attempts
@@ -31,7 +31,7 @@ async def create(performer: Performer, operation: Operation, attempts: Attempts)
     node = performer.plan.nodes[operation.address]
     kind = parts.kinds.get(node.kind)
     prior = parts.state.resources.get((operation.address, operation.prior)) if operation.prior else None
-    if prior is not None and _shrinks(performer, node):
+    if prior is not None and await _shrinks(performer, node, prior):
         performer.cancel_removal(prior)
         return await _change(performer, operation, attempts, node, prior)
     name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
@@ -47,9 +47,12 @@ async def create(performer: Performer, operation: Operation, attempts: Attempts)
     return "done"
 
 
-def _shrinks(performer: Performer, node: Node) -> bool:
-    """Whether nothing that cannot change in place differs, now that the values are known."""
-    decision = performer.decider({}).weigh(node)
+async def _shrinks(performer: Performer, node: Node, prior: ResourceState) -> bool:
+    """Whether nothing that cannot change in place differs, now that the values are known; in the world, where it is read."""
+    reads = performer.parts.kinds.get(node.kind).provider.reads
+    seen = await read(performer.parts, prior) if reads else Absent()
+    observed = {(prior.address, prior.generation): seen} if isinstance(seen, Present) else {}
+    decision = performer.decider(observed).weigh(node)
     return decision is None or decision.action not in ("replace", "create")
 
 

@@ -130,3 +130,16 @@ def test_an_unknown_secret_backend_is_told(project: Project) -> None:
         project.apply()
 
     assert project.world.objects == {}
+
+
+def test_what_cannot_change_in_place_and_was_changed_by_others_is_replaced(project: Project) -> None:
+    """Drift of an immutable field is planned as a replacement, and performed as one."""
+    project.declare('Thing("x", color="red")')
+    project.apply()
+    (old,) = project.world.objects
+    project.world.set(old, color="green")
+
+    assert project.apply().result == "succeeded"
+    assert [entry["color"] for entry in project.world.objects.values()] == ["red"]
+    project.require_sound()
+    assert project.plan().is_empty
