@@ -276,7 +276,12 @@ class Run:
             ledger = Ledger(performer).of_undo(plan, effects(self.records()))
             cause = cause or "the undo is not complete"
             return await self._close("partial", cause, address, f"{detail}\n{more}".strip(), ledger)
-        return await self._close("undone", cause, address, detail)
+        stays = _standing(self.records()) if only else []
+        if not stays:
+            return await self._close("undone", cause, address, detail)
+        text = f"As the run left it, for it was not asked for: {', '.join(stays)}"
+        passed = any(isinstance(record, Closed) and record.result == "succeeded" for record in self.records())
+        return await self._close("succeeded" if passed else "kept", cause, address, f"{detail}\n{text}".strip())
 
     async def _forget_checks(self, performer: Performer) -> None:
         """What a check saw in this run is no longer there to be believed."""
@@ -365,6 +370,12 @@ def _losses(plan: Plan, approved: Sequence[Approved]) -> list[Change]:
 
 def _by_operation(done: Sequence[Effect]) -> Mapping[str, Effect]:
     return {effect.begun.operation: effect for effect in done}
+
+
+def _standing(records: Sequence[Record]) -> list[str]:
+    """Where a run did something that is still so, and could be taken back."""
+    found = [item for item in effects(records) if not item.begun.final and (item.begun.verb != "note" or item.moves)]
+    return list(dict.fromkeys(item.begun.address for item in found))
 
 
 def _story(failure: Failure) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -55,6 +55,11 @@ def effects(records: Iterable[Record]) -> list[Effect]:
         elif isinstance(record, Noted):
             _note(found, record, place)
     return list(found.effects.values())
+
+
+def is_undone(records: Iterable[Record], only: Sequence[str]) -> bool:
+    """Whether the undo of a part is complete: then a run that has not ended goes on."""
+    return bool(only) and not any(effect.begun.address in only for effect in effects(records))
 
 
 class _Found:

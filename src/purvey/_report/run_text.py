@@ -130,7 +130,10 @@ def _ending(page: Page, run: RunHistory) -> None:
     text, style = _ENDINGS[run.result]
     if run.result == "undone" and was_asked_to_undo(run):
         text = "Undone: what the run had changed was taken back, as you asked"
-    took = f" in {duration(run.ended - run.started)}" if run.ended is not None and run.result == "succeeded" else ""
+    elif run.result in ("succeeded", "kept") and was_asked_to_undo(run):
+        text, style = "Undone in part, as you asked", "good"
+    timed = run.ended is not None and run.result == "succeeded" and not was_asked_to_undo(run)
+    took = f" in {duration(run.ended - run.started)}" if run.ended is not None and timed else ""
     what = sum_of(_settled(run)) or "nothing had to change"
     page.add(Span(f"{text}{took}", style), f": {what}." if run.result == "succeeded" else ".")
     if run.result != "succeeded" and run.changes:
@@ -163,7 +166,8 @@ def _table(page: Page, title: str, changes: Sequence[ChangeHistory]) -> None:
 
 
 def _cause(page: Page, run: RunHistory) -> None:
-    if not run.cause or run.result in ("succeeded", "interrupted") or (run.result == "undone" and was_asked_to_undo(run)):
+    asked = was_asked_to_undo(run)
+    if not run.cause or run.result == "interrupted" or (run.result == "undone" if asked else run.result == "succeeded"):
         return
     page.blank()
     page.add(bold("Cause  "), bad(run.cause), f"  {run.cause_address}" if run.cause_address else "")

@@ -23,7 +23,7 @@ from purvey._base.event import Message, Result, RunEnded, RunStarted
 from purvey._base.version import VERSION
 from purvey._graph import Selection
 from purvey._plan.approval import approval, beyond
-from purvey._plan.effects import effects
+from purvey._plan.effects import effects, is_undone
 from purvey._plan.guard import refuse_losses
 from purvey._script.load import load_archived
 from purvey._script.parameters import Given
@@ -95,7 +95,7 @@ class Drive:
         async def work(run: Run) -> Closed:
             """What the run does under the lease."""
             undoing = next((record for record in reversed(run.records()) if isinstance(record, Undoing)), None)
-            if undoing is None:
+            if undoing is None or is_undone(run.records(), undoing.only):
                 return await run.apply()
             return await run.go_on_undoing(undoing.cause, undoing.address, undoing.detail, undoing.only)
 

@@ -74,7 +74,7 @@ def change(
 
 def exit_of(run: RunHistory) -> int:
     """The exit code of a run; one that was taken back because somebody asked for that did what it should."""
-    return 0 if run.result == "undone" and was_asked_to_undo(run) else EXITS[run.result]
+    return 0 if run.result in ("undone", "kept") and was_asked_to_undo(run) else EXITS[run.result]
 
 
 def _waits(session: Session, screen: Screen, asker: Asker, begun: str, named: str, verb: str) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from purvey._report.run_text import ended_page
+from purvey._report.style import plain
 from purvey._state.record import ResourceState
+from purvey.cli.changing import exit_of
 from purvey.errors import RefusedError, StateError
 from tests.support.project import Project
 
@@ -32,7 +35,9 @@ def test_an_undo_of_one_address_takes_what_was_built_on_it_along(project: Projec
     done = project.session().undo(project.target(run=run.id), approve=project.approve, only=["test.Thing::a"])
 
     assert [change.address for change in plan.changes if change.action != "none"] == ["test.Thing::b", "test.Thing::a"]
-    assert done.result == "undone"
+    assert done.result == "succeeded"  # What is left of it has.
+    assert plain(ended_page(done, {})).startswith("Undone in part, as you asked")
+    assert "As the run left it, for it was not asked for: test.Thing::c" in plain(ended_page(done, {}))
     assert [entry["name"] for entry in project.world.objects.values()] == ["c"]
     assert project.undo(run.id).result == "undone"
     assert project.world.objects == {}
@@ -61,8 +66,38 @@ def test_a_killed_undo_of_one_address_is_resumed_with_its_scope(project: Project
     project.world.mend()
     second = project.resume(run.id)
 
-    assert (first.result, second.result) == ("partial", "undone")
+    assert (first.result, second.result) == ("partial", "succeeded")
     assert [entry["name"] for entry in project.world.objects.values()] == ["c"]
+    project.require_sound()
+
+
+def test_an_undo_of_all_that_the_run_did_leaves_nothing_of_it(project: Project) -> None:
+    """However it was asked for."""
+    project.write(LAYERS)
+    run = project.apply()
+    everything = [f"test.Thing::{name}" for name in "abc"]
+
+    done = project.session().undo(project.target(run=run.id), approve=project.approve, only=everything)
+
+    assert (done.result, project.world.objects) == ("undone", {})
+
+
+@pytest.mark.parametrize("how", ["resume", "undo"])
+def test_a_kept_run_goes_on_after_the_undo_of_a_part(project: Project, how: str) -> None:
+    """It is still kept: a resume makes that part again and does the rest, an undo takes the rest back, too."""
+    project.declare('Thing("a")\nb = Thing("b")\nThing("bad", text=b.key)')
+    project.world.fail("create", "bad")
+    run = project.apply(on_failure="keep")
+    done = project.session().undo(project.target(run=run.id), approve=project.approve, only=["test.Thing::a"])
+    project.world.mend()
+
+    assert exit_of(done) == 0
+    assert (done.result, [entry["name"] for entry in project.world.objects.values()]) == ("kept", ["b"])
+    ended = project.resume(run.id) if how == "resume" else project.undo(run.id)
+
+    assert ended.result == ("succeeded" if how == "resume" else "undone")
+    left = ["a", "b", "bad"] if how == "resume" else []
+    assert sorted(entry["name"] for entry in project.world.objects.values()) == left
     project.require_sound()
 
 
