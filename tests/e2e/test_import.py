@@ -107,13 +107,16 @@ def test_what_is_in_a_server_is_imported(base: Base) -> None:
     assert 'privileges=["INSERT", "SELECT", "UPDATE"]' in grants
     assert "default_privileges=True" in grants
     assert "correct horse" not in base.script.read_text(encoding="utf-8")
-    base.run("plan", "base.py", "--exit-code")
+    told = base.run(
+        "plan", "base.py", "--exit-code", expect=4
+    )  # Nobody has given its secret yet, so an apply would be refused.
+    assert "Nothing to do" in told
     assert base.admin(catalogue) == before
     assert "There is nothing" in subprocess.run(
         [sys.executable, "-m", "purvey", "state", "import", "base.py", "--kind", "postgres.Role", "--all", *inside],
         cwd=base.folder, env=base.environment, text=True, capture_output=True, timeout=120, check=True,
     ).stderr  # fmt: skip
     base.run("state", "import", "--stack", "base", "--kind", "files.File", "--id", str(base.script), "-o", "whole.py")
-    base.run("plan", "whole.py", "--exit-code")
+    assert "Nothing to do" in base.run("plan", "whole.py", "--exit-code", expect=4)
     base.environment["SHOP_OWNER_PASSWORD"] = "another"
     base.run("plan", "base.py", "--exit-code", expect=2)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from purvey._base.clock import SystemClock
-from purvey._secrets import key as keys_module
 from purvey._secrets.key import KeyRing
 from purvey._secrets.sealing import Sealer
 from purvey._state.open import find_at
 from purvey._state.sql.store import SqlStore
 from purvey._state.sqlite import open_sqlite
-from purvey.cli.main import main
 from purvey.errors import StateError
 from tests.unit.cli.conftest import Purvey
+
+ROOT = Path(__file__).resolve().parents[3]
 
 SCRIPT = """
 from purvey import Input, Output, Resource, secret, stack
@@ -175,41 +175,19 @@ class Dies(BaseException):
     """The process ends here."""
 
 
-def killed_at(moment: int, patch: pytest.MonkeyPatch, *words: str) -> bool:
+def killed_at(moment: int, *words: str) -> bool:
     """Run a command that is killed just before or after something becomes durable, at `moment`; whether it came to that."""
-    process = os.fork()
-    if process == 0:
-        seen = [0]
-
-        def pass_by() -> None:
-            seen[0] += 1
-            if seen[0] == moment:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-            def work(*arguments: Any, **more: Any) -> Any:
-                pass_by()
-                result = function(*arguments, **more)
-                pass_by()
-                return result
-
-            return work
-
-        patch.setattr(SqlStore, "_change", wrapped(SqlStore._change))
-        patch.setattr(keys_module, "_replace", wrapped(keys_module._replace))
-        with contextlib.suppress(BaseException):
-            main(list(words), prog_name="purvey")
-        os._exit(0)
-    _, status = os.waitpid(process, 0)
-    return os.WIFSIGNALED(status)
+    command = [sys.executable, "-m", "tests.support.dying", str(moment), *words]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}"}
+    ended = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
+    return ended.returncode != 0
 
 
-def test_a_change_of_key_that_is_killed_at_any_moment_is_finished_by_the_next(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+def test_a_change_of_key_that_is_killed_at_any_moment_is_finished_by_the_next(project: Project) -> None:
     """Whatever was durable by then, the store can be read and written, and the command is simply repeated."""
     moment = 1
-    while killed_at(moment, monkeypatch, "store", "rotate-key"):
+    while killed_at(moment, "store", "rotate-key"):
         assert project.purvey("store", "verify").code == 0, moment
         again = project.purvey("store", "rotate-key", "--json")
         assert again.json()["result"] == "done", (moment, again.out)

@@ -24,6 +24,8 @@ def at(path: str) -> Path:
 class NoteProvider(Provider["Note"]):
     """Notes are files; the password is only weighed."""
 
+    lands_within_s = 0.1
+
     async def read(self, call: Call, have: Note) -> Observed:
         """What is there."""
         try:
