@@ -91,23 +91,26 @@ class KeyRing:
         return key
 
     def retire(self, estate: str, key: bytes) -> Path | None:
-        """Keep `key` alone for a store; the others are put aside, for backups that were made before.
+        """Put the keys of a store that are older than `key` aside, for backups that were made before; newer ones stay.
 
         Returns:
-            The file in which they are; None where the environment holds the key, or there were no others.
+            The file in which they are; None where the environment holds the key, or there were none.
 
         Raises:
             StateError: As `extend`.
         """
         path = self._path(estate)
-        others = [other for other in self.find(estate) if other != key]
-        if path is None or not others:
+        if path is None or self.find(estate)[0] == key:
             return None
         aside = path.with_name(f"{path.name}.former")
-        known = _all_decoded(aside.read_text("ascii"), str(aside)) if aside.exists() else ()
-        with self._unwritable(path):
-            _replace(aside, (*known, *(other for other in others if other not in known)))
-        self._rewrite(estate, lambda _: (key,))
+
+        def put_aside(kept: tuple[bytes, ...]) -> tuple[bytes, ...]:
+            """What is left; the older ones are durable elsewhere before."""
+            known = _all_decoded(aside.read_text("ascii"), str(aside)) if aside.exists() else ()
+            _replace(aside, dict.fromkeys((*known, *kept[: kept.index(key)])))
+            return kept[kept.index(key) :]
+
+        self._rewrite(estate, put_aside)
         return aside
 
     def _rewrite(self, estate: str, change: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]) -> None:
@@ -121,9 +124,13 @@ class KeyRing:
                 hint="Make a new key, give both in PURVEY_KEY, the new one last and a blank between, wherever purvey runs, and "
                 "rotate again:\n\n    openssl rand -base64 32",
             )
-        with self._unwritable(path), path.open("rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            _replace(path, change(self.find(estate)))
+        with self._unwritable(path):
+            folder = os.open(path.parent, os.O_RDONLY)  # Not the file: each change puts another in its place.
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                _replace(path, change(self.find(estate)))
+            finally:
+                os.close(folder)
 
     @staticmethod
     @contextmanager

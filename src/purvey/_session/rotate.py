@@ -59,6 +59,7 @@ def rotate(
         new = kept[-1]
     if key_id(new) != store.key_id:
         store.switch_key(new)
+    new = store.ring.key  # Another's, if somebody else changed it meanwhile; then ours stays beside it, for the next time.
     sealer = Sealer(*store.ring)
     busy, rows = [], 0
     for stack in store.everything():

@@ -144,6 +144,24 @@ def test_a_key_is_changed_again_and_again(project: Project) -> None:
     project.require_whole()
 
 
+def test_two_that_change_the_key_at_once_lose_none(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One makes a key, then others make a newer one and change to it: the first goes over to that, too."""
+    extend = KeyRing.extend
+
+    def overtaken(self: KeyRing, estate: str) -> bytes:
+        own = extend(self, estate)
+        monkeypatch.setattr(KeyRing, "extend", extend)
+        extend(self, estate)
+        assert project.purvey("store", "rotate-key").code == 0
+        return own
+
+    monkeypatch.setattr(KeyRing, "extend", overtaken)
+    assert project.purvey("store", "rotate-key").code == 0
+
+    assert len(key_file(project).read_text("ascii").split()) == 1
+    project.require_whole()
+
+
 def test_a_run_that_is_under_way_goes_on(project: Project) -> None:
     """Its stack is left for the next time, and what it writes meanwhile is written under the new key."""
     with project.store() as running:

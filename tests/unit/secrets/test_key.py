@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,6 +87,30 @@ def test_what_is_no_key_is_not_shown(tmp_path: Path, text: str) -> None:
 
     assert caught.value.code == "state.bad_key"
     assert not text or text not in str(caught.value)
+
+
+def test_a_newer_key_outlives_the_retirement_of_older_ones(tmp_path: Path) -> None:
+    """Who puts former keys aside never takes away one that somebody else has made meanwhile."""
+    keys = ring(PURVEY_KEY_FILE=str(tmp_path / "key"))
+    first = keys.make("abcd2345")
+    second, third = keys.extend("abcd2345"), keys.extend("abcd2345")
+
+    aside = keys.retire("abcd2345", second)
+
+    assert keys.find("abcd2345") == (second, third)
+    assert aside is not None
+    assert base64.b64decode(aside.read_bytes()) == first
+    assert keys.retire("abcd2345", second) is None
+
+
+def test_keys_that_are_made_at_once_are_all_kept(tmp_path: Path) -> None:
+    """Several processes that each add a key, over and over: none takes another's away."""
+    keys = ring(PURVEY_KEY_FILE=str(tmp_path / "key"))
+    made = [keys.make("abcd2345")]
+    with ThreadPoolExecutor(6) as pool:
+        made += pool.map(lambda _: keys.extend("abcd2345"), range(60))
+
+    assert set(keys.find("abcd2345")) == set(made)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
