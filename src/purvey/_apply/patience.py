@@ -42,14 +42,8 @@ async def until_quiet(performer: Performer, doubt: InDoubt, deadline_s: float) -
     Raises:
         Parked: if the run is asked to stop meanwhile.
     """
-    parts, address = performer.parts, doubt.begun.address
-    until = parts.former.hung_until + deadline_s
-    left = until - parts.clock.now()
-    if left > 0:
-        _tell(parts, f"{address}: the run before may still be calling; waiting {left:.0f} s for its call to end")
-    while parts.clock.now() < until:
-        _heed(performer.stop, address)
-        await parts.clock.sleep(min(LOOK_S, max(until - parts.clock.now(), 0.001)))
+    until = performer.parts.former.hung_until + deadline_s
+    await _wait_out(performer, doubt, until, "the run before may still be calling; waiting {left:.0f} s for its call to end")
 
 
 def last_call(performer: Performer, doubt: InDoubt, deadline_s: float) -> float:
@@ -72,13 +66,15 @@ async def until_landed(performer: Performer, doubt: InDoubt, kind: Kind, cut_at:
     Raises:
         Parked: if the run is asked to stop meanwhile.
     """
+    text = f"its {doubt.begun.verb} may still have its effect; waiting {{left:.0f}} s before it is taken back"
+    await _wait_out(performer, doubt, cut_at + kind.provider.lands_within_s, text)
+
+
+async def _wait_out(performer: Performer, doubt: InDoubt, until: float, text: str) -> None:
     parts, address = performer.parts, doubt.begun.address
-    until = cut_at + kind.provider.lands_within_s
-    if parts.clock.now() < until:
-        left = until - parts.clock.now()
-        _tell(
-            parts, f"{address}: its {doubt.begun.verb} may still have its effect; waiting {left:.0f} s before it is taken back"
-        )
+    left = until - parts.clock.now()
+    if left > 0:
+        _tell(parts, f"{address}: {text.format(left=left)}")
     while parts.clock.now() < until:
         _heed(performer.stop, address)
         await parts.clock.sleep(min(LOOK_S, max(until - parts.clock.now(), 0.001)))

@@ -49,7 +49,7 @@ class Keeping(Project):
 
         Args:
             wait: Whether to queue for a stack that is busy; else it is left for the next time.
-            progress: Told the stack and how many of its rows are written anew, again and again.
+            progress: Told the stack and how many rows are written anew, now and then.
 
         Raises:
             StateError: ``state.key_in_environment``, ``state.key_unwritable``, ``state.tampered_row``.

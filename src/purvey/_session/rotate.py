@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from purvey._base.clock import Clock, ulid
 from purvey._secrets.key import KeyRing
@@ -20,6 +20,9 @@ from purvey._state.mac import key_id
 from purvey._state.open import is_server
 from purvey._state.store import Store
 from purvey.errors import StateError
+
+TOLD_EVERY: Final = 10_000
+"""Rows between two words to who watches: about a second's work."""
 
 
 class Rotation(NamedTuple):
@@ -67,7 +70,8 @@ def rotate(
             with store.hold(stack, ulid(clock), wait=wait):
                 for written in store.write_anew(stack, sealer.renewed):
                     rows += written
-                    progress(stack, rows)
+                    if rows // TOLD_EVERY > (rows - written) // TOLD_EVERY:
+                        progress(stack, rows)
         except StateError as error:
             if error.code != "state.busy":
                 raise

@@ -101,8 +101,10 @@ def rotate_key(*, wait: bool, as_json: bool) -> int:
         Screen.of(as_json=True).document({"format": FORMAT, **told})
     else:
         said(_ROTATED[rotation.result].format(**rotation._asdict(), stacks=", ".join(rotation.busy)))
-        if rotation.result == "done":
-            said(_ASIDE.format(aside=rotation.aside) if rotation.aside is not None else _GIVEN)
+        if rotation.aside is not None:
+            said(_ASIDE.format(aside=rotation.aside))
+        elif rotation.result == "done" and rotation.place.endswith("PURVEY_KEY"):
+            said(_GIVEN)
     return EXIT_UNSOUND if rotation.result == "busy" else 0
 
 
@@ -115,13 +117,11 @@ _ROTATED: Final = {
 }
 _ASIDE: Final = "The former key is in {aside}, for backups that were made before; remove it when you need none of them."
 _GIVEN: Final = "The former key is not needed any more: take it out of PURVEY_KEY."
-_TOLD_EVERY: Final = 20_000
 
 
 def _told(stack: str, rows: int) -> None:
-    """Tell now and then how far it is."""
-    if rows and rows % _TOLD_EVERY == 0:
-        click.echo(f"  {rows:,} rows written anew; at {stack}", err=True)
+    """Tell how far it is."""
+    click.echo(f"  {rows:,} rows written anew; at {stack}", err=True)
 
 
 @command.command(
