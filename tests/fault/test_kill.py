@@ -49,24 +49,11 @@ def main(color: str = "red", fail: bool = False):
 """
 
 CONTAINER_GAP = """
-from purvey import Input, Output, Resource
-from tests.support.kinds import TaggedProvider, ThingProvider
-
-class Rack(Resource, kind="own.Rack", provider=ThingProvider, delete_first=True):
-    color: str = Input(default="red", immutable=True)
-    key: str = Output(stable=True)
-
-class TrayProvider(TaggedProvider):
-    def fields(self, want):
-        return {**super().fields(want), "shelf": want.rack.key}
-
-class Tray(Resource, kind="own.Tray", provider=TrayProvider):
-    rack: Rack = Input(container=True)
-    key: str = Output(stable=True)
+from tests.support.cabinet import Cabinet, Tray
 
 @stack
 def main(color: str = "red", fail: bool = False):
-    tray = Tray("tray", rack=Rack("rack", color=color))
+    tray = Tray("tray", cabinet=Cabinet("rack", color=color))
     Thing("bad", text=tray.key) if fail else None
 """
 

@@ -6,23 +6,8 @@ from tests.support.project import Project
 
 SCRIPT = """
 from purvey import Input, Options, Output, Resource, stack
-from tests.support.kinds import TaggedProvider, Thing, ThingProvider
-
-
-class Rack(Resource, kind="own.Rack", provider=ThingProvider, delete_first=True):
-    color: str = Input(default="red", immutable=True)
-    key: str = Output(stable=True)
-
-
-class TrayProvider(TaggedProvider):
-    def fields(self, want):
-        return {**super().fields(want), "shelf": want.rack.key}
-
-
-class Tray(Resource, kind="own.Tray", provider=TrayProvider):
-    rack: Rack = Input(container=True)
-    color: str = Input(default="red", immutable=True)
-    key: str = Output(stable=True)
+from tests.support.cabinet import Cabinet, Tray
+from tests.support.kinds import TaggedProvider, Thing
 
 
 class CupProvider(TaggedProvider):
@@ -38,8 +23,7 @@ class Cup(Resource, kind="own.Cup", provider=CupProvider, holds_data=HOLDS_DATA)
 
 @stack
 def main(color: str = "red"):
-    rack = Rack("r", color=color)
-    tray = Tray("t", rack=rack)
+    tray = Tray("t", cabinet=Cabinet("r", color=color))
     cup = Cup("c", tray=tray)
     if color != "red":
         Thing("bad", text=cup.key)

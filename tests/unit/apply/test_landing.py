@@ -111,24 +111,11 @@ def test_what_a_person_settled_is_the_first_one_s(project: Project) -> None:
 def test_a_gap_that_another_run_settled_does_not_trap_it(project: Project) -> None:
     """A run finds that the one before has deleted a container to make room; when it fails it can be undone and go on."""
     rack = """
-from purvey import Input, Output, Resource
-from tests.support.kinds import TaggedProvider, ThingProvider
-
-class Rack(Resource, kind="own.Rack", provider=ThingProvider, delete_first=True):
-    color: str = Input(default="red", immutable=True)
-    key: str = Output(stable=True)
-
-class TrayProvider(TaggedProvider):
-    def fields(self, want):
-        return {**super().fields(want), "shelf": want.rack.key}
-
-class Tray(Resource, kind="own.Tray", provider=TrayProvider):
-    rack: Rack = Input(container=True)
-    key: str = Output(stable=True)
+from tests.support.cabinet import Cabinet, Tray
 
 @stack
 def main(color: str = "red", bad: bool = False):
-    tray = Tray("t", rack=Rack("r", color=color))
+    tray = Tray("t", cabinet=Cabinet("r", color=color))
     if bad:
         Thing("bad", text=tray.key)
 """
