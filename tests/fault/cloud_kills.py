@@ -38,6 +38,9 @@ KINDS = ("network", "server", "volume", "record", "key")
 
 KILLED = -9
 
+NOTHING_BEGAN = ("state.nothing_to_resume", "state.no_such_stack", "state.no_store")
+"""What `purvey resume` says where the run was killed before its first record: there is nothing to go on with."""
+
 
 class Plot(NamedTuple):
     """One verb, killed: what it is given, what was applied before, and the code that an undisturbed run ends with.
@@ -153,7 +156,7 @@ def go_on(name: str, project: Project) -> None:
     """Resume; where there is nothing to resume, the same verb anew."""
     plot = PLOTS[name]
     ended = project.attempt("resume", "--yes", "--json")
-    if any(code in ended.stdout + ended.stderr for code in ("state.nothing_to_resume", "state.no_store")):
+    if any(code in ended.stdout + ended.stderr for code in NOTHING_BEGAN):
         ended = project.attempt(plot.verb, *plot.arguments, "--yes")
     assert ended.returncode in {plot.code, 0}, f"it went on to {ended.returncode}: {ended.stdout}{ended.stderr}"
 

@@ -11,6 +11,7 @@ from purvey._plan.guard import OnFinal
 from purvey._plan.plan import Plan
 from purvey._rehearse.finding import Rehearsal
 from purvey._script.parameters import Given
+from purvey._session.keeping import Repair
 from purvey._session.session import Session
 from purvey._session.settings import Settings
 from purvey._session.signature import StackSignature
@@ -28,6 +29,7 @@ __all__ = [
     "OnFinal",
     "Plan",
     "Rehearsal",
+    "Repair",
     "ResourceState",
     "RunHistory",
     "Selection",

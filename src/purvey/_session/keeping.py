@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import NamedTuple
 
 from purvey._base.clock import ulid
 from purvey._secrets.key import KeyRing
@@ -15,6 +16,24 @@ from purvey._session.target import Target
 from purvey._state.open import has_password, is_server, move_to
 from purvey._state.store import StoreFacts
 from purvey.errors import StateError
+
+
+class Repair(NamedTuple):
+    """What became of a store that was to be repaired.
+
+    Attributes:
+        sound: Whether nothing is wrong with it now.
+        rebuilt: What was wrong and is not any more, one sentence each.
+        kept: Why something was left as it is, one sentence each.
+        left: What is still wrong, one sentence each.
+        busy: The stacks that were busy, and so were not looked at.
+    """
+
+    sound: bool
+    rebuilt: tuple[str, ...]
+    kept: tuple[str, ...]
+    left: tuple[str, ...]
+    busy: tuple[str, ...]
 
 
 class Keeping(Project):
@@ -39,6 +58,39 @@ class Keeping(Project):
     def store_verify(self) -> list[str]:
         """One sentence for everything that is wrong with the file, its digests or its snapshot; empty for a sound store."""
         return self._store_of(Target()).verify()
+
+    def store_repair(self, *, wait: bool = False, progress: Callable[[str], None] | None = None) -> Repair:
+        """Make anew what the journal proves, stack by stack under its lease; what it does not prove stays as it is.
+
+        Args:
+            wait: Whether to queue for a stack that is busy; else it is left for the next time.
+            progress: Told each stack before it is looked at.
+
+        Raises:
+            StateError: ``state.no_store``, ``state.damaged`` where the rows themselves cannot be read.
+        """
+        store = self._store_of(Target())
+        rebuilt: list[str] = []
+        kept: list[str] = []
+        busy = []
+        with closing(store):
+            if store.verify():
+                store.reindex()
+                for stack in store.everything():
+                    if progress is not None:
+                        progress(stack)
+                    try:
+                        with store.hold(stack, ulid(self._clock), wait=wait):
+                            made = store.rebuild(stack)
+                    except StateError as error:
+                        if error.code != "state.busy":
+                            raise
+                        busy.append(stack)
+                    else:
+                        rebuilt += made.rebuilt
+                        kept += made.kept
+            left = store.verify()
+        return Repair(not left, tuple(rebuilt), tuple(kept), tuple(left), tuple(busy))
 
     def store_rotate_key(self, *, wait: bool = False, progress: Callable[[str, int], None] | None = None) -> Rotation:
         """Change the store's key, while runs go on; what was begun and not finished is finished.

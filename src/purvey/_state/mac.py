@@ -92,5 +92,6 @@ def tampered(what: str) -> StateError:
         "state.tampered_row",
         "A row of the store was changed",
         detail=f"{what} does not match its digest: the disk damaged it, or somebody edited it.",
-        hint="Keep the store as it is, and restore a backup.",
+        hint="Keep a copy of the store. See what is wrong, and what can be made anew:\n\n"
+        "    purvey store verify\n    purvey store repair",
     )

@@ -75,6 +75,18 @@ class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
     tags: int
 
 
+class Rebuilt(NamedTuple):
+    """What became of a stack that was to be made anew from its journal; nothing of both where nothing was wrong.
+
+    Attributes:
+        rebuilt: What was wrong and is not any more, one sentence each.
+        kept: Why it was left as it is, one sentence each.
+    """
+
+    rebuilt: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
 class Ring(NamedTuple):
     """A store's keys, 32 bytes each.
 
@@ -266,6 +278,20 @@ class Store(Protocol):
 
         Raises:
             StateError: ``state.moved`` if it was moved already.
+        """
+
+    def reindex(self) -> None:
+        """Make the indices anew, and with them whatever of the database's own damage that mends.
+
+        Raises:
+            StateError: ``state.damaged`` where the rows themselves cannot be read.
+        """
+
+    def rebuild(self, stack: str) -> Rebuilt:
+        """Make what a stack's journal says anew from its journal; hold the stack's lease meanwhile.
+
+        Nothing is changed unless every record of the journal is proved, and nothing that was remembered of an object is
+        forgotten.
         """
 
     def verify(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ import click
 from purvey._report.document import FORMAT, store_document, verdict_document
 from purvey._report.state_text import store_page
 from purvey._report.style import Page, bad, good
-from purvey._session import Session
+from purvey._session import Repair, Session
 from purvey.cli import options
 from purvey.cli.command import Command
 from purvey.cli.screen import Screen
@@ -23,7 +24,7 @@ EXIT_UNSOUND: Final = 5
 
 @click.group()
 def command() -> None:
-    """Verify, copy and move the store, and change its key.
+    """Verify, repair, copy and move the store, and change its key.
 
     It is one file of the project, `.purvey/state.db` unless purvey.toml says otherwise; its key lies outside of it.
     """
@@ -57,10 +58,65 @@ def verify(*, as_json: bool) -> int:
     else:
         page = Page()
         page.add(bad("The store is damaged") if found else good("The store is sound"), ".")
-        for sentence in found:
-            page.add(f"  {sentence}")
+        _listed(page, found)
+        if found:
+            page.add()
+            page.add("What the journal proves is made anew from it by")
+            page.add()
+            page.add("    purvey store repair")
         screen.page(page)
     return EXIT_UNSOUND if found else 0
+
+
+@command.command(
+    cls=Command,
+    examples=(
+        ("purvey store repair", "0: sound, 5: something is left"),
+        ("purvey store repair --wait", "queue for stacks that are busy"),
+    ),
+)
+@options.WAIT
+@options.JSON
+def repair(*, wait: bool, as_json: bool) -> int:
+    """Make anew what is wrong and the journal proves.
+
+    Indices are made from their tables, and what is remembered of each object from the journal of all runs, added up again, if
+    every record of it is as it was written. A stack whose journal is damaged or incomplete itself is left as it is, and so are
+    tags and kept scripts, for nothing else says what was in them; that takes a backup.
+    """
+    done = Session().store_repair(wait=wait, progress=_looked_at)
+    screen = Screen.of(as_json=as_json)
+    if as_json:
+        screen.document({"format": FORMAT, **done._asdict()})
+    else:
+        screen.page(_repaired(done))
+    return 0 if done.sound else EXIT_UNSOUND
+
+
+def _looked_at(stack: str) -> None:
+    click.echo(f"  {stack}", err=True)
+
+
+def _repaired(done: Repair) -> Page:
+    page = Page()
+    if done.rebuilt:
+        page.add("Made anew, so that this is not so any more:")
+        _listed(page, done.rebuilt)
+    if done.kept:
+        page.add("Left as it is:")
+        _listed(page, done.kept)
+    if done.busy:
+        page.add(f"Busy, so not looked at: {', '.join(done.busy)}. When they have ended, say the command again.")
+    page.add(good("The store is sound") if done.sound else bad("The store is still damaged"), ".")
+    _listed(page, done.left)
+    if done.left and not done.busy:
+        page.add("The store itself does not say how this was. Keep a copy of it, and put a backup in its place.")
+    return page
+
+
+def _listed(page: Page, sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        page.add(f"  {sentence}")
 
 
 @command.command(cls=Command, examples=(("purvey store backup /backup/shop.db", ""),))

@@ -41,6 +41,37 @@ def test_a_damaged_store_is_told(purvey: Purvey, applied: Path) -> None:
     assert "Journal record 1" in told.out
 
 
+def test_what_the_journal_proves_is_repaired(purvey: Purvey, applied: Path) -> None:
+    """An object that somebody deleted from the snapshot is remembered again; then nothing has to change."""
+    with closing(sqlite3.connect(applied / ".purvey" / "state.db")) as connection, connection:
+        connection.execute("DELETE FROM resource")
+    assert "purvey store repair" in purvey("store", "verify").out
+
+    told = purvey("store", "repair")
+
+    assert told.code == 0
+    assert "Made anew" in told.out
+    assert "The store is sound." in told.out
+    again = purvey("apply", "site.py", "--yes")
+    assert "nothing had to change" in again.out + again.err
+    assert purvey("store", "repair", "--json").json() == {
+        "format": 1, "sound": True, "rebuilt": [], "kept": [], "left": [], "busy": [],
+    }  # fmt: skip
+
+
+def test_what_nothing_proves_is_left(purvey: Purvey, applied: Path) -> None:
+    """A changed record ends with 5, and says what there is to do."""
+    with closing(sqlite3.connect(applied / ".purvey" / "state.db")) as connection, connection:
+        connection.execute("UPDATE record SET body = CAST(replace(body, 'apply', 'grant') AS BLOB) WHERE sequence = 1")
+
+    told = purvey("store", "repair")
+
+    assert told.code == 5
+    assert "site/dev: its journal is damaged itself" in told.out
+    assert "put a backup in its place" in told.out
+    assert not purvey("store", "repair", "--json").json()["sound"]
+
+
 def test_a_backup_is_a_store(purvey: Purvey, applied: Path, tmp_path: Path) -> None:
     """Put in the store's place, the copy is as good as the store was; a file that exists is not written over."""
     copy = tmp_path / "copy.db"
@@ -57,8 +88,8 @@ def test_a_backup_is_a_store(purvey: Purvey, applied: Path, tmp_path: Path) -> N
 
 
 def test_a_project_without_a_store_says_so(purvey: Purvey) -> None:
-    """The three commands need something to look at."""
-    for words in (("info",), ("verify",), ("backup", "x.db")):
+    """The commands need something to look at."""
+    for words in (("info",), ("verify",), ("repair",), ("backup", "x.db")):
         ended = purvey("store", *words)
         assert ended.code == 5
         assert "Nothing was applied here yet" in ended.err

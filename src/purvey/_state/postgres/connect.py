@@ -127,6 +127,13 @@ class PostgresConnection:
         """See `Connection.damage`: nothing, for the server checks its pages and references itself."""
         return []
 
+    def reindex(self) -> None:
+        """See `Connection.reindex`."""
+        for (table,) in self.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'purvey'::regnamespace AND relkind = 'r'"
+        ):
+            self.execute(f"REINDEX TABLE {table}")
+
     def close(self) -> None:
         """See `Connection.close`."""
         self._raw.close()

@@ -54,6 +54,9 @@ class Connection(Protocol):
     def damage(self) -> list[str]:
         """What the database itself says is wrong, one sentence each; called in a read transaction."""
 
+    def reindex(self) -> None:
+        """Make every index anew from its table, inside a write transaction."""
+
     def close(self) -> None:
         """Give it back."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from purvey._state.mac import RowMac, record_identity, resource_identity, retired_body, retired_identity, tampered
 from purvey._state.record import Begun, Failed, Identified, OutputsSet, Record, ResourceState, decode, decode_state
@@ -74,8 +74,16 @@ def records(connection: Connection, run: str, mac: RowMac) -> list[Record]:
     return [_verified(run, sequence, body, digest, mac) for sequence, body, digest in rows]
 
 
-def journal_of(connection: Connection, stack: str, mac: RowMac) -> Iterator[Record | StateError]:
-    """Every record of a stack in order, and for one that is not as it was written, the error instead."""
+class Entry(NamedTuple):
+    """A row of the journal: the run's id, its place in the journal, and the record, or why it cannot be believed."""
+
+    run: str
+    sequence: int
+    record: Record | StateError
+
+
+def journal_of(connection: Connection, stack: str, mac: RowMac) -> Iterator[Entry]:
+    """The journal of a stack in order."""
     rows = connection.execute(
         "SELECT run.id, sequence, body, mac FROM record JOIN run ON run.number = record.run "
         "WHERE run.stack = (SELECT number FROM stack WHERE name = ?) ORDER BY sequence",
@@ -83,9 +91,9 @@ def journal_of(connection: Connection, stack: str, mac: RowMac) -> Iterator[Reco
     )
     for run, sequence, body, digest in rows:
         try:
-            yield _verified(run, sequence, body, digest, mac)
+            yield Entry(run, sequence, _verified(run, sequence, body, digest, mac))
         except StateError as error:
-            yield error
+            yield Entry(run, sequence, error)
 
 
 def runs(connection: Connection, stack: str | None, limit: int) -> list[RunRow]:
@@ -133,10 +141,8 @@ def _resources(connection: Connection, number: int, stack: str, mac: RowMac) -> 
         "SELECT address, generation, body, mac FROM resource WHERE stack = ? ORDER BY address, generation", (number,)
     )
     for address, generation, body, digest in rows:
-        if not mac.matches(identity, body, digest):
-            raise tampered(f"The snapshot of {stack}::{address} #{generation}")
-        state = decode_state(body)
-        if state.address != address or state.generation != generation:
+        state = decode_state(body) if mac.matches(identity, body, digest) else None
+        if state is None or (state.address, state.generation) != (address, generation):
             raise tampered(f"The snapshot of {stack}::{address} #{generation}")
         yield state
 

@@ -18,11 +18,12 @@ from purvey._state.record import OutputsSet, Record
 from purvey._state.sql import archive, lease, read, rekey, tag_out
 from purvey._state.sql.database import PAUSES_S, Connection, Database, patiently
 from purvey._state.sql.opening import identity, require_usable
+from purvey._state.sql.repair import rebuild
 from purvey._state.sql.tables import VERSION
 from purvey._state.sql.verify import verify
 from purvey._state.sql.write import SqlAdapter
 from purvey._state.state import State
-from purvey._state.store import Keys, Ring, RunRow
+from purvey._state.store import Keys, Rebuilt, Ring, RunRow
 from purvey._state.tag_out import TagOut
 from purvey.errors import StateError
 
@@ -239,6 +240,14 @@ class SqlStore:
     def leave_for(self, location: str) -> None:
         """See `Store.leave_for`."""
         self._change(lambda connection: connection.execute("UPDATE store SET moved_to = ?", (location,)))
+
+    def reindex(self) -> None:
+        """See `Store.reindex`."""
+        self._change(lambda connection: connection.reindex())
+
+    def rebuild(self, stack: str) -> Rebuilt:
+        """See `Store.rebuild`."""
+        return self._change(lambda connection: rebuild(connection, stack, self._mac))
 
     def verify(self) -> list[str]:
         """See `Store.verify`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from purvey._state.mac import RowMac
 from purvey._state.record import Closed, Opened, Record, Succeeded
 from purvey._state.sql import archive, read, tag_out
 from purvey._state.sql.database import Connection
-from purvey._state.state import State
+from purvey._state.state import State, fold
 from purvey.errors import InternalError, StateError
 
 
@@ -24,85 +24,89 @@ def verify(connection: Connection, mac: RowMac) -> list[str]:
     damage = connection.damage()
     if damage:
         return damage
-    found = _gaps(connection)
+    found = gaps(connection)
     for stack in [name for (name,) in connection.execute("SELECT name FROM stack ORDER BY name")]:
-        found += _of_stack(connection, stack, mac)
-    for (run,) in connection.execute("SELECT id FROM run ORDER BY number").fetchall():
-        found += _of_run(connection, run, mac)
+        found += of_stack(connection, stack, mac)
+        found += _of_tags(connection, stack, mac)
     for (run,) in connection.execute("SELECT run FROM manifest").fetchall():
         found += _of_archive(connection, run, mac)
     return found
 
 
-def _gaps(connection: Connection) -> list[str]:
+def gaps(connection: Connection) -> list[str]:
+    """Whether records are missing before the last one."""
     count, first, last = connection.execute("SELECT count(*), min(sequence), max(sequence) FROM record").fetchone()
     if count and (first, last) != (1, count):
         return [f"{last - count} journal records are missing"]
     return []
 
 
-def _of_stack(connection: Connection, stack: str, mac: RowMac) -> list[str]:
-    """What is wrong with a stack's records and snapshot."""
-    told = list(read.journal_of(connection, stack, mac))
-    found = [error.detail for error in told if isinstance(error, StateError)]
-    try:
-        snapshot = read.load(connection, stack, mac)
-        tag_out.tags(connection, stack, mac)
-    except StateError as error:
-        return [*found, error.detail]
+def of_stack(connection: Connection, stack: str, mac: RowMac) -> list[str]:
+    """What is wrong with a stack's journal, and where its snapshot and its list of runs are not what that says."""
+    entries = list(read.journal_of(connection, stack, mac))
+    found = [entry.record.detail for entry in entries if isinstance(entry.record, StateError)]
     if found:
         return found
-    found += [f"{stack}: {sentence}" for sentence in violations(snapshot)]
     try:
-        folded = _fold(record for record in told if not isinstance(record, StateError))
-    except (KeyError, InternalError) as error:
-        return [*found, f"{stack}: the journal cannot be folded: {error}"]
-    return [*found, *(f"{stack}: {sentence}" for sentence in _differences(folded, snapshot))]
+        snapshot = read.load(connection, stack, mac)
+    except StateError as error:
+        found = [error.detail]
+    else:
+        found = [f"{stack}: {sentence}" for sentence in violations(snapshot)]
+        try:
+            found += [f"{stack}: {sentence}" for sentence in _differences(folded(entries), snapshot)]
+        except (KeyError, InternalError) as error:
+            return [*found, f"{stack}: the journal cannot be folded: {error}"]
+    records: dict[str, list[Record | StateError]] = {run: [] for run in _runs_of(connection, stack)}
+    for entry in entries:
+        records[entry.run].append(entry.record)
+    for run, told in records.items():
+        found += _of_run(connection, run, told)
+    return found
 
 
-def _fold(records: Iterable[Record]) -> State:
-    state = State()
-    for record in records:
-        state.apply(record)
-    return state
+def _runs_of(connection: Connection, stack: str) -> list[str]:
+    query = "SELECT id FROM run WHERE stack = (SELECT number FROM stack WHERE name = ?) ORDER BY number"
+    return [run for (run,) in connection.execute(query, (stack,)).fetchall()]
 
 
-def _differences(folded: State, snapshot: State) -> Iterator[str]:
+def folded(entries: Iterable[read.Entry]) -> State:
+    """The state that a journal says, of which every record is believed."""
+    return fold(entry.record for entry in entries if not isinstance(entry.record, StateError))
+
+
+def _differences(told: State, snapshot: State) -> Iterator[str]:
     """Where the snapshot is not what the journal says."""
-    for address, generation in sorted(folded.resources.keys() | snapshot.resources.keys()):
+    for address, generation in sorted(told.resources.keys() | snapshot.resources.keys()):
         key = (address, generation)
-        ours, theirs = folded.resources.get(key), snapshot.resources.get(key)
-        if ours != theirs and _without_ciphertext(ours) != _without_ciphertext(theirs):
+        ours, theirs = told.resources.get(key), snapshot.resources.get(key)
+        if ours != theirs and without_ciphertext(ours) != without_ciphertext(theirs):
             yield f"the snapshot of {address} #{generation} is not what the journal says"
-    for operation in sorted(folded.in_doubt.keys() | snapshot.in_doubt.keys()):
-        here, there = folded.in_doubt.get(operation), snapshot.in_doubt.get(operation)
+    for operation in sorted(told.in_doubt.keys() | snapshot.in_doubt.keys()):
+        here, there = told.in_doubt.get(operation), snapshot.in_doubt.get(operation)
         if here is None or there is None or (here.begun, here.id, here.failed) != (there.begun, there.id, there.failed):
             yield f"operation {operation} in doubt is not what the journal says"
-    if folded.generations != snapshot.generations:
-        changed = dict(folded.generations.items() ^ snapshot.generations.items())
+    if told.generations != snapshot.generations:
+        changed = dict(told.generations.items() ^ snapshot.generations.items())
         yield f"the highest generations of {', '.join(sorted(changed))} are not what the journal says"
-    if (folded.outputs, folded.reads) != (snapshot.outputs, snapshot.reads):
+    if (told.outputs, told.reads) != (snapshot.outputs, snapshot.reads):
         yield "the outputs are not what the journal says"
 
 
-def _without_ciphertext(value: Any) -> Any:
+def without_ciphertext(value: Any) -> Any:
     """A record without what is sealed in it: while the key changes, one copy of it is sealed anew before the other.
 
     Every row is signed as a whole, and a ciphertext belongs to the digest beside it, so nothing is lost by not comparing it.
     """
     if isinstance(value, msgspec.Struct):
-        return _without_ciphertext(msgspec.to_builtins(value))
+        return without_ciphertext(msgspec.to_builtins(value))
     if isinstance(value, dict):
-        return {key: _without_ciphertext(item) for key, item in value.items() if key != "sealed"}
-    return [_without_ciphertext(item) for item in value] if isinstance(value, list) else value
+        return {key: without_ciphertext(item) for key, item in value.items() if key != "sealed"}
+    return [without_ciphertext(item) for item in value] if isinstance(value, list) else value
 
 
-def _of_run(connection: Connection, run: str, mac: RowMac) -> list[str]:
+def _of_run(connection: Connection, run: str, records: Sequence[Record | StateError]) -> list[str]:
     """Whether a run's row says what its records say."""
-    try:
-        records = read.records(connection, run, mac)
-    except StateError:
-        return []  # Its stack has told already.
     (row,) = read.runs_named(connection, run)
     first = next((record for record in records if isinstance(record, Opened)), None)
     last = next((record for record in reversed(records) if isinstance(record, Closed | Opened)), None)
@@ -113,6 +117,15 @@ def _of_run(connection: Connection, run: str, mac: RowMac) -> list[str]:
         return [f"run {run} is listed with another begin or end than its records say"]
     if (row.result, row.changes) != (result, changes):
         return [f"run {run} is listed as {row.result or 'open'} with {row.changes} changes, which its records do not say"]
+    return []
+
+
+def _of_tags(connection: Connection, stack: str, mac: RowMac) -> list[str]:
+    """Whether a stack's tags are as they were hung up."""
+    try:
+        tag_out.tags(connection, stack, mac)
+    except StateError as error:
+        return [error.detail]
     return []
 
 

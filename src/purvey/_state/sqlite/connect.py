@@ -58,6 +58,10 @@ class SqliteConnection(sqlite3.Connection):
         found = [line for (line,) in self.execute("PRAGMA integrity_check") if line != "ok"]
         return found + [f"row {row[1]} of {row[0]} points to nothing" for row in self.execute("PRAGMA foreign_key_check")]
 
+    def reindex(self) -> None:
+        """See `Connection.reindex`."""
+        self.execute("REINDEX")
+
 
 class SqliteDatabase:
     """See `purvey._state.sql.database.Database`.

@@ -1,0 +1,213 @@
+"""Repair: what the journal proves is made anew, byte for byte what it says; what it does not prove is left as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from purvey._state.sql.store import SqlStore
+from purvey._state.state import State
+from purvey._state.tag_out import TagOut
+from tests.unit.state import kit
+
+OTHER = "site/dev"
+
+DERIVED: dict[str, str] = {
+    "an object is taken out": "DELETE FROM resource WHERE address = 'files.File::web'",
+    "all objects are taken out": "DELETE FROM resource",
+    "an object is changed": "UPDATE resource SET mac = substr(mac, 2) WHERE address = 'files.File::web'",
+    "an object goes to another stack": "UPDATE resource SET stack = 3 - stack, address = address || '2'",
+    "an object gets another address": "UPDATE resource SET address = address || '2' WHERE address = 'files.File::web'",
+    "an object gets another generation": "UPDATE resource SET generation = 7 WHERE address = 'files.File::web'",
+    "a used generation is forgotten": "DELETE FROM retired",
+    "a used generation gets lower": "UPDATE retired SET generation = 0",
+    "a used generation is unsigned": "UPDATE retired SET mac = substr(mac, 2)",
+    "an operation in doubt is forgotten": "DELETE FROM in_doubt",
+    "an operation in doubt points elsewhere": "UPDATE in_doubt SET begun = 2",
+    "outputs point elsewhere": "UPDATE stack SET outputs = 1 WHERE number = 1",
+    "outputs are forgotten": "UPDATE stack SET outputs = NULL",
+    "a run says that it was undone": "UPDATE run SET result = 'undone' WHERE number = 1",
+    "a run began at another time": "UPDATE run SET started = 5, verb = 'destroy', machine = 'x'",
+    "a run made more changes": "UPDATE run SET changes = 99",
+}
+"""Damage to what the journal says as well."""
+
+LOST: dict[str, str] = {
+    "a record is changed": "UPDATE record SET mac = substr(mac, 2) WHERE sequence = 2",
+    "a record goes to another run": "UPDATE record SET run = 3 - run WHERE sequence = 2",
+    "two records change places": "UPDATE record SET sequence = 1000 - sequence WHERE sequence IN (2, 3)",
+    "a record is taken out of the middle": "DELETE FROM record WHERE sequence = 3",
+    "an archived script is unsigned": "UPDATE manifest SET mac = substr(mac, 2)",
+    "a tag is taken off without a word": "UPDATE tag_out SET active = 0",
+}
+"""Damage to what nothing else says."""
+
+
+def filled(store: SqlStore) -> None:
+    """Two stacks: objects changed and gone, one in doubt, outputs, a tag, a script."""
+    for stack, run, prefix in ((kit.STACK, "RUN1", "a"), (OTHER, "RUN2", "b")):
+        web, old, gone = kit.resource("web"), kit.resource("old"), kit.resource("gone")
+        kit.write(
+            store, kit.opened(), kit.begun(f"{prefix}0", web), kit.succeeded(f"{prefix}0", web),
+            kit.begun(f"{prefix}1", old), kit.succeeded(f"{prefix}1", old),
+            kit.begun(f"{prefix}2", gone), kit.succeeded(f"{prefix}2", gone), kit.begun(f"{prefix}3", gone, "delete"),
+            kit.succeeded(f"{prefix}3", gone, gone=True), kit.begun(f"{prefix}4", kit.resource("doubt")),
+            kit.identified(f"{prefix}4", "id"), kit.begun(f"{prefix}5", web), kit.failed(f"{prefix}5", web),
+            kit.outputs(url="x"), kit.closed(), stack=stack, run=run,
+        )  # fmt: skip
+        store.archive(run, {"shop.py": b"pass"})
+    store.tag_out(kit.STACK, TagOut(address="files.File::web", reason="why", user="ada", host="desk", at=1.0))
+
+
+def truth(store: SqlStore) -> Any:
+    """Everything that the journal says, as it is read."""
+    return [_told(store.load(stack)) for stack in (kit.STACK, OTHER)], store.runs(None, 10), store.verify()
+
+
+def _told(state: State) -> Any:
+    doubts = {name: (doubt.begun, doubt.id, doubt.failed) for name, doubt in state.in_doubt.items()}
+    return state.resources, doubts, state.outputs, state.reads, state.generations
+
+
+def damage(place: kit.Place, *statements: str) -> None:
+    """Change the store behind its back."""
+    with kit.raw(place) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def repaired(store: SqlStore) -> tuple[list[str], list[str]]:
+    """What was made anew, and why something was not."""
+    rebuilt: list[str] = []
+    kept: list[str] = []
+    store.reindex()
+    for stack in store.everything():
+        with store.hold(stack, "REPAIR"):
+            made = store.rebuild(stack)
+        rebuilt += made.rebuilt
+        kept += made.kept
+    return rebuilt, kept
+
+
+def rows(place: kit.Place) -> list[Any]:
+    """Every row of every table with what is remembered."""
+    tables = ("record", "resource", "retired", "in_doubt", "stack", "run", "tag_out", "manifest")
+    with kit.raw(place) as connection:
+        return [sorted(map(repr, connection.execute(f"SELECT * FROM {table}").fetchall())) for table in tables]
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_what_the_journal_says_is_made_anew(store: SqlStore, place: kit.Place, name: str) -> None:
+    """The store is sound again, and everything reads as before; a second repair finds nothing to do."""
+    filled(store)
+    before = truth(store)
+    damage(place, DERIVED[name])
+    assert store.verify()
+
+    rebuilt, kept = repaired(store)
+
+    assert rebuilt
+    assert kept == []
+    assert truth(store) == before
+    assert before[-1] == []
+    assert repaired(store) == ([], [])
+
+
+def test_all_at_once_is_made_anew(store: SqlStore, place: kit.Place) -> None:
+    """Nothing but the journal is left."""
+    filled(store)
+    before = truth(store)
+    damage(
+        place, "DELETE FROM resource", "DELETE FROM retired", "DELETE FROM in_doubt", "UPDATE stack SET outputs = NULL",
+        "UPDATE run SET result = '', changes = 0, verb = ''",
+    )  # fmt: skip
+
+    repaired(store)
+
+    assert truth(store) == before
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_what_nothing_else_says_is_left_as_it_is(store: SqlStore, place: kit.Place, name: str) -> None:
+    """Not a row is changed, and verifying goes on telling."""
+    filled(store)
+    damage(place, LOST[name])
+    found, before = store.verify(), rows(place)
+
+    rebuilt, _ = repaired(store)
+
+    assert rebuilt == []
+    assert rows(place) == before
+    assert store.verify() == found != []
+
+
+def test_a_stack_is_repaired_beside_one_that_cannot_be(store: SqlStore, place: kit.Place) -> None:
+    """One journal is damaged; the other is proved, and its snapshot is made anew."""
+    filled(store)
+    before = store.load(OTHER).resources
+    damage(place, "UPDATE record SET mac = substr(mac, 2) WHERE sequence = 2", "DELETE FROM resource")
+
+    rebuilt, kept = repaired(store)
+
+    assert store.load(OTHER).resources == before
+    assert all(sentence.startswith(f"{OTHER}: ") for sentence in rebuilt)
+    assert kept == [f"{kit.STACK}: its journal is damaged itself"]
+
+
+def test_no_object_is_forgotten_however_much_of_the_journal_is_gone(store: SqlStore, place: kit.Place) -> None:
+    """The journal loses its end, one record more each time: what the snapshot has stays, or the stack is left as it is."""
+    filled(store)
+    known = {stack: store.load(stack).resources for stack in (kit.STACK, OTHER)}
+    last, _ = store.last()
+    outcomes = set()
+    for sequence in range(last, 0, -1):
+        damage(place, f"DELETE FROM record WHERE sequence = {sequence}")
+        before = rows(place)
+
+        _, kept = repaired(store)
+
+        outcomes.add(bool(kept))
+        for stack, objects in known.items():
+            if any(sentence.startswith(f"{stack}: ") for sentence in kept):
+                continue
+            assert objects.items() <= store.load(stack).resources.items(), sequence
+        if len(kept) == len(known):
+            assert rows(place) == before
+    assert outcomes == {True, False}
+
+
+def test_an_older_copy_of_a_row_is_not_taken_for_the_end_of_the_journal(store: SqlStore, place: kit.Place) -> None:
+    """A good row of yesterday, put back, is known to the journal: it is made anew."""
+    old, new = kit.resource(), kit.resource(inputs={"content": "new"})
+    kit.write(store, kit.opened(), kit.begun("1", old), kit.succeeded("1", old))
+    with kit.raw(place) as connection:
+        body, mac = connection.execute("SELECT body, mac FROM resource").fetchone()
+    kit.write(store, kit.begun("2", new, "update"), kit.succeeded("2", new), kit.closed())
+    with kit.raw(place) as connection:
+        connection.execute("UPDATE resource SET body = ?, mac = ?", (body, mac))
+
+    rebuilt, kept = repaired(store)
+
+    assert (len(rebuilt), kept) == (1, [])
+    assert store.load(kit.STACK).resources[new.address, 1] == new
+
+
+def test_an_index_is_made_anew(path: Path) -> None:
+    """An index whose page is empty hides rows from whoever looks by it."""
+    with kit.store_at(path) as store:
+        filled(store)
+    with kit.raw(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'record_of_run'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\x0a\0\0\0\0" + size.to_bytes(2, "big") + b"\0")
+    with kit.store_at(path) as store:
+        assert any("record_of_run" in sentence for sentence in store.verify())
+
+        repaired(store)
+
+        assert store.verify() == []
