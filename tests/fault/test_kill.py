@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,7 +24,9 @@ from tests.fault.crash import (
     require_whole,
     undisturbed,
 )
-from tests.support.database_server import DatabaseServer
+
+if TYPE_CHECKING:
+    from tests.support.database_server import DatabaseServer
 
 LAYERS = """
 @stack
@@ -114,20 +115,6 @@ STORIES = {
     "steps": Story(STEPS, Act("apply")),
     "steps-undone": Story(STEPS, Act("apply", {"to": 2, "fail": True}), FIRST, (("create", "bad"),), "undone"),
 }
-
-
-@pytest.fixture(scope="module")
-def database_server() -> Iterator[DatabaseServer]:
-    """A server for the stores of all stories."""
-    with closing(DatabaseServer()) as made:
-        yield made
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest) -> DatabaseServer | None:
-    """Where the store is: in the folder (None), and on a server."""
-    made: DatabaseServer | None = request.getfixturevalue("database_server") if request.param == "postgresql" else None
-    return made
 
 
 def _points(seed: int, sample: int) -> list[int]:

@@ -11,12 +11,16 @@ import os
 import random
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fault.crash import POINTS_MAX, Act, Note, Stage, Story, ended, require_same, undisturbed
 from tests.support import points
 from tests.support.child import HASTY
+
+if TYPE_CHECKING:
+    from tests.support.database_server import DatabaseServer
 
 LAYERS = """
 @stack
@@ -41,11 +45,11 @@ STORIES = {
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.trials(sample=1, full=1)
 def test_a_sleeper_that_was_followed_does_no_harm(
-    name: str, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch, record_property: Note
+    name: str, server: DatabaseServer | None, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch, record_property: Note
 ) -> None:  # fmt: skip
     """The world equals that of an undisturbed run, no effect happened twice, and what the sleeper would write is refused."""
     story = STORIES[name]
-    start = Stage(tmp_path / "stage", story)
+    start = Stage(tmp_path / "stage", story, server)
     expected = undisturbed(start)
     monkeypatch.setenv(HASTY, "0.7")
     chosen = list(range(1, POINTS_MAX))

@@ -20,6 +20,8 @@ import psycopg
 from purvey.resources.postgres import _binaries
 
 WITHIN_S = 30.0
+OTHER_PROGRAMS = "PURVEY_TEST_POSTGRES"
+"""The variable that names the folder of another release's programs, to run the same tests on that."""
 _NOBODY = "nobody"
 
 
@@ -130,6 +132,8 @@ def _account() -> dict[str, Any]:
 
 def _programs(folder: Path, account: dict[str, Any]) -> Path:
     """The folder of its programs, copied where the account can run them."""
+    if os.environ.get(OTHER_PROGRAMS):
+        return Path(os.environ[OTHER_PROGRAMS])
     source = _binaries.installed()
     assert source is not None, _binaries.MISSING
     try:
