@@ -83,9 +83,10 @@ class Keeping(Project):
                         with store.hold(stack, ulid(self._clock), wait=wait):
                             made = store.rebuild(stack)
                     except StateError as error:
-                        if error.code != "state.busy":
-                            raise
-                        busy.append(stack)
+                        if error.code == "state.busy":
+                            busy.append(stack)
+                        else:  # The others may be mended all the same.
+                            kept.append(f"{stack}: {error.summary}: {error.detail}")
                     else:
                         rebuilt += made.rebuilt
                         kept += made.kept

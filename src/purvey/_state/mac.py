@@ -57,6 +57,11 @@ def record_identity(run: str, sequence: int) -> bytes:
     return f"record\0{run}\0{sequence}\0".encode()
 
 
+def stack_identity(stack: str) -> bytes:
+    """A stack, whose body is the head of its journal."""
+    return f"stack\0{stack}\0".encode()
+
+
 def resource_identity(stack: str) -> bytes:
     """A row of the snapshot; its address and generation are in the body, and are compared."""
     return f"resource\0{stack}\0".encode()

@@ -16,7 +16,7 @@ import click
 from purvey._base.version import VERSION
 from purvey.cli.command import Command
 
-FORMATS: Final[Mapping[str, int]] = {"json": 1, "plan": 1, "journal": 1, "sqlite": 3}
+FORMATS: Final[Mapping[str, int]] = {"json": 1, "plan": 1, "journal": 1, "sqlite": 4}
 """The version of each format that is written; a test compares them with those of the modules that write."""
 
 

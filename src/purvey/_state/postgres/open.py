@@ -7,11 +7,13 @@ appears in one transaction, its key before it.
 from __future__ import annotations
 
 from purvey._base.clock import Clock
+from purvey._state.mac import RowMac
 from purvey._state.postgres.connect import PostgresConnection, PostgresDatabase
 from purvey._state.postgres.schema import count_on, migrate, version_of
 from purvey._state.sql import tables
 from purvey._state.sql.copying import copy_rows
 from purvey._state.sql.database import Connection
+from purvey._state.sql.head import put_all_heads
 from purvey._state.sql.opening import first_row, identity, newer, not_empty, require_usable
 from purvey._state.sql.store import SqlStore
 from purvey._state.store import Keys
@@ -111,7 +113,10 @@ def _store(
     ring = require_usable(found, keys, database.location)
     if version < tables.VERSION:
         with connection.writing():
+            version = version_of(connection)  # Another process may just have done it.
             migrate(connection)
+            if version < tables.HEADS_SINCE:
+                put_all_heads(connection, RowMac(ring.key, ring.former))
     return SqlStore(connection, database, estate=found.estate, ring=ring, keys=keys, clock=clock)
 
 

@@ -8,7 +8,7 @@ from purvey._state.sql.database import Connection
 
 TABLES: Final = (
     ("store", "number, estate, key_id, format, made, digest_key"),
-    ("stack", "number, name"),
+    ("stack", "number, name, head, mac"),
     ("run", 'number, id, stack, verb, result, started, ended, "user", machine, changes'),
     ("record", "sequence, run, body, mac"),
     ("resource", "number, stack, address, generation, body, mac"),

@@ -20,6 +20,7 @@ from purvey._state.mac import (
     tampered,
 )
 from purvey._state.sql.database import Connection
+from purvey._state.sql.head import head_of, put_head
 
 BATCH: Final = 500
 """Rows that are read in one transaction: few enough that a run that writes meanwhile waits for milliseconds."""
@@ -108,7 +109,7 @@ def batch(
             connection.execute(table.update, (renewed, signed, place))
             written += 1
     if table.name == "resource" and after is None:
-        written += _retired(connection, stack, mac)
+        written += _retired(connection, stack, mac) + _head(connection, stack, mac)
     return written, rows[-1][0] if len(rows) == BATCH else None
 
 
@@ -127,3 +128,14 @@ def _retired(connection: Connection, stack: str, mac: RowMac) -> int:
             connection.execute(update, (signed, address, stack))
             written += 1
     return written
+
+
+def _head(connection: Connection, stack: str, mac: RowMac) -> int:
+    """Sign the head of the stack's journal anew."""
+    kept = head_of(connection, stack)
+    if kept.head is None:
+        return 0
+    if not kept.is_signed(stack, mac):
+        raise tampered(f"The head of the journal of {stack}")
+    put_head(connection, stack, kept.head, mac)
+    return int(head_of(connection, stack) != kept)

@@ -1,127 +1,126 @@
 """Makes anew, from the journal, what a stack's journal says: its snapshot, what is in doubt, its outputs, its runs at a glance.
 
-It goes by the journal only where that is proved, and never forgets an object: a row with a good digest that the journal never
-wrote shows that the end of the journal is missing, so that stack is left as it is.
+It goes by a journal only where that is proved to be whole: every record by its digest, and all of them together by the head of
+their chain. Then whatever differs from it is wrong. What differs is found while others go on writing, and only that is changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 from purvey._state.mac import RowMac, resource_identity, retired_body, retired_identity
-from purvey._state.record import Begun, Noted, ResourceState, Succeeded, decode_state
-from purvey._state.sql import read
+from purvey._state.record import decode_state, encode_state
 from purvey._state.sql.database import Connection
-from purvey._state.sql.fold import Fold, Place
-from purvey._state.sql.verify import folded, gaps, of_stack, without_ciphertext
-from purvey._state.state import State
+from purvey._state.sql.head import head_of
+from purvey._state.sql.told import Told, told_by_journal
+from purvey._state.sql.verify import unlike, without_ciphertext
 from purvey._state.store import Rebuilt
-from purvey.errors import InternalError, StateError
+
+Change = tuple[str, tuple[Any, ...]]
+"""A statement and its parameters."""
+
+_DOUBT: Final = (
+    "INSERT INTO in_doubt (operation, stack, address, generation, begun, identified, failed) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_RUN: Final = 'UPDATE run SET verb = ?, result = ?, started = ?, ended = ?, "user" = ?, machine = ?, changes = ? WHERE id = ?'
 
 
-def rebuild(connection: Connection, stack: str, mac: RowMac) -> Rebuilt:
-    """See `purvey._state.store.Store.rebuild`; call it inside a write transaction."""
-    wrong = of_stack(connection, stack, mac)
+class Mending(NamedTuple):
+    """What makes a stack's tables say what its journal says.
+
+    Attributes:
+        stack: The stack's name.
+        head: The head of the journal that it goes by; None for an empty one.
+        wrong: What is wrong, one sentence each.
+        changes: What changes that, in order.
+    """
+
+    stack: str
+    head: bytes | None
+    wrong: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+
+def examine(connection: Connection, stack: str, mac: RowMac) -> Mending | Rebuilt:
+    """What is wrong and how it is mended, or why there is nothing to do; call it inside a read transaction."""
+    told = told_by_journal(connection, stack, mac)
+    if told.wrong:
+        return Rebuilt(kept=tuple(told.wrong))
+    wrong = unlike(connection, told, mac)
     if not wrong:
         return Rebuilt()
-    entries = list(read.journal_of(connection, stack, mac))
-    reasons = _missing(connection, stack, entries, mac)
-    if reasons:
-        return Rebuilt(kept=tuple(reasons))
-    _replay(connection, stack, entries, mac)
-    still = of_stack(connection, stack, mac)
-    return Rebuilt(rebuilt=tuple(sentence for sentence in wrong if sentence not in still))
-
-
-def _missing(connection: Connection, stack: str, entries: Sequence[read.Entry], mac: RowMac) -> list[str]:
-    """Why the journal cannot be gone by; nothing if it can."""
-    if any(isinstance(entry.record, StateError) for entry in entries):
-        return [f"{stack}: its journal is damaged itself"]
-    if gaps(connection):
-        return [f"{stack}: records are missing from the journal, and may be this stack's"]
-    try:
-        told = folded(entries)
-    except (KeyError, InternalError) as error:
-        return [f"{stack}: its journal cannot be folded: {error}"]
     (number,) = connection.execute("SELECT number FROM stack WHERE name = ?", (stack,)).fetchone()
-    return [
-        f"{stack}: {sentence}, so the end of its journal is missing"
-        for sentence in (
-            *_newer_objects(_signed(connection, number, stack, mac), entries, told),
-            *_newer_generations(connection, number, stack, told, mac),
-            *_newer_operations(connection, number, entries),
-        )
-    ]
+    changes = (
+        *_objects(connection, number, told, mac),
+        *_doubts(number, told),
+        *_generations(connection, number, told, mac),
+        ("UPDATE stack SET outputs = ? WHERE number = ?", (told.outputs, number)),
+        *_runs(told),
+    )
+    return Mending(stack, head_of(connection, stack).head, tuple(wrong), changes)
 
 
-def _signed(connection: Connection, number: int, stack: str, mac: RowMac) -> list[ResourceState]:
-    """The objects of the snapshot that are as they were written."""
-    query = "SELECT body, mac FROM resource WHERE stack = ? ORDER BY address, generation"
-    rows = connection.execute(query, (number,)).fetchall()
-    return [decode_state(body) for body, digest in rows if mac.matches(resource_identity(stack), body, digest)]
+def mend(connection: Connection, mending: Mending) -> Rebuilt:
+    """Make the changes, unless the journal has gone on meanwhile; call it inside a write transaction."""
+    if head_of(connection, mending.stack).head != mending.head:
+        return Rebuilt(kept=(f"{mending.stack}: a run went on meanwhile; say the command again",))
+    for statement, parameters in mending.changes:
+        connection.execute(statement, parameters)
+    return Rebuilt(rebuilt=mending.wrong)
 
 
-def _newer_objects(signed: Iterable[ResourceState], entries: Iterable[read.Entry], told: State) -> Iterator[str]:
-    """Objects as the journal never had them."""
-    strange = {_key(state): state for state in signed if not _same(state, told.resources.get(_key(state)))}
-    for entry in entries:
-        state = entry.record.state if isinstance(entry.record, Succeeded | Noted) else None
-        if state is not None and _same(state, strange.get(_key(state))):
-            del strange[_key(state)]  # An earlier copy of the row, put back.
-    for address, generation in sorted(strange):
-        yield f"the snapshot has {address} #{generation} as no record does"
+def _objects(connection: Connection, number: int, told: Told, mac: RowMac) -> Iterator[Change]:
+    """Rows of the snapshot that are wrong go, and those that are missing come."""
+    identity = resource_identity(told.stack)
+    right = set()
+    query = "SELECT number, address, generation, body, mac FROM resource WHERE stack = ?"
+    for row, address, generation, body, digest in connection.execute(query, (number,)).fetchall():
+        state = decode_state(body) if mac.matches(identity, body, digest) else None
+        known = told.state.resources.get((address, generation))
+        if state is not None and (state == known or without_ciphertext(state) == without_ciphertext(known)):
+            right.add((address, generation))
+        else:
+            yield "DELETE FROM resource WHERE number = ?", (row,)
+    for (address, generation), state in told.state.resources.items():
+        if (address, generation) not in right:
+            body = encode_state(state)
+            insert = "INSERT INTO resource (stack, address, generation, body, mac) VALUES (?, ?, ?, ?, ?)"
+            yield insert, (number, address, generation, body, mac.of(identity, body))
 
 
-def _key(state: ResourceState) -> tuple[str, int]:
-    return state.address, state.generation
+def _doubts(number: int, told: Told) -> Iterator[Change]:
+    """These rows have no digest and are few, so all of them are made anew; one may have strayed to another stack."""
+    yield "DELETE FROM in_doubt WHERE stack = ?", (number,)
+    for operation, doubt in told.state.in_doubt.items():
+        yield "DELETE FROM in_doubt WHERE operation = ?", (operation,)
+        yield _DOUBT, (operation, number, doubt.begun.address, doubt.begun.generation, *told.places[operation])
 
 
-def _same(one: ResourceState, other: ResourceState | None) -> bool:
-    return one == other or without_ciphertext(one) == without_ciphertext(other)
-
-
-def _newer_generations(
-    connection: Connection, number: int, stack: str, told: State, mac: RowMac
-) -> Iterator[str]:  # fmt: skip
-    """Generations that the journal never reserved."""
-    query = "SELECT address, generation, mac FROM retired WHERE stack = ? ORDER BY address"
+def _generations(connection: Connection, number: int, told: Told, mac: RowMac) -> Iterator[Change]:
+    """The highest generation of each address is said by what is there, by what is in doubt, or by a row of its own."""
+    highest = told.state.generations
+    said = {address: state.generation for address, state in told.state.current().items()}
+    for doubt in told.state.in_doubt.values():
+        said[doubt.begun.address] = max(doubt.begun.generation, said.get(doubt.begun.address, 0))
+    query = "SELECT address, generation, mac FROM retired WHERE stack = ?"
     for address, generation, digest in connection.execute(query, (number,)).fetchall():
-        if generation > told.generations.get(address, 0) and mac.matches(
-            retired_identity(stack), retired_body(address, generation), digest
-        ):
-            yield f"{address} #{generation} was used, as no record says"
+        signed = mac.matches(retired_identity(told.stack), retired_body(address, generation), digest)
+        if signed and generation <= highest.get(address, 0):
+            said[address] = max(generation, said.get(address, 0))
+        else:
+            yield "DELETE FROM retired WHERE stack = ? AND address = ?", (number, address)
+    for address, generation in highest.items():
+        if generation > said.get(address, 0):
+            yield "DELETE FROM retired WHERE stack = ? AND address = ?", (number, address)
+            digest = mac.of(retired_identity(told.stack), retired_body(address, generation))
+            yield (
+                "INSERT INTO retired (stack, address, generation, mac) VALUES (?, ?, ?, ?)",
+                (number, address, generation, digest),
+            )
 
 
-def _newer_operations(connection: Connection, number: int, entries: Sequence[read.Entry]) -> Iterator[str]:
-    """Operations in doubt that the journal never began; these rows have no digest, so a false one keeps a stack as it is."""
-    begun = {entry.record.operation for entry in entries if isinstance(entry.record, Begun)}
-    query = "SELECT operation FROM in_doubt WHERE stack = ? ORDER BY operation"
-    for (operation,) in connection.execute(query, (number,)).fetchall():
-        if operation not in begun:
-            yield f"operation {operation} is in doubt, as no record says"
-
-
-_CLEAR: Final = (
-    "DELETE FROM resource WHERE stack = ?",
-    "DELETE FROM retired WHERE stack = ?",
-    "DELETE FROM in_doubt WHERE stack = ?",
-    "UPDATE stack SET outputs = NULL WHERE number = ?",
-    "UPDATE run SET verb = '', result = '', started = 0, ended = NULL WHERE stack = ?",
-    "UPDATE run SET \"user\" = '', machine = '', changes = 0 WHERE stack = ?",
-)
-"""Takes out all of a stack that its journal says."""
-
-
-def _replay(connection: Connection, stack: str, entries: Sequence[read.Entry], mac: RowMac) -> None:
-    """Fold the whole journal into emptied tables, as it was folded when it was written."""
-    (number,) = connection.execute("SELECT number FROM stack WHERE name = ?", (stack,)).fetchone()
-    for statement in _CLEAR:
-        connection.execute(statement, (number,))
-    runs = dict(connection.execute("SELECT id, number FROM run WHERE stack = ?", (number,)).fetchall())
-    fold = Fold(connection, mac)
-    for run, sequence, record in entries:
-        assert not isinstance(record, StateError)  # Every record was proved.
-        fold.take(record, sequence, Place(number, stack, runs[run], run, blocked=frozenset()))
-        if isinstance(record, Succeeded) and not record.unchanged:
-            connection.execute("UPDATE run SET changes = changes + 1 WHERE number = ?", (runs[run],))
+def _runs(told: Told) -> Iterator[Change]:
+    """Each run as its records say."""
+    for run, it in told.runs.items():
+        yield _RUN, (it.verb, it.result, it.started, it.ended, it.user, it.machine, it.changes, run)

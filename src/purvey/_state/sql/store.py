@@ -15,10 +15,9 @@ from purvey._state.journal import Journal, Writer, write_together
 from purvey._state.lease import HeldLease, Lease
 from purvey._state.mac import RowMac, key_id
 from purvey._state.record import OutputsSet, Record
-from purvey._state.sql import archive, lease, read, rekey, tag_out
+from purvey._state.sql import archive, lease, read, rekey, repair, tag_out
 from purvey._state.sql.database import PAUSES_S, Connection, Database, patiently
 from purvey._state.sql.opening import identity, require_usable
-from purvey._state.sql.repair import rebuild
 from purvey._state.sql.tables import VERSION
 from purvey._state.sql.verify import verify
 from purvey._state.sql.write import SqlAdapter
@@ -243,11 +242,13 @@ class SqlStore:
 
     def reindex(self) -> None:
         """See `Store.reindex`."""
-        self._change(lambda connection: connection.reindex())
+        self._change(lambda connection: connection.reindex() if connection.damage() else None)
 
     def rebuild(self, stack: str) -> Rebuilt:
         """See `Store.rebuild`."""
-        return self._change(lambda connection: rebuild(connection, stack, self._mac))
+        with self._snapshot() as connection:
+            found = repair.examine(connection, stack, self._mac)
+        return found if isinstance(found, Rebuilt) else self._change(lambda connection: repair.mend(connection, found))
 
     def verify(self) -> list[str]:
         """See `Store.verify`."""

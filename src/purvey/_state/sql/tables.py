@@ -127,7 +127,15 @@ _VERSION_3: Final = (
 KEYS_SINCE: Final = 3
 """The version since which a store knows its key for digests, and where it was moved to."""
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4: Final = (
+    "ALTER TABLE stack ADD COLUMN head BLOB",
+    "ALTER TABLE stack ADD COLUMN mac BLOB",
+)
+
+HEADS_SINCE: Final = 4
+"""The version since which a stack knows the head of its journal."""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """What makes version n of version n - 1, from an empty file on; released entries never change."""
 
 VERSION: Final = len(MIGRATIONS)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from purvey._state.check import violations
 from purvey._state.mac import RowMac
-from purvey._state.record import Closed, Opened, Record, Succeeded
 from purvey._state.sql import archive, read, tag_out
 from purvey._state.sql.database import Connection
-from purvey._state.state import State, fold
-from purvey.errors import InternalError, StateError
+from purvey._state.sql.told import Told, ToldRun, told_by_journal
+from purvey._state.state import State
+from purvey.errors import StateError
 
 
 def verify(connection: Connection, mac: RowMac) -> list[str]:
@@ -24,16 +24,17 @@ def verify(connection: Connection, mac: RowMac) -> list[str]:
     damage = connection.damage()
     if damage:
         return damage
-    found = gaps(connection)
+    found = _gaps(connection)
     for stack in [name for (name,) in connection.execute("SELECT name FROM stack ORDER BY name")]:
-        found += of_stack(connection, stack, mac)
+        told = told_by_journal(connection, stack, mac)
+        found += told.wrong or unlike(connection, told, mac)
         found += _of_tags(connection, stack, mac)
     for (run,) in connection.execute("SELECT run FROM manifest").fetchall():
         found += _of_archive(connection, run, mac)
     return found
 
 
-def gaps(connection: Connection) -> list[str]:
+def _gaps(connection: Connection) -> list[str]:
     """Whether records are missing before the last one."""
     count, first, last = connection.execute("SELECT count(*), min(sequence), max(sequence) FROM record").fetchone()
     if count and (first, last) != (1, count):
@@ -41,38 +42,15 @@ def gaps(connection: Connection) -> list[str]:
     return []
 
 
-def of_stack(connection: Connection, stack: str, mac: RowMac) -> list[str]:
-    """What is wrong with a stack's journal, and where its snapshot and its list of runs are not what that says."""
-    entries = list(read.journal_of(connection, stack, mac))
-    found = [entry.record.detail for entry in entries if isinstance(entry.record, StateError)]
-    if found:
-        return found
+def unlike(connection: Connection, told: Told, mac: RowMac) -> list[str]:
+    """Where a stack's snapshot and its list of runs are not what its journal says."""
     try:
-        snapshot = read.load(connection, stack, mac)
+        snapshot = read.load(connection, told.stack, mac)
     except StateError as error:
         found = [error.detail]
     else:
-        found = [f"{stack}: {sentence}" for sentence in violations(snapshot)]
-        try:
-            found += [f"{stack}: {sentence}" for sentence in _differences(folded(entries), snapshot)]
-        except (KeyError, InternalError) as error:
-            return [*found, f"{stack}: the journal cannot be folded: {error}"]
-    records: dict[str, list[Record | StateError]] = {run: [] for run in _runs_of(connection, stack)}
-    for entry in entries:
-        records[entry.run].append(entry.record)
-    for run, told in records.items():
-        found += _of_run(connection, run, told)
-    return found
-
-
-def _runs_of(connection: Connection, stack: str) -> list[str]:
-    query = "SELECT id FROM run WHERE stack = (SELECT number FROM stack WHERE name = ?) ORDER BY number"
-    return [run for (run,) in connection.execute(query, (stack,)).fetchall()]
-
-
-def folded(entries: Iterable[read.Entry]) -> State:
-    """The state that a journal says, of which every record is believed."""
-    return fold(entry.record for entry in entries if not isinstance(entry.record, StateError))
+        found = [f"{told.stack}: {sentence}" for sentence in (*violations(snapshot), *_differences(told.state, snapshot))]
+    return [*found, *(sentence for run, glance in told.runs.items() for sentence in _of_run(connection, run, glance))]
 
 
 def _differences(told: State, snapshot: State) -> Iterator[str]:
@@ -105,17 +83,14 @@ def without_ciphertext(value: Any) -> Any:
     return [without_ciphertext(item) for item in value] if isinstance(value, list) else value
 
 
-def _of_run(connection: Connection, run: str, records: Sequence[Record | StateError]) -> list[str]:
+def _of_run(connection: Connection, run: str, told: ToldRun) -> list[str]:
     """Whether a run's row says what its records say."""
     (row,) = read.runs_named(connection, run)
-    first = next((record for record in records if isinstance(record, Opened)), None)
-    last = next((record for record in reversed(records) if isinstance(record, Closed | Opened)), None)
-    result, ended = (last.result, last.at) if isinstance(last, Closed) else ("", None)
-    changes = sum(isinstance(record, Succeeded) and not record.unchanged for record in records)
-    begin = (first.verb, first.user, first.machine, first.at) if first is not None else ("", "", "", 0.0)
-    if (row.verb, row.user, row.machine, row.started) != begin or row.ended != ended:
+    if (row.verb, row.user, row.machine, row.started, row.ended) != (
+        told.verb, told.user, told.machine, told.started, told.ended,
+    ):  # fmt: skip
         return [f"run {run} is listed with another begin or end than its records say"]
-    if (row.result, row.changes) != (result, changes):
+    if (row.result, row.changes) != (told.result, told.changes):
         return [f"run {run} is listed as {row.result or 'open'} with {row.changes} changes, which its records do not say"]
     return []
 

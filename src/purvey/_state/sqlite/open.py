@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from purvey._base.clock import Clock
+from purvey._state.mac import RowMac
 from purvey._state.sql import tables
+from purvey._state.sql.head import put_all_heads
 from purvey._state.sql.opening import first_row, identity, newer, require_usable
 from purvey._state.sql.store import SqlStore
 from purvey._state.sqlite.connect import SqliteConnection, SqliteDatabase, connect, damaged, reading, transaction
@@ -131,7 +133,10 @@ def _opened(connection: SqliteConnection, path: Path, keys: Keys, clock: Clock) 
     _switch_on_log(connection)
     if version_of(connection) < tables.VERSION:
         with transaction(connection):
+            version = version_of(connection)  # Another process may just have done it.
             migrate(connection)
+            if version < tables.HEADS_SINCE:
+                put_all_heads(connection, RowMac(ring.key, ring.former))
     return SqlStore(connection, SqliteDatabase(path), estate=found.estate, ring=ring, keys=keys, clock=clock)
 
 
