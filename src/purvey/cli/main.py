@@ -38,7 +38,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "outputs": "Print a stack's outputs.",
         "graph": "Draw what a script declares, and what depends on what.",
         "state": "Read and edit what is remembered.",
-        "store": "Verify, copy and move the store, and change its key.",
+        "store": "Verify, repair, copy and move the store, and change its key.",
         "tag-out": "Keep every run off an object until it is released.",
     },
     "Begin": {
