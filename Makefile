@@ -28,7 +28,7 @@ SYNC = $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python --extra 
 
 SHOP := examples/shop/shop.py
 SHOP_SECRET := examples/shop/.secrets/app-password
-PYTEST := $(BIN)/python -m pytest -n $(JOBS)
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 UNIT := tests/unit tests/tidy tests/golden
 LONG := tests/property tests/fault tests/e2e
 DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
@@ -132,7 +132,7 @@ test-all: .venv/.dev ## Every test, the long suites at full count with a fresh s
 .PHONY: test-faults
 test-faults: export PURVEY_TEST_FULL := 1
 test-faults: .venv/.dev ## Kill, stop and fail runs at every point, with a fresh seed; under 90 minutes
-	@$(PYTEST) --dist worksteal tests/fault tests/property
+	@$(PYTEST) tests/fault tests/property
 
 .PHONY: fix
 fix: .venv/.dev ## Let the linter and the formatter mend what they can

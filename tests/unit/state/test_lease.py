@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -258,19 +257,6 @@ def _is_dead(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
-
-
-def test_two_processes_never_hold_one_lease(place: kit.Place) -> None:
-    """In 1,000 rounds of a race for one lease, the holders' times never overlap, and every fence is given once."""
-    kit.opened_store(place).close()
-    command = [sys.executable, "-m", "tests.unit.state.worker", "race", str(place), "500"]
-    racers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = [racer.communicate(timeout=120)[0] for racer in racers]
-
-    assert [racer.returncode for racer in racers] == [0, 0]
-    turns = sorted(tuple(map(float, line.split())) for text in told for line in text.splitlines())
-    assert [fence for fence, _, _ in turns] == list(range(1, 1001))
-    assert all(ended <= began for (_, _, ended), (_, began, _) in pairwise(turns))
 
 
 def test_a_heartbeat_keeps_the_lease(store: SqlStore, clock: kit.ToldClock) -> None:

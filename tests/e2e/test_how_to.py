@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "write-a-kind.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-kind.md"
 TESTING = PAGE.with_name("test-a-script.md")
 
 
