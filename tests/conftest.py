@@ -49,7 +49,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in getattr(report, "user_properties", ()):
             noted[name] += value if name in ("faults", "duplicates", "orphans") else 0
         if getattr(report, "when", "") == "call" and noted["faults"]:
-            faults[re.sub(r"\d+-seed-\d+-?|-\d+-seed-\d+", "", report.nodeid.rpartition("/")[2])] += noted["faults"]
+            faults[re.sub(r"strand-\d+-|\d+-seed-\d+-?|-\d+-seed-\d+", "", report.nodeid.rpartition("/")[2])] += noted["faults"]
             harm.update(noted, failures=report.failed)
     for mode, count in sorted(faults.items()):
         terminalreporter.write_line(f"{count:6} faults  {mode}")

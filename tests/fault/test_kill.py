@@ -5,15 +5,13 @@ Each story is played with its store in a folder and with its store on a server.
 
 from __future__ import annotations
 
-import os
-import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fault.crash import (
-    POINTS_MAX,
     Act,
     Note,
     Stage,
@@ -117,22 +115,14 @@ STORIES = {
 }
 
 
-def _points(seed: int, sample: int) -> list[int]:
-    """Every point, or a sample of them."""
-    if os.environ.get("PURVEY_TEST_FULL"):
-        return list(range(1, POINTS_MAX))
-    return sorted(random.Random(seed).sample(range(1, 40), sample))
-
-
 @pytest.mark.parametrize("name", STORIES)
-@pytest.mark.trials(sample=1, full=1)
 def test_a_killed_run_ends_as_if_left_alone(
-    name: str, server: DatabaseServer | None, tmp_path: Path, seed: int, record_property: Note
+    name: str, points: Sequence[int], server: DatabaseServer | None, tmp_path: Path, record_property: Note
 ) -> None:
     """The world equals that of an undisturbed run, no effect happened twice, and the record is sound."""
     start = Stage(tmp_path / "stage", STORIES[name], server)
     expected = undisturbed(start)
-    for point in _points(seed, 2):
+    for point in points:
         ending = killed_at(start, point)
         if ending is None:
             break
@@ -140,9 +130,8 @@ def test_a_killed_run_ends_as_if_left_alone(
 
 
 @pytest.mark.parametrize("name", STORIES)
-@pytest.mark.trials(sample=1, full=1)
 def test_a_failing_run_ends_whole_or_undone(
-    name: str, server: DatabaseServer | None, tmp_path: Path, seed: int, record_property: Note
+    name: str, points: Sequence[int], server: DatabaseServer | None, tmp_path: Path, record_property: Note
 ) -> None:
     """A full disk, or a connection that is cut before or after the effect: in the end the world is as wanted, or as before.
 
@@ -150,7 +139,7 @@ def test_a_failing_run_ends_whole_or_undone(
     """
     start = Stage(tmp_path / "stage", STORIES[name], server)
     expected = undisturbed(start)
-    for point in _points(seed, 2):
+    for point in points:
         ending = failed_at(start, point)
         if ending is None:
             break

@@ -8,16 +8,16 @@ the first wakes up.
 from __future__ import annotations
 
 import os
-import random
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fault.crash import POINTS_MAX, Act, Note, Stage, Story, ended, require_same, undisturbed
-from tests.support import points
+from tests.fault.crash import Act, Note, Stage, Story, ended, require_same, undisturbed
 from tests.support.child import HASTY
+from tests.support.points import ASLEEP
 
 if TYPE_CHECKING:
     from tests.support.database_server import DatabaseServer
@@ -43,22 +43,18 @@ STORIES = {
 
 
 @pytest.mark.parametrize("name", STORIES)
-@pytest.mark.trials(sample=1, full=1)
 def test_a_sleeper_that_was_followed_does_no_harm(
-    name: str, server: DatabaseServer | None, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch, record_property: Note
+    name: str, points: Sequence[int], server: DatabaseServer | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    record_property: Note,
 ) -> None:  # fmt: skip
     """The world equals that of an undisturbed run, no effect happened twice, and what the sleeper would write is refused."""
     story = STORIES[name]
     start = Stage(tmp_path / "stage", story, server)
     expected = undisturbed(start)
     monkeypatch.setenv(HASTY, "0.7")
-    chosen = list(range(1, POINTS_MAX))
-    if not os.environ.get("PURVEY_TEST_FULL"):
-        chosen = sorted(random.Random(seed).sample(range(1, 30), 3))
-
-    for point in chosen:
+    for point in points:
         stage = start.copy()
-        sleeper = stage.begin(story.act, **{points.ASLEEP: str(point)})
+        sleeper = stage.begin(story.act, **{ASLEEP: str(point)})
         _, status = os.waitpid(sleeper.pid, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
             sleeper.returncode = os.waitstatus_to_exitcode(status)
