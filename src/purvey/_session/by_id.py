@@ -59,7 +59,7 @@ def record(drive: Drive, wanted: ById, *, whole: bool) -> Imported:
         whole: Whether the text is a script that declares everything which the stack then has, not the new objects alone.
     """
     store = drive.store()
-    edits.load_kinds(store, drive.stack)
+    edits.load_kinds(store, drive.stack, store.load(drive.stack))
     done: list[Imported] = []
 
     def work(state: State, now: float) -> list[Record]:

@@ -107,7 +107,7 @@ class Drive:
         return self.held(store, row.id, again, request, approve, work, wait=wait)
 
     def undo(
-        self, store: Store, run: str, approve: Approve, parallel: int | None, *, wait: bool, only: Sequence[str] = (),
+        self, store: Store, row: RunRow, approve: Approve, parallel: int | None, *, wait: bool, only: Sequence[str] = (),
         final: OnFinal,
     ) -> RunHistory:  # fmt: skip
         """Take back a run that has ended, or what it did to some addresses.
@@ -115,10 +115,7 @@ class Drive:
         Nobody holds the lease while somebody reads the plan. So it is made again once the lease is held and nothing is in
         doubt, and who approved it is asked again if it has become more; only then is anything written down.
         """
-        edits.load_kinds(store, self.stack)
-        plan = edits.undo_plan_of(store, self.stack, run, only)
-        rows = [row for row in store.runs(self.stack, 20) if not run or row.id.startswith(run)]
-        row = rows[0]
+        plan = edits.undo_plan_of(store, row, only)
         _refuse_superseded(row)
         first = next(record for record in store.records(row.id) if isinstance(record, Opened))
         self._guard_undo(store, row.id, plan, final)
@@ -137,7 +134,7 @@ class Drive:
         def agreed() -> Sequence[Record]:
             """What an undo begins with that does what was approved, or less."""
             _refuse_superseded(store.run(row.id))
-            plan = edits.undo_plan_of(store, self.stack, row.id, only)
+            plan = edits.undo_plan_of(store, row, only)
             if beyond(plan, given):
                 refuse_losses(plan.losses, self._final(None, final))
                 if approve(plan) is None:
@@ -309,7 +306,7 @@ class Drive:
         archive = store.archived(row.id)
         script = load_archived(Path(first.script), first.function, archive) if archive else None
         if script is None:
-            edits.load_kinds(store, self.stack)
+            edits.load_kinds(store, self.stack, store.load(self.stack))
         else:
             self.root = script.root
         given = {name: Given(item["value"], item["origin"]) for name, item in first.parameters.items()}

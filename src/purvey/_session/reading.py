@@ -99,7 +99,7 @@ class Reading(Project):
         """
         check_parameters(load_script(script, function), given_values(script, env, parameters or {}), env)
         store, stack, root = self._resolve(Target(script=script, env=env, function=function))
-        edits.load_kinds(store, stack)
+        edits.load_kinds(store, stack, store.load(stack))
         return drift(self.settings(script), stack, root, store, clock=self._clock, observer=self._observer)
 
     def rehearse(
@@ -134,14 +134,14 @@ class Reading(Project):
     def destroy_plan(self, target: Target, *, selection: Selection = ALL) -> Plan:
         """What `destroy` would remove."""
         store, stack, _ = self._resolve(target)
-        edits.load_kinds(store, stack)
-        return edits.removal_plan(store.load(stack), stack, selection)
+        state = store.load(stack)
+        edits.load_kinds(store, stack, state)
+        return edits.removal_plan(state, stack, selection)
 
     def undo_plan(self, target: Target, *, only: Sequence[str] = ()) -> Plan:
         """What `undo` would do; changes nothing, takes no lease."""
         store, stack, _ = self._resolve(target)
-        edits.load_kinds(store, stack)
-        return edits.undo_plan_of(store, stack, target.run, only)
+        return edits.undo_plan_of(store, edits.meant(store, stack, target.run), only)
 
     def load_plan(self, path: Path) -> Plan:
         """The plan in a file.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,14 +12,14 @@ from purvey._apply.knowledge import OtherStacks
 from purvey._base.value import Masked, Value
 from purvey._graph import EMPTY, Selection
 from purvey._plan.decide import Decider
-from purvey._plan.effects import effects
+from purvey._plan.effects import Effect, effects
 from purvey._plan.plan import Plan
 from purvey._plan.planner import make_plan
 from purvey._plan.undo import undo_plan
 from purvey._script.load import load_archived
 from purvey._state.record import Closed, Opened, ResourceState, thawed
 from purvey._state.state import State
-from purvey._state.store import Store
+from purvey._state.store import RunRow, Store
 from purvey.errors import InternalError, RefusedError, ScriptError, StateError
 from purvey.providers import registry
 
@@ -84,22 +84,28 @@ def stacks_named(store: Store, name: str, env: str) -> list[str]:
     return found
 
 
-def load_kinds(store: Store, stack: str) -> None:
-    """Make the kinds known that the objects of a stack have; those a script defines come from its archived copy."""
+def load_kinds(store: Store, stack: str, state: State, done: Iterable[Effect] = ()) -> None:
+    """Make the kinds known that a stack's objects have; those a script defines come from its newest archived copy.
+
+    Args:
+        store: The store.
+        stack: ``name/environment``.
+        state: What is recorded of it.
+        done: What a run did, for what is not there any more and is to come back.
+    """
+    nodes = [*state.resources.values(), *(doubt.begun.node for doubt in state.in_doubt.values())]
     missing = set()
-    for resource in store.load(stack).resources.values():
+    for kind in {node.kind for node in (*nodes, *(effect.begun.node for effect in done))}:
         try:
-            registry.get(resource.kind)
+            registry.get(kind)
         except ScriptError:
-            missing.add(resource.kind)
+            missing.add(kind)
     if not missing:
         return
-    for row in store.runs(stack, 20):
-        archive = store.archived(row.id)
-        opened = next((record for record in store.records(row.id) if isinstance(record, Opened)), None)
-        if archive and opened is not None:
-            load_archived(Path(opened.script), opened.function, archive)
-            return
+    run = store.last_archived(stack)
+    if run:
+        opened = next(record for record in store.records(run) if isinstance(record, Opened))
+        load_archived(Path(opened.script), opened.function, store.archived(run))
 
 
 def refuse_read_by_others(store: Store, stack: str) -> None:
@@ -129,19 +135,24 @@ def removal_plan(state: State, stack: str, selection: Selection) -> Plan:
     return make_plan(EMPTY, decider, stack=stack, verb="destroy")
 
 
-def undo_plan_of(store: Store, stack: str, run: str, only: Sequence[str] = ()) -> Plan:
-    """The plan that takes a run back; the stack's last one where none is named. With `only`, what it did to these addresses.
-
-    What a run made that has succeeded may hold data since; nobody has trusted any to one that failed.
+def meant(store: Store, stack: str, run: str) -> RunRow:
+    """The run with this id, or whose id begins so; the stack's last one where none is named.
 
     Raises:
-        StateError: ``state.no_such_run``.
+        StateError: ``state.no_such_run`` or ``state.ambiguous_run``.
     """
-    rows = [row for row in store.runs(stack, 20) if not run or row.id.startswith(run)]
-    if not rows:
-        raise StateError("state.no_such_run", "There is no such run", hint="`purvey runs` lists them.")
-    records = store.records(rows[0].id)
-    plan = undo_plan(stack, rows[0].id, effects(records), store.load(stack), registry, only)
+    return store.run(run) if run else store.runs(stack, 1)[0]
+
+
+def undo_plan_of(store: Store, row: RunRow, only: Sequence[str] = ()) -> Plan:
+    """The plan that takes a run back; with `only`, what it did to these addresses.
+
+    What a run made that has succeeded may hold data since; nobody has trusted any to one that failed.
+    """
+    records = store.records(row.id)
+    state, done = store.load(row.stack), effects(records)
+    load_kinds(store, row.stack, state, done)
+    plan = undo_plan(row.stack, row.id, done, state, registry, only)
     if any(isinstance(record, Closed) and record.result == "succeeded" for record in records):
         return plan
     fresh = tuple(msgspec.structs.replace(change, holds_data=False) for change in plan.changes)

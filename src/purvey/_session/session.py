@@ -93,7 +93,7 @@ class Session(Reading, Editing, Keeping):
         """
         store, stack, root = self._resolve(target)
         settings = self.settings(target.script)
-        edits.load_kinds(store, stack)
+        edits.load_kinds(store, stack, store.load(stack))
         edits.refuse_read_by_others(store, stack)
         env = stack.rpartition("/")[2]
         request = self._request(
@@ -142,13 +142,13 @@ class Session(Reading, Editing, Keeping):
                 ``refused.touched_since`` if a later run changed one of its objects; ``refused.deletions_done``.
         """
         store, stack, root = self._resolve(target)
-        row = store.run(target.run) if target.run else store.runs(stack, 1)[0]
+        row = edits.meant(store, stack, target.run)
         if row.result == "undone" and not effects(records := store.records(row.id)):
             text = f"Run {row.id} was taken back already; nothing is done."
             self._observer.on(Message(at=self._clock.now(), run=row.id, level="info", text=text))
             return history(row.id, stack, records)
         settings = self.settings(target.script)
-        return self._drive(settings, stack, root).undo(store, target.run, approve, parallel, wait=wait, only=only, final=final)
+        return self._drive(settings, stack, root).undo(store, row, approve, parallel, wait=wait, only=only, final=final)
 
     def apply_plan(
         self, path: Path, *, approve: Approve, parallel: int | None = None, wait: bool = False,

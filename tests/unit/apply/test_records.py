@@ -6,6 +6,7 @@ import pytest
 
 from purvey._graph import Selection
 from purvey.errors import ProviderError, RefusedError, ScriptError, StateError
+from purvey.providers import registry
 from tests.support.project import Project, actions
 
 
@@ -242,7 +243,7 @@ def test_destroy_removes_everything_in_order(project: Project) -> None:
 
 
 def test_destroy_without_the_script(project: Project) -> None:
-    """Kinds that the script defines come from the archived copy."""
+    """Kinds that the script defines come from the archived copy, however many edits of the record came after it."""
     project.write("""
     from tests.support.kinds import ThingProvider
     from purvey import Input, Output, Resource
@@ -258,10 +259,37 @@ def test_destroy_without_the_script(project: Project) -> None:
         Own("mine")
     """)
     project.apply()
+    for number in range(21):
+        project.session().state_move(project.target(), f"own.Thing::{number or 'mine'}", f"own.Thing::{number + 1}")
     project.script_path.unlink()
-    from purvey.providers import registry  # noqa: PLC0415 - the kind is known only now.
-
     registry._kinds.pop("own.Thing")
 
     assert project.destroy().result == "succeeded"
     assert project.world.objects == {}
+
+
+def test_undo_without_the_script(project: Project) -> None:
+    """What was deleted to make room comes back, although nothing that is recorded has its kind."""
+    project.write("""
+    from tests.support.kinds import ThingProvider
+    from purvey import Input, Output, Resource
+
+    class Gap(Resource, kind="own.Gap", provider=ThingProvider, delete_first=True):
+        color: str = Input(default="red", immutable=True)
+        key: str = Output(stable=True)
+        revision: int = Output()
+        label: str = Output()
+
+    @stack
+    def main(color: str = "red"):
+        Gap("g", color=color)
+    """)
+    project.apply()
+    project.world.fail("create", "g", times=1)
+    assert project.apply(parameters={"color": "blue"}, on_failure="keep").result == "kept"
+    assert project.state().resources == {}
+    project.script_path.unlink()
+    registry._kinds.pop("own.Gap")
+
+    assert project.undo().result == "undone"
+    assert [entry["color"] for entry in project.world.objects.values()] == ["red"]

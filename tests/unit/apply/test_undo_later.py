@@ -115,3 +115,17 @@ def test_an_update_is_not_taken_back_over_a_protection(project: Project) -> None
     applied(project, 'Thing("x", size=2, opts=Options(protect=True))')
 
     assert refused(project, first) == ("test.Thing::x was declared anew since",)
+
+
+def test_a_run_is_found_as_it_is_shown(project: Project) -> None:
+    """However many runs came after it, and in whichever letters its id is given."""
+    first = applied(project, 'Thing("a")\nThing("b")')
+    for number in range(21):
+        project.session().state_move(project.target(), f"test.Thing::{number or 'b'}", f"test.Thing::{number + 1}")
+    assert project.session().show(first.lower()).id == first
+
+    target = project.target(run=first.lower())
+    assert [change.action for change in project.session().undo_plan(target, only=["test.Thing::a"]).changes] == ["delete"]
+    project.session().undo(target, approve=project.approve, only=["test.Thing::a"], final="allow")
+
+    assert world_names(project) == ["b"]

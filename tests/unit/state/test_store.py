@@ -215,6 +215,17 @@ def test_script_files_are_kept_once(store: SqlStore, place: kit.Place) -> None:
         assert connection.execute("SELECT sum(length(content)) FROM file").fetchone() == (100_006,)
 
 
+def test_the_newest_script_of_a_stack_is_known(store: SqlStore) -> None:
+    """However many runs without a script came after it, and whatever other stacks ran."""
+    for run, stack in (("RUN2", kit.STACK), ("RUN1", kit.STACK), ("RUN3", "other/dev"), ("RUN4", kit.STACK)):
+        kit.write(store, kit.opened(), kit.closed(), run=run, stack=stack)
+    for run in ("RUN1", "RUN2", "RUN3"):
+        store.archive(run, {"shop.py": run.encode()})
+
+    assert store.last_archived(kit.STACK) == "RUN1"
+    assert store.last_archived("unknown/dev") == ""
+
+
 def test_a_backup_is_a_store(store: SqlStore, tmp_path: Path) -> None:
     """The copy holds what the store held, is private, and never overwrites a file."""
     kit.write(store, kit.opened(), *kit.created("web"))

@@ -42,6 +42,16 @@ def kept(connection: Connection, run: str, mac: RowMac) -> dict[str, bytes]:
     return {path: _content(connection, run, path, digest) for path, digest in _manifests.decode(body).items()}
 
 
+def last(connection: Connection, stack: str) -> str:
+    """The newest run of a stack whose files are kept; empty where there is none."""
+    row = connection.execute(
+        "SELECT run.id FROM run JOIN manifest ON manifest.run = run.id "
+        "WHERE run.stack = (SELECT number FROM stack WHERE name = ?) ORDER BY run.number DESC LIMIT 1",
+        (stack,),
+    ).fetchone()
+    return row[0] if row is not None else ""
+
+
 def _content(connection: Connection, run: str, path: str, digest: str) -> bytes:
     row = connection.execute("SELECT content FROM file WHERE digest = ?", (bytes.fromhex(digest),)).fetchone()
     if row is None or hashlib.sha256(row[0]).hexdigest() != digest:

@@ -176,6 +176,11 @@ class SqlStore:
         """See `Store.archive`."""
         self._change(lambda connection: archive.keep(connection, run, files, self._mac))
 
+    def last_archived(self, stack: str) -> str:
+        """See `Store.last_archived`."""
+        with self._snapshot() as connection:
+            return archive.last(connection, stack)
+
     def archived(self, run: str) -> dict[str, bytes]:
         """See `Store.archived`."""
         with self._snapshot() as connection:
