@@ -6,7 +6,7 @@ happens, so that a run which is killed here goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -56,12 +56,14 @@ class Run:
         supersede: Called once the run may begin: unfinished runs before it can then be neither resumed nor undone.
         tags: Reads the tags on the stack's objects.
         write_of: Makes records of another run durable: the ends of what it began.
+        later: Reads which runs began after this one, where it is taken up again.
     """
 
     def __init__(
         self, parts: Parts, request: Request, *, write: Write, fence: int, stop: Stop, approve: Approve, others: OtherStacks,
         records: Callable[[], Sequence[Record]], supersede: Callable[[], None] = lambda: None,
         tags: Callable[[], Sequence[TagOut]] = tuple, write_of: Callable[[str], Write] | None = None,
+        later: Callable[[], Collection[str]] = tuple,
     ) -> None:  # fmt: skip
         self.parts = parts
         self.request = request
@@ -73,6 +75,7 @@ class Run:
         self.records = records
         self._supersede = supersede
         self._tags = tags
+        self._later = later
         self._write_of = write_of or (lambda _: write)
         self._failing: frozenset[str] = frozenset()
 
@@ -261,7 +264,9 @@ class Run:
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
         await abandon(first, list(self.parts.state.in_doubt.values()))
         done = effects(self.records())
-        plan = undo_plan(self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds, only)
+        plan = undo_plan(
+            self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds, only, later=self._later()
+        )  # fmt: skip
         performer = self.performer(plan, stop)
         performer.undone = _by_operation(done)
         performer.failures, performer.parked = first.failures, first.parked

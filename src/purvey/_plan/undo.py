@@ -8,7 +8,7 @@ that would undo a part of a later run is refused; what cannot be taken back, or 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from purvey._base.value import Masked
@@ -32,7 +32,8 @@ _ACTIONS: Final[Mapping[str, Action]] = {
 
 
 def undo_plan(
-    stack: str, run: str, done: Sequence[Effect], state: State, kinds: Registry, only: Sequence[str] = ()
+    stack: str, run: str, done: Sequence[Effect], state: State, kinds: Registry, only: Sequence[str] = (), *,
+    later: Collection[str],
 ) -> Plan:  # fmt: skip
     """The plan that takes `done` back.
 
@@ -43,6 +44,7 @@ def undo_plan(
         state: What is recorded now.
         kinds: The kinds.
         only: Addresses; where there are any, only these are taken back, and what the run built on them.
+        later: The stack's runs that began after this one.
 
     Raises:
         RefusedError: ``refused.not_in_run`` if the run did nothing to one of `only`; ``refused.touched_since`` if a later run
@@ -55,7 +57,7 @@ def undo_plan(
     dropped = _dropped_with_container([item for item in done if item.begun.operation not in left], kinds)
     left |= {item.begun.operation for item in done if item.begun.operation not in dropped and _final(item, kinds)}
     possible = [effect for effect in done if effect.begun.operation not in left]
-    _refuse_built_on(run, possible, state, kinds)
+    _refuse_built_on(later, possible, state, kinds)
     _refuse_deleted(done, possible)
     waits = _waits(possible, state, kinds)
     operations = tuple(
@@ -137,7 +139,7 @@ def _refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:
     _refuse(newer)
 
 
-def _refuse_built_on(run: str, possible: Sequence[Effect], state: State, kinds: Registry) -> None:
+def _refuse_built_on(later: Collection[str], possible: Sequence[Effect], state: State, kinds: Registry) -> None:
     """Stop an undo that would take away what objects of later runs stand on, or live in; also through objects between."""
     waiting = [effect.begun.address for effect in possible if effect.begun.verb == "create"]
     seen = set(waiting)
@@ -145,7 +147,7 @@ def _refuse_built_on(run: str, possible: Sequence[Effect], state: State, kinds: 
     while waiting:
         below = waiting.pop()
         for item in state.dependants(below):
-            if item.run > run and not kinds.get(item.kind).check:  # What a check saw is no object.
+            if item.run in later and not kinds.get(item.kind).check:  # What a check saw is no object.
                 newer[f"{item.address} was built on {below} by run {item.run}"] = None
             if item.address not in seen:
                 seen.add(item.address)

@@ -277,7 +277,7 @@ class RehearsedRun(Run):
         """See `Run.undo`; its plan is kept, for what it says about order."""
         parts = self.parts
         done = effects(self.records())
-        self.plan_of_undo = undo_plan(parts.stack, parts.run, done, parts.state, parts.kinds)
+        self.plan_of_undo = undo_plan(parts.stack, parts.run, done, parts.state, parts.kinds, later=())
         self.undone = undone(self.plan_of_undo, done, lambda record: held(parts, record))
         self.request = msgspec.structs.replace(self.request, parallel=PARALLEL_DEFAULT)  # As many as a real undo has in flight.
         return await super().undo(cause, address, detail, only)

@@ -189,6 +189,7 @@ class Drive:
                 parts, request, write=write_of(run_id), write_of=write_of, fence=lease.fence, stop=self.stop, approve=approve,
                 others=edits.outputs_of(store), records=lambda: store.records(run_id),
                 tags=lambda: store.tags(self.stack), supersede=partial(self._supersede, store, before, run_id, lease.fence),
+                later=lambda: store.later(run_id),
             )  # fmt: skip
             started = self.clock.monotonic()
             closed = self._work(run, work, journal)

@@ -172,7 +172,7 @@ class Reading(Project):
         rows = store.runs(None, limit)
         if rows and (stack or env):
             meant = edits.stacks_named(store, stack, env)
-            rows = sorted((row for name in meant for row in store.runs(name, limit)), key=lambda row: row.id, reverse=True)
+            rows = sorted((row for name in meant for row in store.runs(name, limit)), key=lambda row: row.number, reverse=True)
         return [history(row.id, row.stack, store.records(row.id)) for row in rows[:limit]]
 
     def show(self, run: str) -> RunHistory:

@@ -152,7 +152,7 @@ def undo_plan_of(store: Store, row: RunRow, only: Sequence[str] = ()) -> Plan:
     records = store.records(row.id)
     state, done = store.load(row.stack), effects(records)
     load_kinds(store, row.stack, state, done)
-    plan = undo_plan(row.stack, row.id, done, state, registry, only)
+    plan = undo_plan(row.stack, row.id, done, state, registry, only, later=store.later(row.id))
     if any(isinstance(record, Closed) and record.result == "succeeded" for record in records):
         return plan
     fresh = tuple(msgspec.structs.replace(change, holds_data=False) for change in plan.changes)

@@ -29,6 +29,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     """A run at a glance.
 
     Attributes:
+        number: Its place in the order in which the runs of the store began.
         id: Its id.
         stack: ``name/environment``.
         verb: What the user asked for.
@@ -40,6 +41,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         changes: How many operations it carried out that changed something.
     """
 
+    number: int
     id: str
     stack: str
     verb: str
@@ -166,6 +168,9 @@ class Store(Protocol):
         Raises:
             StateError: ``state.no_such_run`` or ``state.ambiguous_run``.
         """
+
+    def later(self, run: str) -> frozenset[str]:
+        """The ids of the runs of the same stack that began after this one, whatever the clocks said."""
 
     def stacks(self) -> list[str]:
         """Every stack that ever had a run, in order of the names."""

@@ -129,3 +129,13 @@ def test_a_run_is_found_as_it_is_shown(project: Project) -> None:
     project.session().undo(target, approve=project.approve, only=["test.Thing::a"], final="allow")
 
     assert world_names(project) == ["b"]
+
+
+def test_later_is_what_began_later(project: Project) -> None:
+    """A run on a machine whose clock is behind is later all the same, and is listed so."""
+    first = applied(project, 'a = Thing("a")')
+    project.clock.seconds -= 3600.0
+    later = applied(project, 'a = Thing("a")\nThing("b", text=a.label)')
+
+    assert refused(project, first) == (f"test.Thing::b was built on test.Thing::a by run {later}",)
+    assert [run.id for run in project.session().runs(stack="main")] == [later, first]

@@ -49,6 +49,17 @@ def test_the_newest_runs_come_first(store: SqlStore) -> None:
     assert store.runs("s9/dev", 9) == []
 
 
+def test_later_runs_are_those_that_began_later(store: SqlStore) -> None:
+    """It is the order in which the store saw them that counts, not their ids, which come from the clocks of many machines."""
+    for run in ("RUN5", "RUN9", "RUN1", "RUN5"):
+        kit.write(store, kit.opened(), kit.closed(), run=run)
+    kit.write(store, kit.opened(), kit.closed(), run="RUN7", stack="other/dev")
+
+    assert store.later("RUN5") == {"RUN9", "RUN1"}
+    assert store.later("RUN1") == frozenset()
+    assert store.later("unknown") == frozenset()
+
+
 def test_a_run_is_found_by_the_beginning_of_its_id(store: SqlStore) -> None:
     """A unique beginning is enough, in either case; an ambiguous or unknown one is an error that helps."""
     for run in ("01AAA1", "01AAB2", "01AAB22"):

@@ -17,9 +17,9 @@ from purvey._state.state import InDoubt, State
 from purvey._state.store import UNFINISHED, RunRow
 from purvey.errors import StateError
 
-_RUN_COLUMNS: Final = ("id", "stack", "verb", "result", "started", "ended", "user", "machine", "changes")
+_RUN_COLUMNS: Final = ("number", "id", "stack", "verb", "result", "started", "ended", "user", "machine", "changes")
 _RUN: Final = (
-    'SELECT run.id, stack.name, verb, result, started, ended, "user", machine, changes '
+    'SELECT run.number, run.id, stack.name, verb, result, started, ended, "user", machine, changes '
     "FROM run JOIN stack ON stack.number = run.stack "
 )
 
@@ -108,6 +108,12 @@ def runs_named(connection: Connection, beginning: str) -> list[RunRow]:
     exact = connection.execute(f"{_RUN}WHERE run.id = ?", (beginning,)).fetchall()
     query = f"{_RUN}WHERE run.id >= ? AND run.id < ? ORDER BY run.id LIMIT 5"
     return [_run_row(row) for row in exact or connection.execute(query, (beginning, beginning + "\x7f"))]
+
+
+def later(connection: Connection, run: str) -> frozenset[str]:
+    """The runs of the same stack that began after a run."""
+    query = "SELECT later.id FROM run JOIN run later ON later.stack = run.stack AND later.number > run.number WHERE run.id = ?"
+    return frozenset(found for (found,) in connection.execute(query, (run,)))
 
 
 def unfinished(connection: Connection, stack: str) -> list[RunRow]:

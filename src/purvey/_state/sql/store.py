@@ -108,6 +108,11 @@ class SqlStore:
             hint="List the runs:\n\n    purvey runs",
         )
 
+    def later(self, run: str) -> frozenset[str]:
+        """See `Store.later`."""
+        with self._snapshot() as connection:
+            return read.later(connection, run)
+
     def stacks(self) -> list[str]:
         """See `Store.stacks`."""
         with self._snapshot() as connection:
