@@ -237,7 +237,8 @@ class Drive:
             raise
         except PurveyError as error:
             records = run.records()
-            result = "kept" if any(isinstance(record, Begun) for record in records) else "refused"
+            begun = any(isinstance(record, Begun) for record in records)
+            result = "kept" if begun or effects(records) else "refused"
             closed = Closed(at=self.clock.now(), result=result, cause=error.summary, detail=error.detail)
             if is_open(records):
                 journal.write_now(cleaned(closed, run.parts.redactor))

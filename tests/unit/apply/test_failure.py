@@ -7,6 +7,7 @@ import pytest
 from purvey._report.document import run_document
 from purvey._report.run_text import show_page
 from purvey._report.style import plain
+from purvey.errors import ScriptError
 from tests.support.project import Project
 
 
@@ -332,4 +333,24 @@ def test_an_ambiguous_failure_that_did_not_happen_is_no_doubt(project: Project) 
 
     assert project.apply().result == "undone"
     assert project.world.objects == {}
+    project.require_sound()
+
+
+def test_a_run_that_adopted_and_failed_is_kept(project: Project) -> None:
+    """An adoption calls nothing, and is done all the same: the run can be resumed and undone, and is no refused one."""
+    project.world.set("tag-9", name="a", kind="test.Tagged", size=1, color="red", revision=1, token="x")
+    project.declare("""
+        a = Tagged("a", opts=Options(adopt=True))
+        if value(a.revision):
+            raise ValueError("a later stage fails")
+    """)
+
+    with pytest.raises(ScriptError):
+        project.apply()
+
+    run = project.session().runs()[0]
+    assert (run.result, [change.action for change in run.changes]) == ("kept", ["adopted"])
+    assert project.undo(run.id).result == "undone"
+    assert project.state().resources == {}
+    assert list(project.world.objects) == ["tag-9"]
     project.require_sound()
