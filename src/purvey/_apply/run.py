@@ -90,7 +90,8 @@ class Run:
             earlier = list(self.records())
             ready = await prepare(self.parts, self.request, seen, self._others, stage=stage, earlier=earlier, previous=previous)
             await self._gate(ready, earlier)
-            self._supersede()
+            if stage == 1:
+                self._supersede()
             performer = await self._perform(ready.plan)
             for change in ready.plan.changes:
                 seen.pop((change.address, change.generation), None)

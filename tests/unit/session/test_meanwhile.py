@@ -12,6 +12,7 @@ from purvey._plan.plan import Plan
 from purvey._session.drive import Drive
 from purvey._session.target import Target
 from purvey._state.history import RunHistory
+from purvey._state.record import Closed
 from purvey.errors import RefusedError, StateError
 from tests.support import points
 from tests.support.fixtures import project
@@ -120,6 +121,22 @@ def test_a_run_supersedes_every_unfinished_one(project: Project) -> None:
     with pytest.raises(StateError, match="nothing to resume"):
         project.resume()
     assert _objects(project)["x"] == "three"
+
+
+def test_a_run_is_superseded_once(project: Project) -> None:
+    """However many stages the run has that takes over: the first that is agreed to ends the earlier run."""
+    first = _kept(project, standing="--yes")
+    project.declare("""
+        x = Thing("x")
+        if value(x.revision):
+            y = Thing("y")
+            if value(y.revision):
+                Thing("z")
+    """)
+
+    assert project.apply().result == "succeeded"
+
+    assert [record.result for record in project.records(first.id) if isinstance(record, Closed)] == ["kept", "superseded"]
 
 
 def test_a_yes_given_beforehand_is_no_word_about_data(project: Project) -> None:
