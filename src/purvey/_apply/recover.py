@@ -48,7 +48,7 @@ async def settle(performer: Performer, doubt: InDoubt) -> str:
         begun = doubt.begun
         error.address, error.source = begun.address, begun.node.source
         mend = "Mend what failed and apply: a new run settles it with the script as it is then. Or look yourself."
-        error.hint = "\n\n".join(part for part in (error.hint, f"{mend} {_ways(begun, performer.parts.stack)}") if part)
+        error.hint = "\n\n".join(part for part in (error.hint, f"{mend} {_ways(performer, doubt)}") if part)
         raise
 
 
@@ -60,7 +60,7 @@ async def _settle(performer: Performer, doubt: InDoubt) -> str:
     if begun.verb == "delete" or recovers_by in ("token", "name"):
         return await _repeat(performer, doubt, kind)
     if recovers_by == "nothing":
-        raise _in_doubt(begun, performer.parts.stack)
+        raise _in_doubt(performer, doubt)
     if kind.provider.forgets and begun.verb == "undo" and not begun.makes:
         return await _look_whether_gone(performer, doubt, kind)
     if begun.makes or kind.provider.forgets:  # A step's second run is not the first one's continuation.
@@ -132,7 +132,7 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     called_at = patience.last_call(performer, doubt, deadline_s)
     found = await seek(performer, kind, call, want, called_at, makes=begun.makes)
     if isinstance(found, Unreadable):
-        raise _in_doubt(begun, parts.stack)
+        raise _in_doubt(performer, doubt)
     if not isinstance(found, Present):
         await performer.record(
             Failed(
@@ -154,23 +154,31 @@ def attempts_for(performer: Performer, doubt: InDoubt, kind: Kind) -> Attempts:
     return attempts
 
 
-def _in_doubt(begun: Begun, stack: str) -> StateError:
+def needs_id(doubt: InDoubt, kind: Kind) -> bool:
+    """Whether only the world knows what it calls the object that may have been made; the record would have to guess."""
+    return doubt.begun.makes and not doubt.id and not kind.provider.forgets and kind.provider.recovers_by != "name"
+
+
+def _in_doubt(performer: Performer, doubt: InDoubt) -> StateError:
+    begun = doubt.begun
     return StateError(
         "state.in_doubt",
         "An interrupted operation cannot be settled by purvey",
         detail=f"The {begun.verb} of {begun.address} began and its end is not recorded. Its kind ({begun.node.kind}) has "
         "neither a token nor a name nor a check by which purvey could find out whether it happened, so it does not guess.",
-        hint=f"Look yourself. {_ways(begun, stack)}",
+        hint=f"Look yourself. {_ways(performer, doubt)}",
         address=begun.address,
         source=begun.node.source,
     )
 
 
-def _ways(begun: Begun, stack: str) -> str:
+def _ways(performer: Performer, doubt: InDoubt) -> str:
     """How a person tells what became of an operation."""
-    name, _, env = stack.rpartition("/")
+    begun = doubt.begun
+    name, _, env = performer.parts.stack.rpartition("/")
     settle = f"purvey state settle {shlex.quote(begun.address)} --stack {name} -e {env}"
+    done = "--done --id ID" if needs_id(doubt, performer.parts.kinds.get(begun.node.kind)) else "--done"
     return (
-        f"If it happened, or you have finished it by hand:\n\n    {settle} --done\n\n"
+        f"If it happened, or you have finished it by hand:\n\n    {settle} {done}\n\n"
         f"If it did not happen:\n\n    {settle} --not-done"
     )

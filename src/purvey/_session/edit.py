@@ -6,16 +6,18 @@ from contextlib import ExitStack, closing
 
 import msgspec
 
+from purvey._apply.recover import needs_id
 from purvey._base.address import split
 from purvey._base.clock import ulid
 from purvey._session import records as edits
 from purvey._session.drive import Drive
 from purvey._state import handing
 from purvey._state.moving import moved
-from purvey._state.record import Begun, Failed, Noted, Record, ResourceState, Succeeded
-from purvey._state.state import State
+from purvey._state.record import Failed, Noted, Record, ResourceState, Succeeded
+from purvey._state.state import InDoubt, State
 from purvey._state.store import Store
 from purvey.errors import ScriptError, StateError
+from purvey.providers import registry
 
 
 def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
@@ -95,18 +97,36 @@ def settle(drive: Drive, store: Store, address: str, *, happened: bool, object_i
         doubts = [doubt for doubt in state.in_doubt.values() if doubt.begun.address == address]
         if not doubts:
             raise StateError("state.nothing_in_doubt", "No interrupted operation is recorded there", detail=address)
-        return [_settled(item.begun.operation, object_id or item.id, item.begun, now, happened=happened) for item in doubts]
+        if happened and not object_id:
+            edits.load_kinds(store, drive.stack, state)
+            for doubt in doubts:
+                _require_id(doubt)
+        return [_settled(doubt, object_id, now, happened=happened) for doubt in doubts]
 
     drive.note(store, work, settles=True)
 
 
-def _settled(operation: str, object_id: str, begun: Begun, now: float, *, happened: bool) -> Record:
-    node = begun.node
+def _require_id(doubt: InDoubt) -> None:
+    """Refuse to guess an id: not even an object that is made again has the one that it had."""
+    kind = registry.get(doubt.begun.node.kind)
+    if needs_id(doubt, kind):
+        raise StateError(
+            "state.id_unknown",
+            "Only the world knows what it calls the object",
+            detail=f"What was made for {doubt.begun.address} has an id that was not recorded; its kind ({kind.name}) does not "
+            "choose it.",
+            hint="Look it up, and say it:\n\n    --id ID",
+        )
+
+
+def _settled(doubt: InDoubt, object_id: str, now: float, *, happened: bool) -> Record:
+    begun, node = doubt.begun, doubt.begun.node
     if not happened:
         return Failed(
-            at=now, operation=operation, address=node.address, generation=node.generation, code="failed",
+            at=now, operation=begun.operation, address=node.address, generation=node.generation, code="failed",
             summary="It did not happen, a person says",
         )  # fmt: skip
     made = begun.prior if begun.verb == "undo" else None if begun.verb == "delete" else begun.node
-    state = msgspec.structs.replace(made, id=object_id or made.id or made.name) if made is not None else None
-    return Succeeded(at=now, operation=operation, address=node.address, generation=node.generation, state=state)
+    known = object_id or doubt.id
+    state = msgspec.structs.replace(made, id=known or made.id or made.name) if made is not None else None
+    return Succeeded(at=now, operation=begun.operation, address=node.address, generation=node.generation, state=state)

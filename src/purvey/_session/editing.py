@@ -55,7 +55,11 @@ class Editing(Project):
         return edit.forget(self._drive(self.settings(target.script), stack, root), store, address)
 
     def state_settle(self, target: Target, address: str, *, happened: bool, object_id: str = "") -> None:
-        """Say how an interrupted operation ended that purvey cannot find out by itself."""
+        """Say how an interrupted operation ended that purvey cannot find out by itself.
+
+        Raises:
+            StateError: ``state.nothing_in_doubt``; ``state.id_unknown`` if it made an object whose id only the world knows.
+        """
         store, stack, root = self._resolve(target)
         edit.settle(
             self._drive(self.settings(target.script), stack, root), store, address, happened=happened, object_id=object_id

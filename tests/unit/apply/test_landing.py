@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from purvey._apply import perform as performing
-from purvey.providers import Provider
+from purvey.errors import StateError
+from purvey.providers import Provider, registry
 from tests.support import kinds, points
 from tests.support.project import Project
 
@@ -105,6 +106,42 @@ def test_what_a_person_settled_is_the_first_one_s(project: Project) -> None:
 
     assert project.resume(killed).result == "undone"
     assert project.world.objects == {}
+    project.require_sound()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_the_world_calls_an_object_is_asked(project: Project, again: bool) -> None:
+    """Of one that was made, and of one that an undo made again: it is not what the deleted one was called."""
+    project.write("""
+    from tests.support.kinds import LostProvider
+    from purvey import Input, Output, Resource
+
+    class Gap(Resource, kind="own.Gap", provider=LostProvider, delete_first=True):
+        color: str = Input(default="red", immutable=True)
+        key: str = Output(stable=True)
+        revision: int = Output()
+        label: str = Output()
+
+    @stack
+    def main(color: str = "red"):
+        Gap("g", color=color)
+    """)
+    if again:
+        project.apply()
+        project.world.fail("create", "g", times=1)
+        project.apply(parameters={"color": "blue"}, on_failure="keep")
+    with dying("after the create in the world"):
+        project.session().undo(project.target(), approve=project.approve) if again else project.apply()
+    (made,) = project.world.objects
+    registry._kinds.pop("own.Gap")
+    settle = project.session().state_settle
+
+    with pytest.raises(StateError) as caught:
+        settle(project.target(), "own.Gap::g", happened=True)
+    assert (caught.value.code, caught.value.hint) == ("state.id_unknown", "Look it up, and say it:\n\n    --id ID")
+    settle(project.target(), "own.Gap::g", happened=True, object_id=made)
+
+    assert [record.id for record in project.state().resources.values()] == [made]
     project.require_sound()
 
 
