@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from purvey._base.address import parted
 from purvey._state.record import Begun, Noted, Record, ResourceState, Succeeded
+
+_MOVED_TO: Final = "moved to "
+"""How journals say where an object was handed over to that know no `Noted.to`."""
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -21,6 +25,9 @@ class Effect(msgspec.Struct, frozen=True):
     after: ResourceState | None
     tried: bool = False
     """Whether an undo of it has begun."""
+
+    elsewhere: str = ""
+    """Of a hand-over: the full address under which another stack has the object now, or had it before."""
 
     @property
     def moves(self) -> bool:
@@ -79,13 +86,27 @@ class _Found:
 
 
 def _note(found: _Found, record: Noted, place: int) -> None:
+    elsewhere = _elsewhere(record)
     if record.undoes:
         found.effects.pop(record.undoes, None)
+    elif elsewhere:
+        node = record.state or record.prior
+        assert node is not None  # What is handed over is told by either stack.
+        found.add(Effect(_made_up(record, place, "note", node), record.state, elsewhere=elsewhere))
     elif record.what == "forgotten":
         _forget(found, record, place)
     elif record.state is not None and (record.what == "adopted" or record.prior is not None):
         start = _made_up(record, place, "adopt" if record.what == "adopted" else "note", record.state)
         found.add(Effect(start, record.state))
+
+
+def _elsewhere(record: Noted) -> str:
+    """Where another stack has an object that was handed over, or had it; empty where none was."""
+    if record.what == "moved":
+        return record.was if parted(record.was)[0] else ""
+    if record.what == "forgotten" and record.detail.startswith(_MOVED_TO):
+        return record.detail.removeprefix(_MOVED_TO)
+    return record.to
 
 
 def _forget(found: _Found, record: Noted, place: int) -> None:

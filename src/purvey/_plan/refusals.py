@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Sequence
 
+from purvey._base.address import full, parted
 from purvey._plan.effects import Effect
 from purvey._state.state import State
 from purvey.errors import RefusedError
@@ -21,6 +23,8 @@ def refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:
         if effect.begun.verb == "note":
             if restated and effect.moves:
                 newer[f"{key[0]} was changed since"] = None  # To put it back would tear it from what it refers to now.
+            if effect.elsewhere and _follows(effect, state):
+                newer[f"{key[0]} is recorded again"] = None
             continue
         ours = {"", run}
         if effect.tried and effect.begun.prior is not None:
@@ -79,3 +83,36 @@ def refuse_deleted(done: Sequence[Effect], possible: Sequence[Effect]) -> None:
             findings=tuple(f"{address} is deleted" for address in deleted),
             hint="Apply the former script: it makes them anew.",
         )
+
+
+def _follows(effect: Effect, state: State) -> bool:
+    """Whether an address has a later object than the effect was about."""
+    now = state.latest(effect.begun.address)
+    return now is not None and now.generation > effect.begun.generation
+
+
+def refuse_handed_over(stack: str, done: Sequence[Effect]) -> None:
+    """Stop the undo of a hand-over: two stacks are to agree, which only a hand-over back makes them."""
+    handed = [effect for effect in done if effect.elsewhere]
+    inside = {effect.begun.address for effect in handed}
+    commands = [_hand_back(stack, effect) for effect in handed if effect.begun.node.container not in inside]
+    if handed:
+        raise RefusedError(
+            "refused.handed_over",
+            "The run handed objects over from one stack to another",
+            findings=tuple(
+                f"{effect.begun.address} {'belongs to' if effect.after is None else 'came from'} {effect.elsewhere}"
+                + (" now" if effect.after is None else "")
+                for effect in handed
+            ),
+            hint="Hand it back:\n" + "".join(f"\n    {command}" for command in commands),
+        )
+
+
+def _hand_back(stack: str, effect: Effect) -> str:
+    here = full(stack, effect.begun.address)
+    source, target = (effect.elsewhere, here) if effect.after is None else (here, effect.elsewhere)
+    (owner, address), (getter, former) = parted(source), parted(target)
+    name, env = owner.split("/")
+    command = ["purvey", "state", "mv", address, "--stack", name, "-e", env, "--to-stack", getter]
+    return shlex.join([*command, *(("--to", former) if former != address else ())])

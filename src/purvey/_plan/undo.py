@@ -15,7 +15,7 @@ from purvey._base.value import Masked
 from purvey._plan.decide import Decider
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Action, Change, Operation, Plan, Verb
-from purvey._plan.refusals import refuse_built_on, refuse_deleted, refuse_touched
+from purvey._plan.refusals import refuse_built_on, refuse_deleted, refuse_handed_over, refuse_touched
 from purvey._state.record import ResourceState, thawed
 from purvey._state.state import State
 from purvey.errors import RefusedError
@@ -49,11 +49,12 @@ def undo_plan(
 
     Raises:
         RefusedError: ``refused.not_in_run`` if the run did nothing to one of `only`; ``refused.touched_since`` if a later run
-            changed one of the objects, or built on one; ``refused.deletions_done`` if what is left to take back was built in
-            place of what the run has deleted for good.
+            changed one of the objects, or built on one; ``refused.handed_over`` if it went from one stack to another;
+            ``refused.deletions_done`` if what is left to take back was built in place of what the run has deleted for good.
     """
     done = _scoped(done, state, kinds, only) if only else done
     refuse_touched(run, done, state)
+    refuse_handed_over(stack, done)
     left = _protected(done, state)
     dropped = _dropped_with_container([item for item in done if item.begun.operation not in left], kinds)
     left |= {item.begun.operation for item in done if item.begun.operation not in dropped and _final(item, kinds)}

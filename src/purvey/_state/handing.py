@@ -48,11 +48,10 @@ def hand_over(source: tuple[str, State], target: tuple[str, State], address: str
     come: list[Noted] = []
     for item in leaving:
         new = _arrived(item, source[0], addresses, generations)
-        there = full(target[0], new.address)
         gone.append(
             Noted(
-                at=now, what="forgotten", address=item.address, generation=item.generation, detail=f"moved to {there}",
-                prior=item,
+                at=now, what="forgotten", address=item.address, generation=item.generation,
+                to=full(target[0], new.address), prior=item,
             )
         )  # fmt: skip
         come.append(

@@ -288,11 +288,12 @@ class Noted(Base, frozen=True, tag="noted"):
         generation: Its generation.
         state: Its new record; None where it is forgotten, or where nothing of it changes.
         was: The former address of a moved node; with its stack, in full, where that was another.
+        to: The address, in full, of a forgotten node that another stack has now.
         detail: For a check: what it saw.
         ok: For a check: whether it passed.
         seconds: For a check: how long it took.
-        prior: For a record that was moved or refreshed, and for an object that went with its container: what it was before, for
-            an undo.
+        prior: For a record that was moved, refreshed or handed over, and for an object that went with its container: what it
+            was before, for an undo.
         undoes: In an undo: what it takes back, as `purvey._plan.effects` names it.
     """
 
@@ -301,6 +302,7 @@ class Noted(Base, frozen=True, tag="noted"):
     generation: int = 0
     state: ResourceState | None = None
     was: str = ""
+    to: str = ""
     detail: str = ""
     ok: bool = True
     seconds: float = 0.0
