@@ -37,6 +37,11 @@ class Effect(msgspec.Struct, frozen=True):
             return False
         return (prior.address, prior.container, prior.needs) != (after.address, after.container, after.needs)
 
+    @property
+    def renames(self) -> bool:
+        """Whether it is a move of the object itself, to another address of its stack."""
+        return self.moves and self.begun.prior is not None and self.begun.prior.address != self.begun.address
+
     def still_says(self, now: ResourceState) -> bool:
         """Whether an object's record says what this made it say; what was seen in the world since does not count."""
         seen: dict[str, Any] = {"id": "", "inputs": {}, "outputs": {}, "made_at": 0.0, "replace_when": None}

@@ -3,40 +3,64 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from purvey._base.address import full, parted
 from purvey._plan.effects import Effect
+from purvey._state.record import ResourceState
 from purvey._state.state import State
 from purvey.errors import RefusedError
 from purvey.providers import Registry
 
 
-def refuse_touched(run: str, done: Sequence[Effect], state: State) -> None:
-    """Stop an undo that would take back a part of what a later run did to the same objects."""
+def refuse_touched(run: str, done: Sequence[Effect], state: State, kinds: Registry, later: Collection[str]) -> None:
+    """Stop an undo that would take back a part of what a later run did to the same objects, or tear records apart."""
     last = {(effect.begun.address, effect.begun.generation): effect for effect in done}
     newer: dict[str, None] = {}
+
+    def is_strange(item: ResourceState) -> bool:
+        """Whether an object is there, or is filed there, since; with no later run nothing is."""
+        return bool(later) and item.run != run and (item.address, item.generation) not in last
+
     for effect in done:
         key = (effect.begun.address, effect.begun.generation)
         exact = state.resources.get(key)
         restated = exact is not None and not last[key].tried and not last[key].still_says(exact)
-        if effect.begun.verb == "note":
-            if restated and effect.moves:
-                newer[f"{key[0]} was changed since"] = None  # To put it back would tear it from what it refers to now.
-            if effect.elsewhere and _follows(effect, state):
-                newer[f"{key[0]} is recorded again"] = None
-            continue
+        gone = f"{key[0]} #{key[1]} is not recorded any more: it was deleted, moved or forgotten since"
+        is_gone = exact is None and last[key].after is not None and not effect.tried
         ours = {"", run}
         if effect.tried and effect.begun.prior is not None:
             ours.add(effect.begun.prior.run)  # Somebody settled the undo that had begun: it is the earlier run's again.
         now = state.latest(key[0])
-        if now is not None and now.run not in ours and not effect.begun.final:
+        if effect.begun.verb == "note":
+            newer |= dict.fromkeys(_torn(effect, state, kinds, is_strange))
+            if restated and effect.moves:
+                newer[f"{key[0]} was changed since"] = None  # To put it back would tear it from what it refers to now.
+            elif is_gone and (effect.renames or effect.elsewhere):
+                newer[gone] = None
+        elif now is not None and now.run not in ours and not effect.begun.final:
             newer[f"{now.address} was changed by run {now.run}"] = None
         elif restated and effect.begun.verb == "update":
             newer[f"{key[0]} was declared anew since"] = None  # Its former record would wipe that out: a protection, say.
-        elif last[key].after is not None and exact is None and not effect.tried:
-            newer[f"{key[0]} #{key[1]} is not recorded any more: it was deleted, moved or forgotten since"] = None
+        elif is_gone:
+            newer[gone] = None
     _refuse(newer)
+
+
+def _torn(effect: Effect, state: State, kinds: Registry, is_strange: Callable[[ResourceState], bool]) -> Iterator[str]:
+    """Why an object cannot go back to where its record was: somebody else is there, or what refers to it would lose it."""
+    begun, prior = effect.begun, effect.begun.prior
+    now = state.latest(begun.address)
+    if (effect.renames or effect.elsewhere) and now is not None and now.generation > begun.generation and is_strange(now):
+        yield f"{begun.address} has a later object"
+    if prior is None or not effect.renames:
+        return
+    there = state.latest(prior.address)
+    if there is not None and there.generation > prior.generation and is_strange(there):
+        yield f"{prior.address} is taken by another object since"
+    for item in state.dependants(begun.address):
+        if is_strange(item) and not kinds.get(item.kind).check:  # What a check saw is no object.
+            yield f"{item.address} refers to {begun.address} since"
 
 
 def refuse_built_on(later: Collection[str], possible: Sequence[Effect], state: State, kinds: Registry) -> None:
@@ -83,12 +107,6 @@ def refuse_deleted(done: Sequence[Effect], possible: Sequence[Effect]) -> None:
             findings=tuple(f"{address} is deleted" for address in deleted),
             hint="Apply the former script: it makes them anew.",
         )
-
-
-def _follows(effect: Effect, state: State) -> bool:
-    """Whether an address has a later object than the effect was about."""
-    now = state.latest(effect.begun.address)
-    return now is not None and now.generation > effect.begun.generation
 
 
 def refuse_handed_over(stack: str, done: Sequence[Effect]) -> None:

@@ -53,7 +53,7 @@ def undo_plan(
             ``refused.deletions_done`` if what is left to take back was built in place of what the run has deleted for good.
     """
     done = _scoped(done, state, kinds, only) if only else done
-    refuse_touched(run, done, state)
+    refuse_touched(run, done, state, kinds, later)
     refuse_handed_over(stack, done)
     left = _protected(done, state)
     dropped = _dropped_with_container([item for item in done if item.begun.operation not in left], kinds)
@@ -97,8 +97,7 @@ def _scoped(done: Sequence[Effect], state: State, kinds: Registry, only: Sequenc
 
 def _shows(effect: Effect) -> bool:
     """Whether people are told of it: a record that follows its declaration again is nothing to read."""
-    prior = effect.begun.prior
-    return effect.begun.verb != "note" or (prior is not None and prior.address != effect.begun.address)
+    return effect.begun.verb != "note" or effect.renames
 
 
 def _dropped_with_container(done: Sequence[Effect], kinds: Registry) -> set[str]:

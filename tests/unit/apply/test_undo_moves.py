@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from purvey._graph import Selection
 from purvey._plan.effects import effects
 from purvey._plan.undo import undo_plan
 from purvey._session.target import Target
@@ -82,3 +83,91 @@ def test_a_hand_over_that_was_handed_back_stays(project: Project) -> None:
     project.session().state_hand_over(OTHER, "test.Thing::a", "main")
 
     assert refused(project, Target(run=run)).code == "refused.touched_since"
+
+
+def moved(project: Project, was: str, to: str) -> Target:
+    """Move an object by hand, and answer the run that did it."""
+    project.session().state_move(project.target(), f"test.Thing::{was}", f"test.Thing::{to}")
+    return Target(run=project.session().runs(stack="main")[0].id)
+
+
+@pytest.mark.parametrize("script", ['Thing("a")', 'Thing("a")\nThing("b")'])
+def test_a_move_is_not_taken_back_onto_another_object(project: Project, script: str) -> None:
+    """The next apply would take the one that is older for a leftover, and delete it."""
+    project.declare('Thing("a")')
+    project.apply()
+    move = moved(project, "a", "b")
+    project.declare(script)
+    project.apply(selection=Selection(targets=("test.Thing::a",)))
+
+    error = refused(project, move)
+
+    assert (error.code, error.findings) == ("refused.touched_since", ("test.Thing::a is taken by another object since",))
+
+
+def test_a_move_that_another_followed_is_not_taken_back(project: Project) -> None:
+    """The later move is taken back first; then this one can be, with what refers to the object."""
+    project.declare('a = Thing("a")\nThing("c", text=a.label)')
+    project.apply()
+    before = project.state().resources
+    first, second = moved(project, "a", "b"), moved(project, "b", "d")
+
+    assert refused(project, first).findings == (
+        "test.Thing::b #1 is not recorded any more: it was deleted, moved or forgotten since",
+        "test.Thing::c was changed since",
+    )
+    assert project.undo(second.run).result == "undone"
+    assert project.undo(first.run).result == "undone"
+    assert project.state().resources == before
+    assert project.plan().is_empty
+
+
+def test_a_move_is_not_taken_back_from_under_a_successor(project: Project) -> None:
+    """A later run has replaced the object at its new address."""
+    project.declare('Thing("a")')
+    project.apply()
+    move = moved(project, "a", "b")
+    project.declare('Thing("b", color="blue")')
+    project.world.fail("delete", "b")
+    assert project.apply().result == "partial"
+
+    assert "test.Thing::b has a later object" in refused(project, move).findings
+
+
+def test_a_move_is_not_taken_back_from_under_what_refers_to_it(project: Project) -> None:
+    """What was declared since says the new address; what only looked at it does not matter."""
+    project.declare('Thing("a")')
+    project.apply()
+    move = moved(project, "a", "b")
+    project.declare('b = Thing("b")\nProbe("p", of=b.key)')
+    project.apply()
+    project.declare('b = Thing("b")\nProbe("p", of=b.key)\nThing("t", text=b.key)')
+    run = project.apply()
+
+    assert refused(project, move).findings == ("test.Thing::t refers to test.Thing::b since",)
+    assert project.undo(run.id).result == "undone"
+    assert project.undo(move.run).result == "undone"
+
+
+def test_a_run_takes_its_own_moves_back(project: Project) -> None:
+    """With what it did to the object after that, and to what refers to it: replaced, deleted to make room, or new."""
+    project.declare("""
+        a = Thing("a")
+        l = Lock("l")
+        Thing("t", text=a.label)
+    """)
+    project.apply()
+    before = [(item.address, item.generation) for item in project.state().resources.values()]
+    project.declare("""
+        b = Thing("b", color="blue", opts=Options(moved_from="test.Thing::a"))
+        l = Lock("m", color="blue", opts=Options(moved_from="test.Lock::l"))
+        Thing("t", text=b.label)
+        new = Thing("new", text=f"{b.label} {l.label}")
+        Thing("bad", text=new.label)
+    """)
+    project.world.fail("create", "bad")
+
+    assert project.apply().result == "undone"
+
+    assert [(item.address, item.generation) for item in project.state().resources.values()] == before
+    project.require_sound()
