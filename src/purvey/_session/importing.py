@@ -26,25 +26,21 @@ from purvey.providers import Kind, NotKnownError, Present
 def record(drive: Drive, request: Request, address: str) -> ResourceState:
     """Record an object that exists already under a node that the script declares."""
     store = drive.store()
-    found = asyncio.run(_look(drive, store, request, address))
+    found: list[ResourceState] = []
 
     def work(state: State, now: float) -> list[Record]:
-        """Record it, if nobody has done so meanwhile."""
-        _require_new(state, address)
-        return [Noted(at=now, what="imported", address=address, generation=found.generation, state=found)]
+        """What is recorded; read and sealed under the lease, for until then others may record it, or change the key."""
+        item = asyncio.run(_look(drive, store, state, request, address))
+        found.append(item)
+        return [Noted(at=now, what="imported", address=address, generation=item.generation, state=item)]
 
     drive.note(store, work)
-    return found
+    return found[0]
 
 
-def _require_new(state: State, address: str) -> None:
+async def _look(drive: Drive, store: Store, state: State, request: Request, address: str) -> ResourceState:
     if state.latest(address) is not None:
         raise StateError("state.address_taken", "The node is recorded already", detail=address)
-
-
-async def _look(drive: Drive, store: Store, request: Request, address: str) -> ResourceState:
-    state = store.load(drive.stack)
-    _require_new(state, address)
     parts = drive.parts(store, "", state)
     ready = await prepare(parts, request, {}, edits.outputs_of(store))
     node = ready.graph.nodes.get(address)

@@ -1,0 +1,100 @@
+"""What happens to an edit of the record while somebody else has the lease, or works on another stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from purvey import reveal
+from purvey._secrets.sealing import Sealer
+from purvey._state.record import thawed
+from purvey._state.sql.store import SqlStore
+from tests.support.fixtures import project
+from tests.support.project import Project
+
+__all__ = ["project"]
+
+VAULT = """
+from purvey import Input, Output, Resource, Secret
+from purvey.providers import Present
+from tests.support.kinds import TaggedProvider
+
+
+class VaultProvider(TaggedProvider):
+    async def find(self, call, want):
+        seen = await super().find(call, want)
+        return Present(seen.id, {**seen.values, "word": Secret("open sesame")}) if isinstance(seen, Present) else seen
+
+
+class Vault(Resource, kind="own.Vault", provider=VaultProvider):
+    size: int = Input(default=1)
+    key: str = Output(stable=True)
+    word: str = Output(secret=True, stable=True)
+    revision: int = Output()
+    label: str = Output()
+
+
+@stack
+def main():
+    Thing("x")
+    Vault("v")
+"""
+
+
+@contextmanager
+def _before(monkeypatch: pytest.MonkeyPatch, what: str, work: Callable[[], object]) -> Iterator[None]:
+    """Let another process do something just before the next use of the store's function `what`."""
+    function = getattr(SqlStore, what)
+
+    def late(self: SqlStore, *args: object, **more: object) -> object:
+        monkeypatch.setattr(SqlStore, what, function)
+        work()
+        return function(self, *args, **more)
+
+    monkeypatch.setattr(SqlStore, what, late)
+    yield
+    assert getattr(SqlStore, what) is function
+
+
+def _existing(project: Project, name: str, kind: str = "test.Tagged") -> None:
+    """Something in the world that purvey does not know."""
+    project.world.set(f"tag-{name}", name=name, kind=kind, size=1, color="red", revision=1, token=name)
+
+
+# Importing.
+
+
+def test_an_import_seals_under_the_key_of_its_moment(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key changed before the import's turn is not used any more: the secret can be opened, and the key changed again."""
+    project.write('\n@stack\ndef main():\n    Thing("x")\n')
+    project.apply()
+    _existing(project, "v", "own.Vault")
+    project.write(VAULT)
+
+    with _before(monkeypatch, "hold", lambda: project.session().store_rotate_key()):
+        project.session().state_import(project.script_path, "own.Vault::v")
+
+    assert project.session().store_rotate_key().result == "done"
+    store = project.store()
+    found = store.load("main/dev").latest("own.Vault::v")
+    assert found is not None
+    assert reveal(Sealer(*store.ring).unseal(thawed(found.outputs)["word"])) == "open sesame"
+    store.close()
+    project.require_sound()
+
+
+def test_an_import_uses_no_generation_of_an_earlier_one(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody imported and forgot meanwhile has had its number."""
+    _existing(project, "a")
+    project.declare('Tagged("a")')
+
+    def other() -> None:
+        project.session().state_import(project.script_path, "test.Tagged::a")
+        project.session().state_remove(project.target(), "test.Tagged::a")
+
+    with _before(monkeypatch, "hold", other):
+        found = project.session().state_import(project.script_path, "test.Tagged::a")
+
+    assert found.generation == 2
