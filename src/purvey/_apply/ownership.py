@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from purvey._base.address import full
+from purvey._state.place import Place, place
 from purvey.providers import Present
 
 if TYPE_CHECKING:
@@ -17,12 +18,7 @@ if TYPE_CHECKING:
 
     from purvey._apply.parts import Parts
     from purvey._graph import Graph, Node
-    from purvey._state.record import ResourceState
-    from purvey._state.state import State
     from purvey.providers import Observed
-
-Place = tuple[tuple[str, str], ...]
-"""What an object lives in, innermost first: kind and id of each container."""
 
 
 class Owners:
@@ -47,9 +43,9 @@ class Owners:
         if seen.owner and seen.owner.partition("/")[0] != parts.estate:
             return seen.owner
         mine = (parts.stack, node.address)
-        place = _place(parts.state, node.container)
+        wanted = place(parts.state, node.container)
         for stack, address, where in self._records().get((node.kind, seen.id), ()):
-            if (stack, address) != mine and where == place:
+            if (stack, address) != mine and where == wanted:
                 return full(stack, address)
         return ""
 
@@ -63,18 +59,9 @@ class Owners:
             self._known = {}
             for stack, state in {**self._parts.other_stacks(), self._parts.stack: self._parts.state}.items():
                 for record in state.resources.values():
-                    where = _place(state, record.container)
+                    where = place(state, record.container)
                     self._known.setdefault((record.kind, record.id), []).append((stack, record.address, where))
         return self._known
-
-
-def _place(state: State, container: str) -> Place:
-    found: list[tuple[str, str]] = []
-    record: ResourceState | None = state.latest(container)
-    while record is not None and (record.kind, record.id) not in found:
-        found.append((record.kind, record.id))
-        record = state.latest(record.container)
-    return tuple(found)
 
 
 def how_to_get(owner: str, estate: str, to_stack: str) -> str:

@@ -165,7 +165,7 @@ class Drive:
                 store.archive(run_id, dict(archive))
             state = store.load(self.stack)
             _require_sound(state)
-            journal = store.open_journal(self.stack, run_id, lease.fence)
+            journal = store.open_journal(self.stack, run_id, lease.fence, since=store.last()[0])
             before = store.unfinished(self.stack)
             journal.write_now(*opened())
             parts = self.parts(store, run_id, state)
@@ -267,6 +267,7 @@ class Drive:
         """
         run_id = ulid(self.clock)
         with closing(store), store.hold(self.stack, run_id, wait=False) as lease:
+            own = store.open_journal(self.stack, run_id, lease.fence, since=store.last()[0])
             state = store.load(self.stack)
             records = work(state, self.clock.now())
             parts = {run_id: self.edit([] if settles else records)}
@@ -274,9 +275,8 @@ class Drive:
                 assert isinstance(record, Succeeded | Failed)  # Only these end what was begun.
                 begun = state.in_doubt[record.operation].begun
                 parts.setdefault(begun.run or run_id, []).append(record)
-            store.write_together(
-                *((store.open_journal(self.stack, run, lease.fence), written) for run, written in parts.items())
-            )
+            journals = {run: store.open_journal(self.stack, run, lease.fence) for run in parts} | {run_id: own}
+            store.write_together(*((journals[run], written) for run, written in parts.items()))
             for record in records:
                 state.apply(record)
             return state

@@ -15,7 +15,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from purvey._state.record import Record, encode
 from purvey.errors import InternalError, PurveyError, StateError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import asyncio
 
 T = TypeVar("T")
+
+OF_ONE_OBJECT: Final = ("state.tagged_out", "state.owned")
+"""Codes of errors for which nothing was begun on one object, and everything else can go on."""
 
 
 class Write:
@@ -210,23 +213,26 @@ class Journal:
         stack: ``name/environment``.
         run: The run's id.
         fence: The fencing number of the lease that the writer of these records holds.
+        since: The number of the last record before the writer looked at other stacks.
     """
 
-    __slots__ = ("_failure", "_writer", "fence", "run", "stack")
+    __slots__ = ("_failure", "_writer", "fence", "run", "since", "stack")
 
-    def __init__(self, writer: Writer[Any], stack: str, run: str, fence: int) -> None:
+    def __init__(self, writer: Writer[Any], stack: str, run: str, fence: int, since: int = 0) -> None:
         self._writer = writer
         self._failure: StateError | None = None
         self.stack = stack
         self.run = run
         self.fence = fence
+        self.since = since
 
     async def write(self, *records: Record) -> None:
         """Return when `records` are durable; they become so together, even if the caller is cancelled meanwhile.
 
         Raises:
             StateError: ``state.fenced`` when a later holder has the lease; ``state.write_failed`` when the disk refuses, and
-                from then on; ``state.tagged_out`` for the begin of an operation on a tagged object.
+                from then on; ``state.tagged_out`` for the begin of an operation on a tagged object; ``state.owned`` for an
+                object that is taken over, and that another stack has recorded `since`.
         """
         import asyncio  # noqa: PLC0415 - a caller without a loop does not pay for it.
 
@@ -259,9 +265,9 @@ class Journal:
     def learn(self, write: Write) -> None:
         """Remember a failure, so that nothing follows the gap. For the writer's thread.
 
-        A tag is no gap: that operation was not begun, and others go on.
+        What concerns one object is no gap: that operation was not begun, and others go on.
         """
-        if isinstance(write.error, StateError) and write.error.code != "state.tagged_out":
+        if isinstance(write.error, StateError) and write.error.code not in OF_ONE_OBJECT:
             self._failure = write.error
 
 

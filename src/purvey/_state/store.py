@@ -178,8 +178,12 @@ class Store(Protocol):
     def unfinished(self, stack: str) -> list[RunRow]:
         """The runs of a stack that can be resumed, newest first: open, interrupted, parked or kept, and not superseded."""
 
-    def open_journal(self, stack: str, run: str, fence: int) -> Journal:
-        """A journal for the records of a run, under the lease with the number `fence`."""
+    def open_journal(self, stack: str, run: str, fence: int, *, since: int = 0) -> Journal:
+        """A journal for the records of a run, under the lease with the number `fence`.
+
+        An object that is taken over (`Noted`, adopted or imported) is refused with ``state.owned`` if another stack, which has
+        it now, has written of it after the record with the number `since`. Give the last one before you looked whose it is.
+        """
 
     def write_together(self, *parts: tuple[Journal, Sequence[Record]]) -> None:
         """Return when the records of several journals of this store are durable: in one transaction, all of them or none.

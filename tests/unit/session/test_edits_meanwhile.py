@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from purvey import reveal
+from purvey._apply.ownership import Owners
+from purvey._base.event import Event, OperationStarted
 from purvey._secrets.sealing import Sealer
-from purvey._state.record import thawed
+from purvey._session.target import Target
+from purvey._state.record import Closed, thawed
 from purvey._state.sql.store import SqlStore
+from purvey.errors import StateError
 from tests.support.fixtures import project
 from tests.support.project import Project
 
@@ -98,3 +104,70 @@ def test_an_import_uses_no_generation_of_an_earlier_one(project: Project, monkey
         found = project.session().state_import(project.script_path, "test.Tagged::a")
 
     assert found.generation == 2
+
+
+def _import_elsewhere(project: Project) -> None:
+    """Another stack gets the object called a."""
+    project.session().state_import(project.declare('Tagged("a")', name="other"), "test.Tagged::a")
+
+
+def test_two_imports_at_once_give_an_object_one_owner(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two stacks have two leases; the second to write is told who was first."""
+    _existing(project, "a")
+    project.declare('Tagged("a")')
+
+    with (
+        _before(monkeypatch, "write_together", lambda: _import_elsewhere(project)),
+        pytest.raises(StateError, match="was recorded as other/dev::") as caught,
+    ):
+        project.session().state_import(project.script_path, "test.Tagged::a")
+
+    assert caught.value.code == "state.owned"
+    assert project.state().current() == {}
+    assert list(project.state("other/dev").current()) == ["test.Tagged::a"]
+
+
+def test_an_object_imported_and_forgotten_elsewhere_meanwhile_is_free(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another stack had for a moment has no owner."""
+    _existing(project, "a")
+    project.declare('Tagged("a")')
+
+    def other() -> None:
+        _import_elsewhere(project)
+        project.session().state_remove(Target(stack="other"), "test.Tagged::a")
+
+    with _before(monkeypatch, "write_together", other):
+        assert project.session().state_import(project.script_path, "test.Tagged::a").id == "tag-a"
+
+
+def test_an_object_imported_elsewhere_meanwhile_is_not_adopted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The adoption fails as an operation, and the run takes back what it did."""
+    _existing(project, "a")
+    project.declare('b = Thing("b")\nTagged("a", size=5, opts=Options(adopt=True, after=[b]))')
+    owner_of = Owners.of
+
+    def late(self: Owners, *args: Any) -> str:
+        """Nobody has it, until the one who asked has the answer."""
+        monkeypatch.setattr(Owners, "of", owner_of)
+        found = owner_of(self, *args)
+        with ThreadPoolExecutor(1) as other:  # This thread has an event loop already.
+            other.submit(_import_elsewhere, project).result()
+        return found
+
+    def react(event: Event) -> None:
+        if isinstance(event, OperationStarted) and event.verb == "adopt":
+            monkeypatch.setattr(Owners, "of", late)
+
+    project.watcher.react = react
+    run = project.apply()
+
+    assert run.result == "undone"
+    closed = project.records(run.id)[-1]
+    assert isinstance(closed, Closed)
+    assert "was recorded as other/dev::test.Tagged::a" in closed.detail
+    assert list(project.world.objects) == ["tag-a"]
+    assert project.world.objects["tag-a"]["size"] == 1
+    assert project.state().current() == {}
+    project.require_sound()

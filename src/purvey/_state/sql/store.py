@@ -123,9 +123,9 @@ class SqlStore:
         with self._snapshot() as connection:
             return read.unfinished(connection, stack)
 
-    def open_journal(self, stack: str, run: str, fence: int) -> Journal:
+    def open_journal(self, stack: str, run: str, fence: int, *, since: int = 0) -> Journal:
         """See `Store.open_journal`."""
-        return Journal(self._writer, stack, run, fence)
+        return Journal(self._writer, stack, run, fence, since)
 
     def write_together(self, *parts: tuple[Journal, Sequence[Record]]) -> None:
         """See `Store.write_together`."""

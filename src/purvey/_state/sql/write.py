@@ -28,6 +28,7 @@ from purvey._state.record import (
 from purvey._state.sql import tag_out
 from purvey._state.sql.database import PAUSES_S, Connection, Database, patiently
 from purvey._state.sql.head import first_head, next_head, put_head
+from purvey._state.sql.owners import refuse_owned
 from purvey._state.tag_out import blocked
 from purvey.errors import InternalError, StateError
 
@@ -172,6 +173,7 @@ class SqlAdapter:
             if place is None:
                 place = places[write.journal] = self._admit(write.journal)
                 heads.setdefault(place.stack_name, place.head or first_head(place.stack_name))
+            refuse_owned(self.connection, write.journal, write.records, self._mac)
             for record, body in zip(write.records, write.bodies, strict=True):
                 sequence += 1
                 mac = self._mac.of(record_identity(place.run_id, sequence), body)
