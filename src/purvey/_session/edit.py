@@ -72,9 +72,10 @@ def _require_settled(state: State, address: str) -> None:
 
 def forget(drive: Drive, store: Store, address: str) -> ResourceState:
     """Forget an object and leave it in the world."""
-    found = edits.find(store.load(drive.stack), address)
+    gone: list[ResourceState] = []
 
     def work(state: State, now: float) -> list[Record]:
+        found = edits.find(state, address)
         _require_settled(state, address)
         inside = [item.address for item in state.current().values() if item.container == address]
         if inside:
@@ -84,10 +85,11 @@ def forget(drive: Drive, store: Store, address: str) -> ResourceState:
                 detail=f"{address} holds {', '.join(inside)}.",
                 hint="Remove these from the record first.",
             )
+        gone.append(found)
         return [Noted(at=now, what="forgotten", address=address, generation=found.generation)]
 
     drive.note(store, work)
-    return found
+    return gone[0]
 
 
 def settle(drive: Drive, store: Store, address: str, *, happened: bool, object_id: str = "") -> None:

@@ -171,3 +171,31 @@ def test_an_object_imported_elsewhere_meanwhile_is_not_adopted(project: Project,
     assert project.world.objects["tag-a"]["size"] == 1
     assert project.state().current() == {}
     project.require_sound()
+
+
+# Forgetting.
+
+
+def test_what_is_forgotten_is_what_is_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run replaced the object before the removal's turn: the new one is forgotten, and said to be."""
+    project.declare('Tagged("a", color="red")')
+    project.apply()
+    project.declare('Tagged("a", color="blue")')
+
+    with _before(monkeypatch, "hold", project.apply):
+        gone = project.session().state_remove(project.target(), "test.Tagged::a")
+
+    assert gone.generation == 2
+    assert project.state().current() == {}
+
+
+def test_what_is_gone_is_not_forgotten(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A removal that comes too late says so."""
+    project.declare('Thing("a")')
+    project.apply()
+
+    with (
+        _before(monkeypatch, "hold", lambda: project.session().state_remove(project.target(), "test.Thing::a")),
+        pytest.raises(StateError, match="No such object"),
+    ):
+        project.session().state_remove(project.target(), "test.Thing::a")
