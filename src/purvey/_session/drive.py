@@ -165,7 +165,7 @@ class Drive:
                 store.archive(run_id, dict(archive))
             state = store.load(self.stack)
             _require_sound(state)
-            journal = store.open_journal(self.stack, run_id, lease.fence, since=store.last()[0])
+            journal = store.open_journal(self.stack, run_id, lease.fence, since=store.moment().sequence)
             before = store.unfinished(self.stack)
             journal.write_now(*opened())
             parts = self.parts(store, run_id, state)
@@ -267,7 +267,7 @@ class Drive:
         """
         run_id = ulid(self.clock)
         with closing(store), store.hold(self.stack, run_id, wait=False) as lease:
-            own = store.open_journal(self.stack, run_id, lease.fence, since=store.last()[0])
+            own = store.open_journal(self.stack, run_id, lease.fence, since=store.moment().sequence)
             state = store.load(self.stack)
             records = work(state, self.clock.now())
             parts = {run_id: self.edit([] if settles else records)}

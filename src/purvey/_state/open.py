@@ -94,7 +94,7 @@ def move_to(store: Store, place: Path | str, *, runs: Collection[str], keys: Key
         Where it is now, for messages.
 
     Raises:
-        StateError: ``state.not_empty``, ``state.moved``, ``state.backup_failed``, or what the adapter raises.
+        StateError: ``state.not_empty``, ``state.busy``, ``state.moved``, ``state.backup_failed``, or what the adapter raises.
     """
     there = find_at(place, keys=keys, clock=clock)
     if there is None:
@@ -104,7 +104,8 @@ def move_to(store: Store, place: Path | str, *, runs: Collection[str], keys: Key
         there.close()
         raise not_empty(there.location)
     with closing(there):
-        if (there.estate, there.last()) != (store.estate, store.last()):
+        copied = there.moment()
+        if (there.estate, copied) != (store.estate, store.moment()):
             raise not_empty(there.location)
         found = there.verify()
         if found:
@@ -114,7 +115,7 @@ def move_to(store: Store, place: Path | str, *, runs: Collection[str], keys: Key
                 detail="\n".join(found),
                 hint="The store itself was not touched.",
             )
-        store.leave_for(there.location)
+        store.leave_for(there.location, copied, runs)
         return there.location
 
 

@@ -6,7 +6,7 @@ change does not depend on how much is remembered. The snapshot is always the fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -75,6 +75,22 @@ class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
     objects: int
     in_doubt: int
     tags: int
+
+
+class Moment(NamedTuple):
+    """How far a store's journal and its tags went at one moment.
+
+    Attributes:
+        sequence: The number of the journal's last record; 0 for an empty one.
+        digest: Its digest.
+        tags: How many tags were ever hung up.
+        hanging: How many of them hang.
+    """
+
+    sequence: int
+    digest: bytes
+    tags: int
+    hanging: int
 
 
 class Rebuilt(NamedTuple):
@@ -276,8 +292,8 @@ class Store(Protocol):
     def everything(self) -> list[str]:
         """Every stack that the store knows, with a run or not."""
 
-    def last(self) -> tuple[int, bytes]:
-        """Number and digest of the journal's last record; 0 and nothing for an empty one."""
+    def moment(self) -> Moment:
+        """What tells whether anything was written since."""
 
     def held_by(self) -> set[str]:
         """The runs that have a lease."""
@@ -285,11 +301,17 @@ class Store(Protocol):
     def read(self, work: Callable[[Any], T]) -> T:
         """What `work` makes of a connection that reads one moment of the store, for another store that copies its rows."""
 
-    def leave_for(self, location: str) -> None:
+    def leave_for(self, location: str, copied: Moment, runs: Collection[str]) -> None:
         """Remember that the store is at `location` now; from then on nobody uses this one.
 
+        Args:
+            location: Where it is, for messages.
+            copied: As of when.
+            runs: The only runs that may have a lease.
+
         Raises:
-            StateError: ``state.moved`` if it was moved already.
+            StateError: ``state.moved`` if it was moved already; ``state.busy`` if another run has a lease, or something was
+                written since it was copied.
         """
 
     def reindex(self) -> None:

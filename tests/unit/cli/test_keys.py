@@ -267,7 +267,7 @@ def test_a_move_that_died_before_its_end_is_said_again(
 ) -> None:  # fmt: skip
     """The copy is there and the old store does not know yet: the second time it is taken for what it is."""
 
-    def dies(_store: SqlStore, _location: str) -> None:
+    def dies(_store: SqlStore, *_: object) -> None:
         raise Dies
 
     with monkeypatch.context() as patched:

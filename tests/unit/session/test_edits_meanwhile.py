@@ -199,3 +199,39 @@ def test_what_is_gone_is_not_forgotten(project: Project, monkeypatch: pytest.Mon
         pytest.raises(StateError, match="No such object"),
     ):
         project.session().state_remove(project.target(), "test.Thing::a")
+
+
+# The store itself.
+
+
+def _apply_elsewhere(project: Project) -> None:
+    """A stack that was not there when the leases were taken has a run."""
+    project.session().apply(project.declare('Thing("n")', name="new"), approve=project.approve)
+
+
+def _begin_elsewhere(project: Project) -> None:
+    """Such a stack's run has its lease, and has written nothing yet."""
+    project.store().acquire("new/dev", "RUN1")
+
+
+def _tag(project: Project) -> None:
+    """Somebody works on an object, which needs no lease."""
+    project.session().tag_out(project.target(), "test.Thing::x", "being repaired")
+
+
+@pytest.mark.parametrize("other", [_apply_elsewhere, _begin_elsewhere, _tag])
+def test_what_is_written_while_the_store_moves_is_not_left_behind(
+    project: Project, monkeypatch: pytest.MonkeyPatch, other: Callable[[Project], None]
+) -> None:
+    """The copy does not have it, so the store stays where it is."""
+    project.declare('Thing("x")')
+    project.apply()
+
+    with (
+        _before(monkeypatch, "leave_for", lambda: other(project)),
+        pytest.raises(StateError, match="used the store while it was copied"),
+    ):
+        project.session().store_migrate(str(project.folder / "there"))
+
+    assert project.apply().result == "succeeded" or other is _tag
+    project.require_sound()

@@ -26,7 +26,7 @@ def test_what_another_stack_took_meanwhile_is_refused(store: SqlStore, what: str
     """The refusal names the owner and is about the one object: the run's other records are written all the same."""
     mine, theirs = kit.resource("web"), kit.resource("there", id="/srv/web")
     with kit.held(store) as lease:
-        journal = store.open_journal(kit.STACK, "RUN1", lease.fence, since=store.last()[0])
+        journal = store.open_journal(kit.STACK, "RUN1", lease.fence, since=store.moment().sequence)
         journal.write_now(kit.opened())
         _imported(store, theirs)
 
@@ -45,7 +45,7 @@ def test_only_an_object_in_the_same_place_is_the_same(store: SqlStore) -> None:
     """An id tells objects apart inside what they live in; and of another kind it is another object."""
     shelf, inside = kit.resource("shelf", kind="own.Shelf"), kit.resource("in", id="/srv/web", container="files.File::shelf")
     with kit.held(store) as lease:
-        journal = store.open_journal(kit.STACK, "RUN1", lease.fence, since=store.last()[0])
+        journal = store.open_journal(kit.STACK, "RUN1", lease.fence, since=store.moment().sequence)
         _imported(store, shelf, inside, kit.resource("other", id="/srv/web", kind="own.Other"))
 
         journal.write_now(kit.opened(), kit.noted("imported", kit.resource("web"), state=kit.resource("web")))
@@ -56,7 +56,7 @@ def test_only_an_object_in_the_same_place_is_the_same(store: SqlStore) -> None:
 def test_what_left_another_stack_meanwhile_is_free(store: SqlStore) -> None:
     """What counts is who has it when it is written."""
     with kit.held(store) as lease:
-        journal = store.open_journal(kit.STACK, "RUN1", lease.fence, since=store.last()[0])
+        journal = store.open_journal(kit.STACK, "RUN1", lease.fence, since=store.moment().sequence)
         _imported(store, kit.resource("web"))
         kit.write(store, kit.noted("forgotten", kit.resource("web")), run="RUN2", stack=OTHER)
 

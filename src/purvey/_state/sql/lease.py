@@ -90,6 +90,11 @@ def release(connection: Connection, lease: Lease, clock: Clock) -> None:
     )
 
 
+def held_by(connection: Connection) -> set[str]:
+    """The runs that have a lease."""
+    return {run for (run,) in connection.execute("SELECT run FROM lease WHERE run <> ''")}
+
+
 def leave(connection: Connection, stack: str, run: str) -> None:
     """Give up a place in the queue."""
     connection.execute(

@@ -96,6 +96,16 @@ def not_empty(location: str) -> StateError:
     )
 
 
+def used_meanwhile(location: str) -> StateError:
+    """The error for a store that somebody used while it was copied to another place."""
+    return StateError(
+        "state.busy",
+        "Somebody used the store while it was copied",
+        detail=f"A run began or a tag was changed that the copy in {location} does not have. The store stays where it is.",
+        hint="Remove the copy, and repeat the command when no run is under way.",
+    )
+
+
 def newer(location: str) -> StateError:
     """The error for a store of a later version."""
     return StateError(

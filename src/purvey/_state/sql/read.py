@@ -14,7 +14,7 @@ from purvey._state.mac import RowMac, record_identity, resource_identity, retire
 from purvey._state.record import Begun, Failed, Identified, OutputsSet, Record, ResourceState, decode, decode_state
 from purvey._state.sql.database import Connection
 from purvey._state.state import InDoubt, State
-from purvey._state.store import UNFINISHED, RunRow
+from purvey._state.store import UNFINISHED, Moment, RunRow
 from purvey.errors import StateError
 
 _RUN_COLUMNS: Final = ("number", "id", "stack", "verb", "result", "started", "ended", "user", "machine", "changes")
@@ -127,6 +127,14 @@ def stacks(connection: Connection) -> list[str]:
     """The stacks that ever had a run."""
     query = "SELECT name FROM stack WHERE number IN (SELECT stack FROM run) ORDER BY name"
     return [name for (name,) in connection.execute(query)]
+
+
+def moment(connection: Connection) -> Moment:
+    """How far the journal and the tags go."""
+    last = connection.execute("SELECT sequence, mac FROM record ORDER BY sequence DESC LIMIT 1").fetchone()
+    sequence, digest = last or (0, b"")
+    tags, hanging = connection.execute("SELECT count(*), coalesce(sum(active), 0) FROM tag_out").fetchone()
+    return Moment(sequence, bytes(digest), tags, hanging)
 
 
 @contextmanager

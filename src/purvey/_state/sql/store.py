@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,12 @@ from purvey._state.mac import RowMac, key_id
 from purvey._state.record import OutputsSet, Record
 from purvey._state.sql import archive, lease, read, rekey, repair, tag_out
 from purvey._state.sql.database import PAUSES_S, Connection, Database, patiently
-from purvey._state.sql.opening import identity, require_usable
+from purvey._state.sql.opening import identity, require_usable, used_meanwhile
 from purvey._state.sql.tables import VERSION
 from purvey._state.sql.verify import verify
 from purvey._state.sql.write import SqlAdapter
 from purvey._state.state import State
-from purvey._state.store import Keys, Rebuilt, Ring, RunRow
+from purvey._state.store import Keys, Moment, Rebuilt, Ring, RunRow
 from purvey._state.tag_out import TagOut
 from purvey.errors import StateError
 
@@ -230,25 +230,30 @@ class SqlStore:
         with self._snapshot() as connection:
             return [name for (name,) in connection.execute("SELECT name FROM stack ORDER BY name")]
 
-    def last(self) -> tuple[int, bytes]:
-        """See `Store.last`."""
+    def moment(self) -> Moment:
+        """See `Store.moment`."""
         with self._snapshot() as connection:
-            row = connection.execute("SELECT sequence, mac FROM record ORDER BY sequence DESC LIMIT 1").fetchone()
-            return (row[0], bytes(row[1])) if row is not None else (0, b"")
+            return read.moment(connection)
 
     def held_by(self) -> set[str]:
         """See `Store.held_by`."""
         with self._snapshot() as connection:
-            return {run for (run,) in connection.execute("SELECT run FROM lease WHERE run <> ''")}
+            return lease.held_by(connection)
 
     def read(self, work: Callable[[Any], T]) -> T:
         """See `Store.read`."""
         with self._snapshot() as connection:
             return work(connection)
 
-    def leave_for(self, location: str) -> None:
+    def leave_for(self, location: str, copied: Moment, runs: Collection[str]) -> None:
         """See `Store.leave_for`."""
-        self._change(lambda connection: connection.execute("UPDATE store SET moved_to = ?", (location,)))
+
+        def change(connection: Connection) -> None:
+            if read.moment(connection) != copied or not lease.held_by(connection) <= {*runs}:
+                raise used_meanwhile(location)
+            connection.execute("UPDATE store SET moved_to = ?", (location,))
+
+        self._change(change)
 
     def reindex(self) -> None:
         """See `Store.reindex`."""
