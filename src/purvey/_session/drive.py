@@ -28,6 +28,7 @@ from purvey._plan.guard import refuse_losses
 from purvey._script.load import load_archived
 from purvey._script.parameters import Given
 from purvey._session import records as edits
+from purvey._session.pruning import prune_empty
 from purvey._session.settings import least
 from purvey._session.workshop import make_parts, open_store, user_name
 from purvey._state.check import violations
@@ -71,17 +72,23 @@ class Drive:
         self.observer = observer
         self.stop = stop
 
-    def apply(self, request: Request, approve: Approve, *, wait: bool, display: str) -> RunHistory:
+    def apply(self, request: Request, approve: Approve, *, wait: bool) -> RunHistory:
         """A new run; an unfinished one before it is superseded."""
         store = self.store()
-        opened = self._opened(request, display)
         archive = request.script.files() if request.script is not None else {}
 
         async def work(run: Run) -> Closed:
             """What the run does under the lease."""
             return await run.apply()
 
-        return self.held(store, ulid(self.clock), lambda: (opened,), request, approve, work, wait=wait, archive=archive)
+        def opened() -> Sequence[Record]:
+            """What the run begins with; who reads a stack is asked when it is the turn of its destruction."""
+            if request.script is None:
+                edits.load_kinds(store, self.stack)
+                edits.refuse_read_by_others(store, self.stack)
+            return (self._opened(request),)
+
+        return self.held(store, ulid(self.clock), opened, request, approve, work, wait=wait, archive=archive)
 
     def resume(
         self, store: Store, run: str, approve: Approve, nonce: str, parallel: int | None, *, wait: bool, final: OnFinal
@@ -320,7 +327,7 @@ class Drive:
             parallel=parallel or self.settings.parallel_in(self._env()), expect=own.expect,
         )  # fmt: skip
 
-    def _opened(self, request: Request, display: str) -> Opened:
+    def _opened(self, request: Request) -> Opened:
         script = request.script
         given = script.concerning(request.given) if script is not None else request.given
         return Opened(
@@ -367,31 +374,3 @@ def _require_sound(state: State) -> None:
             detail="\n".join(found),
             hint="Keep the store as it is. `purvey state list` still works; this is a bug in purvey.",
         )
-
-
-def prune_empty(folder: Path) -> None:
-    """Remove folders that objects left empty, and `folder` itself if nothing is left in it.
-
-    A folder that holds a file is an object's own: what is in it is that object's business, empty folders included (a database
-    cannot start without some of its own).
-    """
-    if not folder.is_dir():
-        return
-    _prune(folder)
-    for path in (folder.parent, folder.parent.parent):
-        _remove_if_empty(path)
-
-
-def _prune(folder: Path) -> None:
-    entries = list(folder.iterdir())
-    if all(entry.is_dir() and not entry.is_symlink() for entry in entries):
-        for entry in entries:
-            _prune(entry)
-        _remove_if_empty(folder)
-
-
-def _remove_if_empty(path: Path) -> None:
-    try:
-        path.rmdir()
-    except OSError:
-        return

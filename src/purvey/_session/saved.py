@@ -137,7 +137,7 @@ def perform(
         is_asked = bool(plan.losses) and request.final == "ask"  # The review alone is no word about what is lost.
         return approve(plan) if is_asked else f"plan file {path.name}"
 
-    return drive.apply(request, within, wait=wait, display=saved.script)
+    return drive.apply(request, within, wait=wait)
 
 
 def _archive_digest(script: Script) -> str:

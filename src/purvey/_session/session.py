@@ -19,7 +19,6 @@ from purvey._graph import ALL, OnFailure, Selection
 from purvey._plan.effects import effects
 from purvey._plan.guard import OnFinal
 from purvey._script.load import check_parameters, load_script
-from purvey._session import records as edits
 from purvey._session import saved
 from purvey._session.editing import Editing
 from purvey._session.keeping import Keeping
@@ -74,7 +73,7 @@ class Session(Reading, Editing, Keeping):
             max_deletes=max_deletes, final=final,
         )  # fmt: skip
         drive = self._drive(settings, stack_key(loaded.stack.name, env), loaded.root)
-        return drive.apply(request, approve, wait=wait, display=str(script))
+        return drive.apply(request, approve, wait=wait)
 
     def destroy(
         self,
@@ -91,10 +90,8 @@ class Session(Reading, Editing, Keeping):
 
         Needs the state, its key and the kinds, not the script; kinds that a script defines come from its archived copy.
         """
-        store, stack, root = self._resolve(target)
+        _, stack, root = self._resolve(target)
         settings = self.settings(target.script)
-        edits.load_kinds(store, stack, store.load(stack))
-        edits.refuse_read_by_others(store, stack)
         env = stack.rpartition("/")[2]
         request = self._request(
             settings,
@@ -107,7 +104,7 @@ class Session(Reading, Editing, Keeping):
             standing=standing,
             max_deletes=max_deletes,
         )
-        return self._drive(settings, stack, root).apply(request, approve, wait=wait, display="")
+        return self._drive(settings, stack, root).apply(request, approve, wait=wait)
 
     def resume(
         self, target: Target, *, approve: Approve, parallel: int | None = None, wait: bool = False, final: OnFinal = "refuse"

@@ -16,7 +16,7 @@ from purvey._secrets.sealing import Sealer
 from purvey._session.target import Target
 from purvey._state.record import Closed, thawed
 from purvey._state.sql.store import SqlStore
-from purvey.errors import StateError
+from purvey.errors import RefusedError, StateError
 from tests.support.fixtures import project
 from tests.support.project import Project
 
@@ -235,3 +235,23 @@ def test_what_is_written_while_the_store_moves_is_not_left_behind(
 
     assert project.apply().result == "succeeded" or other is _tag
     project.require_sound()
+
+
+# Destroying.
+
+
+def test_a_stack_that_got_a_reader_while_its_destruction_queued_stays(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads it is asked when it is its turn."""
+    project.declare('return {"key": Thing("x").key}')
+    project.apply()
+    reader = project.declare('Thing("r", text=stack_output("main", "dev")["key"])', name="reader")
+
+    with (
+        _before(monkeypatch, "hold", lambda: project.session().apply(reader, approve=project.approve)),
+        pytest.raises(RefusedError, match="read this stack's outputs"),
+    ):
+        project.destroy()
+
+    assert sorted(item["name"] for item in project.world.objects.values()) == ["r", "x"]

@@ -23,7 +23,7 @@ from purvey._base.clock import SystemClock
 from purvey._base.event import Event
 from purvey._plan.plan import Change, Plan
 from purvey._session import AwaitsApproval, RunHistory, Session, Target
-from purvey._session.drive import prune_empty
+from purvey._session.pruning import prune_empty
 from purvey._session.workshop import data_folder, open_store
 from purvey._state.check import violations
 from purvey._state.record import Begun, Record, ResourceState, Succeeded
