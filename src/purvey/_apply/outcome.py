@@ -8,6 +8,7 @@ import msgspec
 
 from purvey._base.clock import Clock
 from purvey._base.limits import ATTEMPTS_MAX, BACKOFF_S, BACKOFF_S_MAX
+from purvey._state.journal import OF_ONE_OBJECT
 from purvey.errors import InternalError, ProviderError, PurveyError, StateError
 from purvey.providers import NotKnownError, RecoversBy
 
@@ -52,10 +53,10 @@ def as_provider_error(error: BaseException) -> ProviderError:
     """`error` as one with a stable code; what is not normalised by its provider is ``failed`` and may have had its effect."""
     if isinstance(error, ProviderError):
         return error
-    if isinstance(error, InternalError) or (isinstance(error, StateError) and error.code == "state.lease_lost"):
-        raise error  # Not the world's doing: the run ends here.
+    if isinstance(error, InternalError) or (isinstance(error, StateError) and error.code not in OF_ONE_OBJECT):
+        raise error  # Not the world's doing: the run ends here, and what it has begun stays in doubt.
     if isinstance(error, PurveyError):
-        return ProviderError("failed", error.summary, detail=error.detail, hint=error.hint)
+        return ProviderError("failed", error.summary, detail=error.detail, hint=error.hint, may_exist=True)
     if isinstance(error, NotKnownError):
         return ProviderError(
             "not_found",

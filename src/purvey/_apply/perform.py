@@ -32,7 +32,6 @@ from purvey._plan.effects import Effect
 from purvey._plan.guard import refuse_outside
 from purvey._plan.plan import Operation, Plan
 from purvey._state.contents import gone_with
-from purvey._state.journal import OF_ONE_OBJECT
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
 from purvey.errors import ProviderError, ScriptError, StateError
 from purvey.providers import Absent, Done, Kind, NotKnownError, Present, Unreadable
@@ -91,8 +90,6 @@ class Performer:
             self._tell_ended(operation, "parked", started, attempts.count, detail=parked.progress)
             return False
         except (ProviderError, ScriptError, NotKnownError, StateError) as raised:
-            if isinstance(raised, StateError) and raised.code not in OF_ONE_OBJECT:
-                raise
             error = clean_error(as_provider_error(raised), self.parts.redactor)
             self.failures.append(Failure(operation.address, error.code, error.summary, error.detail, error.hint))
             self._tell_ended(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from purvey._apply import perform as performing
+from purvey._state.lease import HeldLease
 from purvey.errors import StateError
 from purvey.providers import Provider, registry
 from tests.support import kinds, points
@@ -196,3 +197,26 @@ def test_an_object_of_unknown_owner_is_left_to_a_person(project: Project) -> Non
 
     assert len(project.state().in_doubt) == 1
     assert list(project.world.objects) == ["whose"]
+
+
+@pytest.mark.parametrize("code", ["state.write_failed", "state.locked"])
+def test_a_store_that_is_away_in_a_call_hides_nothing(project: Project, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """The store does not answer between the effect and the id, and then does again: what was made is in doubt, and found."""
+    check, away = HeldLease.check, iter([StateError(code, "The store is away")])
+    made: list[str] = []
+
+    def late(lease: HeldLease) -> None:
+        if made and (error := next(away, None)) is not None:
+            raise error
+        check(lease)
+
+    monkeypatch.setattr(points, "called", lambda label: made.append(label) if label.startswith("after the create") else None)
+    monkeypatch.setattr(HeldLease, "check", late)
+    project.declare('Thing("a")')
+    with pytest.raises(StateError, match="away"):
+        project.apply()
+    assert len(project.state().in_doubt) == 1
+
+    assert project.apply().result == "succeeded"
+    assert list(project.world.objects) == [record.id for record in project.state().resources.values()]
+    project.require_sound()

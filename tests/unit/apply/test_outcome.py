@@ -6,7 +6,7 @@ import pytest
 
 from purvey._apply.outcome import TRANSIENT, GiveUp, RetryAfter, as_provider_error, judge
 from purvey._base.limits import ATTEMPTS_MAX, BACKOFF_S, BACKOFF_S_MAX
-from purvey.errors import CODES, InternalError, ProviderError, StateError
+from purvey.errors import CODES, InternalError, ProviderError, ScriptError, StateError
 from purvey.providers import RecoversBy
 from tests.support.clock import VirtualClock
 
@@ -57,8 +57,16 @@ def test_every_error_gets_a_stable_code() -> None:
     assert as_provider_error(TimeoutError()).code == "timeout"
     odd = as_provider_error(ValueError("odd"))
     assert (odd.code, odd.may_exist, odd.detail) == ("failed", True, "ValueError: odd")
-    assert as_provider_error(StateError("state.x", "no", detail="why")).detail == "why"
+    assert as_provider_error(StateError("state.tagged_out", "no", detail="why")).detail == "why"
+    assert as_provider_error(ScriptError("script.x", "no")).may_exist
     own = _error()
     assert as_provider_error(own) is own
     with pytest.raises(InternalError):
         as_provider_error(InternalError("x"))
+
+
+@pytest.mark.parametrize("code", ["state.lease_lost", "state.write_failed", "state.locked", "state.fenced"])
+def test_an_error_of_the_store_is_not_the_world_s(code: str) -> None:
+    """It says nothing about the object, so it ends the run instead of the operation."""
+    with pytest.raises(StateError):
+        as_provider_error(StateError(code, "no"))
