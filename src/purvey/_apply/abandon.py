@@ -18,7 +18,7 @@ from purvey._apply.call import EngineCall
 from purvey._apply.perform import Failure, Performer
 from purvey._apply.recover import attempts_for, begun_view, settle
 from purvey._apply.redacting import clean_error
-from purvey._apply.seek import seek
+from purvey._apply.seek import seek, until_known
 from purvey._state.record import Failed
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError
@@ -85,7 +85,12 @@ async def _made_id(performer: Performer, doubt: InDoubt, kind: Kind, call: Engin
     provider = kind.provider
     if provider.recovers_by == "token":  # The same token answers with the same object, which only then can be named.
         attempts = attempts_for(performer, doubt, kind)
-        done = await attempts.until_done(partial(provider.create, call, have), partial(provider.ready, call, have))
+        try:
+            done = await until_known(performer, doubt.begun, kind, attempts, partial(provider.create, call, have), call, have)
+        except ProviderError as error:
+            if error.may_exist:
+                raise
+            return ""
         return done.id if done is not None else ""
     deadline_s = attempts_for(performer, doubt, kind).job.deadline_s
     found = await seek(performer, kind, call, have, patience.last_call(performer, doubt, deadline_s))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from purvey._apply.executor import Stop
-from purvey._apply.outcome import UNANSWERED, GiveUp, RetryAfter, as_provider_error, judge
+from purvey._apply.outcome import GiveUp, RetryAfter, as_provider_error, judge
 from purvey._base.clock import Clock
 from purvey._base.event import Observer, OperationProgress, OperationRetried
 from purvey._base.limits import BACKOFF_S, CALL_DEADLINE_S, LOOK_S
@@ -126,7 +126,6 @@ class Attempts:
                 if isinstance(verdict, GiveUp) and self._says_nothing(verdict.error.code, unseen_until):
                     verdict = RetryAfter(min(LOOK_S, BACKOFF_S * 2 ** min(self.count, 9)))
                 if isinstance(verdict, GiveUp):
-                    verdict.error.may_exist |= self.called_at is not None and verdict.error.code in UNANSWERED
                     raise verdict.error from error
                 if as_provider_error(error).may_exist:
                     self.called_at = self._clock.now()

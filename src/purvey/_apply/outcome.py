@@ -17,7 +17,7 @@ TRANSIENT: Final = frozenset({"throttled", "unavailable", "timeout", "conflict",
 
 
 UNANSWERED: Final = TRANSIENT | {"denied", "expired_credential", "schema_changed"}
-"""Codes of answers that say nothing about the object: after an earlier attempt that may have had its effect, it still may."""
+"""Codes of answers that say nothing about the object, whoever asks and whatever for."""
 
 
 class RetryAfter(msgspec.Struct, frozen=True):

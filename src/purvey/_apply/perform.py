@@ -13,17 +13,17 @@ from typing import Any
 import msgspec
 
 from purvey._apply import check, make, take_back
-from purvey._apply.attempt import Act, Attempts, Job, Parked
+from purvey._apply.attempt import Attempts, Job, Parked
 from purvey._apply.call import EngineCall
 from purvey._apply.executor import Stop
-from purvey._apply.outcome import TRANSIENT, as_provider_error
+from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error
-from purvey._apply.seek import completes, seek
+from purvey._apply.seek import until_known
 from purvey._apply.values import sealed_copies
 from purvey._base.clock import ulid
 from purvey._base.event import OperationEnded, OperationStarted
-from purvey._base.limits import ATTEMPTS_MAX, CALL_DEADLINE_S, OPERATION_TIMEOUT_S
+from purvey._base.limits import CALL_DEADLINE_S, OPERATION_TIMEOUT_S
 from purvey._base.value import Value, resolve
 from purvey._graph import Node
 from purvey._plan.decide import Decider, Observations
@@ -34,7 +34,7 @@ from purvey._plan.plan import Operation, Plan
 from purvey._state.contents import gone_with
 from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
 from purvey.errors import ProviderError, ScriptError, StateError
-from purvey.providers import Absent, Done, Kind, NotKnownError, Present, Unreadable
+from purvey.providers import Absent, Done, Kind, NotKnownError
 
 Write = Callable[..., Awaitable[None]]
 
@@ -214,7 +214,7 @@ class Performer:
             undoes=begun.undoes_token, identify=identify, **({"run": begun.node.run} if begun.makes else {}),
         )  # fmt: skip
         try:
-            done = await self._until_known(begun, kind, attempts, partial(act, call), call, want)
+            done = await until_known(self, begun, kind, attempts, partial(act, call), call, want)
         except Parked:
             if attempts.called_at is not None:
                 self.parts.unanswered[begun.operation] = attempts.called_at
@@ -234,26 +234,6 @@ class Performer:
             )
         )  # fmt: skip
         return record
-
-    async def _until_known(
-        self, begun: Begun, kind: Kind, attempts: Attempts, act: Act, call: EngineCall, want: Any
-    ) -> Done | None:  # fmt: skip
-        """Act until it is done; what may have been made without an answer is looked for before it is made once more."""
-        by_tag = begun.makes and kind.provider.recovers_by == "tag_at_create" and not kind.provider.forgets
-        while True:
-            try:
-                return await attempts.until_done(act, lambda: kind.provider.ready(call, want))
-            except ProviderError as error:
-                passes = error.may_exist and error.code in TRANSIENT and attempts.count < ATTEMPTS_MAX
-                if not (by_tag and passes):
-                    raise
-                seen = await seek(self, kind, call, want, self._now())
-                if isinstance(seen, Unreadable):
-                    raise
-                attempts.count += 1
-                if isinstance(seen, Present):
-                    await call.identified(seen.id)
-                    act = partial(completes(kind, want, seen), call)
 
     def _made(self, begun: Begun, kind: Kind, done: Done | None, call: EngineCall) -> ResourceState | None:
         """The record of the object after the effect; None where it is gone."""

@@ -1,17 +1,87 @@
-"""Finds what a call may have made whose answer nobody heard."""
+"""Finds what a call may have made whose answer nobody heard.
+
+Such a call may have had its effect whatever a later one is told: it may be the one that took the last of a quota. So a refusal
+is believed only where no call was lost before it, or where what that may have made is looked for and certainly is not there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from purvey._apply import patience
+from purvey._apply.attempt import Act, Attempts
 from purvey._apply.call import EngineCall
+from purvey._apply.outcome import TRANSIENT, UNANSWERED
 from purvey._base.address import parted
+from purvey._base.limits import ATTEMPTS_MAX
+from purvey._state.record import Begun
+from purvey.errors import ProviderError
 from purvey.providers import Absent, Done, Kind, Observed, Outcome, Present, Provider, Unreadable
 
 if TYPE_CHECKING:
     from purvey._apply.perform import Performer
+
+
+async def until_known(
+    performer: Performer, begun: Begun, kind: Kind, attempts: Attempts, act: Act, call: EngineCall, want: Any
+) -> Done | None:  # fmt: skip
+    """Act until it is done; what may have been made without an answer is looked for before it is made once more, or given up.
+
+    Raises:
+        ProviderError: the failure that no further attempt can mend; `may_exist` says whether any call may have had its effect.
+        Parked: it is still pending.
+    """
+    by_tag = begun.makes and kind.provider.recovers_by == "tag_at_create" and not kind.provider.forgets
+    former = attempts.called_at
+    while True:
+        try:
+            return await attempts.until_done(act, lambda: kind.provider.ready(call, want))
+        except ProviderError as error:
+            passes = by_tag and error.may_exist and error.code in TRANSIENT and attempts.count < ATTEMPTS_MAX
+            refused = not error.may_exist and _is_in_doubt(begun, kind, error.code, attempts, former)
+            error.may_exist = error.may_exist or refused
+            if not passes and not (refused and begun.makes and not call.id and _can_tell(kind, error.code)):
+                raise
+            called_at = attempts.called_at if refused else None
+            seen = await _sought(performer, kind, call, want, called_at or performer.parts.clock.now())
+            if isinstance(seen, Absent) and refused:
+                error.may_exist = False
+            if isinstance(seen, Unreadable) or not error.may_exist:
+                raise
+            attempts.count += 1
+            if isinstance(seen, Present):
+                await call.identified(seen.id)
+                act = partial(completes(kind, want, seen), call)
+
+
+def _is_in_doubt(begun: Begun, kind: Kind, code: str, attempts: Attempts, former: float | None) -> bool:
+    """Whether a call before this one may have had its effect, although this one was answered with `code`.
+
+    What an interrupted process may have done to an object on record is left to the look at the world that follows recovery; and
+    where nothing is in the world that could be left behind, a refusal is the end.
+    """
+    if attempts.called_at is None or code == "already_exists":  # The object of the same operation would be no obstacle.
+        return False
+    if code in UNANSWERED:
+        return True
+    if kind.provider.forgets:
+        return False
+    return begun.makes or (attempts.called_at != former and code != "not_found")
+
+
+def _can_tell(kind: Kind, code: str) -> bool:
+    """Whether a refusal is final, and a look tells what there is all the same."""
+    return code not in UNANSWERED and type(kind.provider).find is not Provider.find
+
+
+async def _sought(performer: Performer, kind: Kind, call: EngineCall, want: Any, called_at: float) -> Observed:
+    """As `seek`; a look that fails tells nothing."""
+    try:
+        return await seek(performer, kind, call, want, called_at)
+    except ProviderError as error:
+        return Unreadable(error.summary)
 
 
 async def seek(
@@ -37,7 +107,8 @@ async def seek(
         if not makes or not isinstance(found, Present):
             return found
         if found.owner != call.mark and not kind.provider.forgets:  # Somebody may have made one like it meanwhile.
-            untold = not found.owner and kind.provider.recovers_by == "tag_at_create"
+            tells = kind.provider.recovers_by != "tag_at_create" and kind.provider.seen_within_s  # It has to, but may fail to.
+            untold = not found.owner and not tells
             return Unreadable(f"{found.id} is there, and its kind does not tell whose it is") if untold else Absent()
         return Absent() if _is_recorded(performer, kind, found.id) else found
 

@@ -196,7 +196,11 @@ class Provider(Generic[R]):
     """Optional batch form of `read`: an async method from ids to a mapping of ids to `Observed`; a missing id is absent."""
 
     async def find(self, call: Call, want: R) -> Observed:
-        """An object that is already there under the identity that `want` would take; by name, token or tag."""
+        """An object that is already there under the identity that `want` would take; by name, token or tag.
+
+        Where the answer to a creation was lost, and a second one is refused, this decides whether the first had its effect. So
+        an object that is ours and of no use, because its secret cannot be read again, MUST be `Unreadable`, not absent.
+        """
         return Absent()
 
     def named(self, object_id: str) -> Mapping[str, Value] | None:

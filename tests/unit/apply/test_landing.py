@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
 
 from purvey._apply import perform as performing
 from purvey._state.lease import HeldLease
-from purvey.errors import StateError
+from purvey.errors import Code, ProviderError, StateError
 from purvey.providers import Provider, registry
 from tests.support import kinds, points
 from tests.support.project import Project
@@ -197,6 +198,126 @@ def test_an_object_of_unknown_owner_is_left_to_a_person(project: Project) -> Non
 
     assert len(project.state().in_doubt) == 1
     assert list(project.world.objects) == ["whose"]
+
+
+REFUSALS = ["quota_exceeded", "invalid", "not_found"]
+BY = {"Thing": kinds.ThingProvider, "Server": kinds.TokenProvider}
+
+
+@contextmanager
+def refusing(provider: type[Provider[Any]], method: str, codes: Iterable[Code]) -> Iterator[None]:
+    """Let the first call through, and refuse those after it as long as there are codes."""
+    original = getattr(provider, method)
+    answers = chain([None], codes)
+
+    async def once(self: Provider[Any], call: Any, *wishes: Any) -> Any:
+        code = next(answers, None)
+        if code is not None:
+            raise ProviderError(code, "A second one is refused")
+        return await original(self, call, *wishes)
+
+    setattr(provider, method, once)
+    try:
+        yield
+    finally:
+        setattr(provider, method, original)
+
+
+def require_all_recorded(project: Project) -> None:
+    """What is in the world is on record, and nothing is in doubt."""
+    assert project.state().in_doubt == {}
+    assert [record.id for record in project.state().resources.values()] == list(project.world.objects)
+    project.require_sound()
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize("kind", BY)
+def test_a_refusal_after_a_lost_answer_is_not_believed(project: Project, kind: str, code: Code) -> None:
+    """The first call made it and took the last of the quota; that a second one is refused says nothing about the first."""
+    project.declare(f'{kind}("late")')
+    project.world.fail("create", "late", "timeout", may_exist=True, after=True, times=1)
+    with refusing(BY[kind], "create", repeat(code)):
+        result = project.apply().result
+
+    if kind == "Thing":  # It is deleted by its name.
+        assert (result, project.world.objects) == ("undone", {})
+    else:
+        assert (result, len(project.state().in_doubt)) == ("partial", 1)
+    assert project.apply().result == "succeeded"
+    assert len(project.world.objects) == 1
+    require_all_recorded(project)
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize("kind", BY)
+def test_what_a_lost_call_made_is_found(project: Project, monkeypatch: pytest.MonkeyPatch, kind: str, code: Code) -> None:
+    """Where a kind can find, a refusal after a lost answer leads to a look, and what is there is what was made."""
+    monkeypatch.setattr(BY[kind], "find", kinds.TaggedProvider.find)
+    project.declare(f'{kind}("late")')
+    project.world.fail("create", "late", "timeout", may_exist=True, after=True, times=1)
+    with refusing(BY[kind], "create", repeat(code)):
+        assert project.apply().result == "succeeded"
+    require_all_recorded(project)
+
+
+@pytest.mark.parametrize("kind", BY)
+def test_a_refusal_is_believed_once_nothing_is_found(project: Project, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """When what the lost call may have made can no longer appear, it has not happened, and nothing is in doubt."""
+    monkeypatch.setattr(BY[kind], "find", kinds.TaggedProvider.find)
+    project.declare(f'{kind}("late")')
+    project.world.fail("create", "late", "timeout", may_exist=True, times=1)
+    started = project.clock.now()
+    with refusing(BY[kind], "create", repeat("quota_exceeded")):
+        assert project.apply().result == "undone"
+    assert project.clock.now() - started >= BY[kind].lands_within_s
+    assert project.world.objects == {}
+    require_all_recorded(project)
+
+
+@pytest.mark.parametrize("finds", [True, False])
+@pytest.mark.parametrize("kind", BY)
+def test_recovery_does_not_believe_a_refusal(
+    project: Project, monkeypatch: pytest.MonkeyPatch, kind: str, finds: bool
+) -> None:  # fmt: skip
+    """A creation that was killed and is refused when it is called again is found, or stays in doubt until it is not refused."""
+    if finds:
+        monkeypatch.setattr(BY[kind], "find", kinds.TaggedProvider.find)
+    project.declare(f'{kind}("late")')
+    with refusing(BY[kind], "create", repeat("quota_exceeded")):
+        with dying("after the create in the world"):
+            project.apply()
+        if finds:
+            assert project.resume().result == "succeeded"
+        else:
+            with pytest.raises(ProviderError, match="refused"):
+                project.resume()
+    if not finds:
+        assert len(project.state().in_doubt) == 1
+        assert project.resume().result == "succeeded"
+    require_all_recorded(project)
+
+
+def test_an_undo_finds_what_a_refused_call_made(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the same token does not answer with the id of what is to be taken back, a look does."""
+    monkeypatch.setattr(kinds.TokenProvider, "find", kinds.TaggedProvider.find)
+    project.declare('Server("late")')
+    project.world.fail("create", "late", "timeout", may_exist=True, after=True, times=1)
+    with refusing(kinds.TokenProvider, "create", ["denied", "quota_exceeded"]):
+        assert project.apply().result == "undone"
+    assert project.world.objects == {}
+    require_all_recorded(project)
+
+
+def test_an_update_that_was_lost_is_taken_back(project: Project) -> None:
+    """Its second call is refused; the undo puts the former value back, whether or not the first one had its effect."""
+    project.declare('Thing("late", text="was")')
+    project.apply()
+    project.declare('Thing("late", text="is")')
+    project.world.fail("update", "late", "timeout", may_exist=True, after=True, times=1)
+    with refusing(kinds.ThingProvider, "update", ["invalid"]):
+        assert project.apply().result == "undone"
+    assert [entry["text"] for entry in project.world.objects.values()] == ["was"]
+    require_all_recorded(project)
 
 
 @pytest.mark.parametrize("code", ["state.write_failed", "state.locked"])

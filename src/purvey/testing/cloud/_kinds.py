@@ -269,8 +269,12 @@ class KeyProvider(CloudProvider):
         return Done(call.id, {"id": call.id, "secret": Secret(have.secret) if isinstance(have.secret, str) else have.secret})
 
     async def find(self, call: Call, want: Any) -> Observed:
-        """Nothing: a key whose secret nobody told us is of no use."""
-        return Absent()
+        """Nothing that is of use: a key is not, whose secret nobody told us."""
+        try:
+            own = await self._tagged(call)
+        except ProviderError as error:
+            return _unreadable(error)
+        return Unreadable(f"{own['id']} is there, and its secret is not told again") if own is not None else Absent()
 
     def _outcome(self, item: dict[str, Any]) -> Outcome:
         return Done(item["id"], {"id": item["id"], **({"secret": Secret(item["secret"])} if "secret" in item else {})})
