@@ -178,6 +178,16 @@ def test_a_run_that_is_under_way_goes_on(project: Project) -> None:
     assert project.purvey("store", "verify").code == 0
 
 
+def test_a_run_that_was_killed_before_its_first_record_is_in_nobody_s_way(project: Project) -> None:
+    """Its script is in the archive already and belongs to no run: it is signed under the new key like any other."""
+    with project.store() as store:
+        store.archive("01JD8ZK3M0000000000000000A", {"main.py": b"the script"})
+
+    for _ in range(2):
+        assert project.purvey("store", "rotate-key", "--json").json()["result"] == "done"
+        project.require_whole()
+
+
 def test_a_plan_of_the_former_key_is_refused(project: Project) -> None:
     """A reviewed plan is signed with a key that is not the store's any more; the error says what to do."""
     assert project.purvey("plan", "main.py", "--label", "z", "-o", "p.purvey").code == 0

@@ -68,7 +68,8 @@ TABLES: Final = (
     ),
     Table(
         "manifest",
-        f"SELECT run, run, body, mac FROM manifest WHERE run IN (SELECT id FROM run WHERE stack = {_STACK}) "  # noqa: S608 - as above.
+        # Also of runs that were killed before their first record, and so belong to no stack.
+        f"SELECT run, run, body, mac FROM manifest WHERE run NOT IN (SELECT id FROM run WHERE stack <> {_STACK}) "  # noqa: S608 - as above.
         f"AND run > coalesce(?, '') ORDER BY run LIMIT {BATCH}",
         "UPDATE manifest SET body = ?, mac = ? WHERE run = ?",
         lambda _, row: manifest_identity(row[1]),
