@@ -84,7 +84,7 @@ class Drive:
         def opened() -> Sequence[Record]:
             """What the run begins with; who reads a stack is asked when it is the turn of its destruction."""
             if request.script is None:
-                edits.load_kinds(store, self.stack)
+                edits.load_kinds(store, self.stack, store.load(self.stack))
                 edits.refuse_read_by_others(store, self.stack)
             return (self._opened(request),)
 

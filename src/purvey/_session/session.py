@@ -19,6 +19,7 @@ from purvey._graph import ALL, OnFailure, Selection
 from purvey._plan.effects import effects
 from purvey._plan.guard import OnFinal
 from purvey._script.load import check_parameters, load_script
+from purvey._session import records as edits
 from purvey._session import saved
 from purvey._session.editing import Editing
 from purvey._session.keeping import Keeping
