@@ -59,11 +59,11 @@ def record(drive: Drive, wanted: ById, *, whole: bool) -> Imported:
         whole: Whether the text is a script that declares everything which the stack then has, not the new objects alone.
     """
     store = drive.store()
-    edits.load_kinds(store, drive.stack, store.load(drive.stack))
     done: list[Imported] = []
 
     def work(state: State, now: float) -> list[Record]:
         """What is recorded; read under the lease, so that nobody else takes an address meanwhile."""
+        edits.load_kinds(store, drive.stack)
         parts = drive.parts(store, "", state)
         found = asyncio.run(_found(parts, wanted))
         records: list[Record] = [
@@ -90,6 +90,8 @@ async def _found(parts: Parts, wanted: ById) -> list[ResourceState]:
         if parts.state.latest(address) is not None:
             raise StateError("state.address_taken", "The node is recorded already", detail=f"{address} is recorded.")
         item = await _read(parts, kind, object_id, address, home)
+        if item.id in {other.id for other in found.values()}:
+            continue  # It was named twice, perhaps in two spellings; kind and home are the same for all.
         node = Node(address, kind.name, {}, item.needs, DEFAULT_OPTIONS, "", "", item.container)
         owner = owners.of(node, Present(item.id, {}))
         if owner and not wanted.everything:

@@ -163,3 +163,16 @@ def test_an_object_of_another_stack_is_not_imported(purvey: Purvey, tmp_path: Pa
     assert purvey("state", "import", "--stack", "one", "--kind", "files.File", "--id", made["text"], "x").code != 0
     again = purvey("state", "import", "--stack", "two", "--kind", "files.File", "--id", "/etc/hosts", "-o", made["text"])
     assert (again.code, "exists already" in again.err) == (3, True)
+
+
+def test_an_object_named_twice_is_recorded_once(purvey: Purvey, tmp_path: Path) -> None:
+    """However its id is spelt: two addresses of one object would each be destroyed."""
+    text = world(tmp_path)["text"]
+    ids = ("--id", text, "--id", text, "--id", f"{tmp_path}/./srv//motd")
+
+    told = purvey("state", "import", "--stack", "site", "--kind", "files.File", *ids)
+
+    assert told.code == 0, told.err
+    assert told.out.count("files.File(") == 1
+    listed = purvey("state", "list", "--stack", "site", "--json").json()
+    assert [item["address"] for item in listed] == ["files.File::motd"]
