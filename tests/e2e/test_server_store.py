@@ -18,6 +18,7 @@ import pytest
 from purvey._base.clock import SystemClock
 from purvey._secrets.key import KeyRing
 from purvey._state.postgres import open_postgres
+from purvey._state.record import Noted, ResourceState
 from purvey._state.tag_out import TagOut
 from purvey.errors import StateError
 from tests.support import world
@@ -170,7 +171,11 @@ def test_what_is_no_journal_waits_for_a_server_that_comes_back(work: Work, serve
     """A lease, archived scripts and a tag are asked for while the server is away; each is there once, when it is back."""
     keys = KeyRing(work.environment, clock=SystemClock())
     tag = TagOut(address="test.Thing::t", reason="moving house", user="u", host="h", at=1.0)
+    thing = ResourceState(address=tag.address, kind="test.Thing", generation=1, id="t")
     with closing(open_postgres(work.url, keys=keys, clock=SystemClock())) as store:
+        with store.hold("s/dev", "R0") as lease:
+            noted = Noted(at=1.0, what="imported", address=thing.address, generation=1, state=thing)
+            store.open_journal("s/dev", "R0", lease.fence).write_now(noted)
         for ask in (
             lambda: store.acquire("s/dev", "R"), lambda: store.archive("R", {"a.py": b"a"}), lambda: store.tag_out("s/dev", tag)
         ):  # fmt: skip

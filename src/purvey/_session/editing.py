@@ -116,9 +116,9 @@ class Editing(Project):
             StateError: ``state.no_such_object``.
         """
         store, stack, _ = self._resolve(target)
-        edits.find(store.load(stack), address)
         tag = TagOut(address=address, reason=reason, user=user_name(), host=platform.node(), at=self._clock.now())
-        store.tag_out(stack, tag)
+        while not store.tag_out(stack, tag):
+            edits.find(store.load(stack), address)  # Says what is wrong with the address.
         return tag
 
     def release_tags(self, target: Target, address: str) -> list[TagOut]:

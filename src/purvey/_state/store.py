@@ -243,8 +243,12 @@ class Store(Protocol):
             StateError: ``state.busy`` when it is held and `wait` is not set, or `give_up` says so.
         """
 
-    def tag_out(self, stack: str, tag: TagOut) -> None:
-        """Hang up a tag on an object; it needs no lease, and holds for the run that is under way, too."""
+    def tag_out(self, stack: str, tag: TagOut) -> bool:
+        """Hang up a tag on an object; it needs no lease, and holds for the run that is under way, too.
+
+        Returns:
+            Whether the object is recorded; else nothing was hung up.
+        """
 
     def release_tags(self, stack: str, address: str, by: str, at: float) -> list[TagOut]:
         """Take every tag off an object; returns those that hung there."""

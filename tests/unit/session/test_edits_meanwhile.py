@@ -48,6 +48,8 @@ def main():
     Vault("v")
 """
 
+MOVE = ("test.Thing::a", "test.Thing::b")
+
 
 @contextmanager
 def _before(monkeypatch: pytest.MonkeyPatch, what: str, work: Callable[[], object]) -> Iterator[None]:
@@ -255,3 +257,20 @@ def test_a_stack_that_got_a_reader_while_its_destruction_queued_stays(
         project.destroy()
 
     assert sorted(item["name"] for item in project.world.objects.values()) == ["r", "x"]
+
+
+# Tagging out.
+
+
+def test_an_object_that_moves_away_before_it_is_tagged_is_not_tagged(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever tags it is told, and does not work on something that nothing protects."""
+    project.declare('Thing("a")')
+    project.apply()
+
+    with (
+        _before(monkeypatch, "tag_out", lambda: project.session().state_move(project.target(), *MOVE)),
+        pytest.raises(StateError, match="No such object"),
+    ):
+        project.session().tag_out(project.target(), MOVE[0], "being repaired")
+
+    assert project.session().tags(project.target()) == []

@@ -202,7 +202,7 @@ def test_a_change_that_was_cut_off_is_made_once(url: str, monkeypatch: pytest.Mo
             case "release tags":
                 assert answer == [TAG]
             case _:
-                assert answer is None
+                assert answer is True
         assert store.verify() == []
 
 

@@ -164,9 +164,9 @@ class SqlStore:
             with suppress(StateError):  # A lease that cannot be given back ends by itself, and says so to whoever asks.
                 self.release(held.lease)
 
-    def tag_out(self, stack: str, tag: TagOut) -> None:
+    def tag_out(self, stack: str, tag: TagOut) -> bool:
         """See `Store.tag_out`."""
-        self._change(lambda connection: tag_out.hang(connection, stack, tag, self._mac))
+        return self._change(lambda connection: tag_out.hang(connection, stack, tag, self._mac))
 
     def release_tags(self, stack: str, address: str, by: str, at: float) -> list[TagOut]:
         """See `Store.release_tags`."""

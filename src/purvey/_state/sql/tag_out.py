@@ -12,13 +12,15 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(TagOut)
 
 
-def hang(connection: Connection, stack: str, tag: TagOut, mac: RowMac) -> None:
-    """Hang up a tag, if its stack is known."""
+def hang(connection: Connection, stack: str, tag: TagOut, mac: RowMac) -> bool:
+    """Hang up a tag on an object of the snapshot; returns whether there is one."""
     body = _encoder.encode(tag)
-    connection.execute(
-        "INSERT INTO tag_out (stack, address, active, body, mac) SELECT number, ?, 1, ?, ? FROM stack WHERE name = ?",
-        (tag.address, body, mac.of(tag_out_identity(stack, 1), body), stack),
+    hung = connection.execute(
+        "INSERT INTO tag_out (stack, address, active, body, mac) SELECT number, ?, 1, ?, ? FROM stack "
+        "WHERE name = ? AND EXISTS (SELECT 1 FROM resource WHERE stack = stack.number AND address = ?) RETURNING number",
+        (tag.address, body, mac.of(tag_out_identity(stack, 1), body), stack, tag.address),
     )
+    return bool(hung.fetchall())
 
 
 def release(connection: Connection, stack: str, address: str, by: str, at: float, mac: RowMac) -> list[TagOut]:
