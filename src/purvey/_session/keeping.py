@@ -45,19 +45,20 @@ class Keeping(Project):
         Raises:
             StateError: ``state.no_store``.
         """
-        store = self._store_of(Target())
-        stacks = tuple(store.stacks())
-        states = [store.load(stack) for stack in stacks]
-        return StoreFacts(
-            location=store.location, estate=store.estate, key_id=store.key_id,
-            key_place=KeyRing(os.environ, clock=self._clock).place(store.estate), stacks=stacks,
-            objects=sum(len(state.resources) for state in states), in_doubt=sum(len(state.in_doubt) for state in states),
-            tags=sum(not tag.released_by for stack in stacks for tag in store.tags(stack)),
-        )  # fmt: skip
+        with closing(self._store_of(Target())) as store:
+            stacks = tuple(store.stacks())
+            states = [store.load(stack) for stack in stacks]
+            return StoreFacts(
+                location=store.location, estate=store.estate, key_id=store.key_id,
+                key_place=KeyRing(os.environ, clock=self._clock).place(store.estate), stacks=stacks,
+                objects=sum(len(state.resources) for state in states), in_doubt=sum(len(state.in_doubt) for state in states),
+                tags=sum(not tag.released_by for stack in stacks for tag in store.tags(stack)),
+            )  # fmt: skip
 
     def store_verify(self) -> list[str]:
         """One sentence for everything that is wrong with the file, its digests or its snapshot; empty for a sound store."""
-        return self._store_of(Target()).verify()
+        with closing(self._store_of(Target())) as store:
+            return store.verify()
 
     def store_repair(self, *, wait: bool = False, progress: Callable[[str], None] | None = None) -> Repair:
         """Make anew what the journal proves, stack by stack under its lease; what it does not prove stays as it is.
@@ -146,4 +147,5 @@ class Keeping(Project):
         Raises:
             StateError: ``state.backup_failed``.
         """
-        self._store_of(Target()).backup(path)
+        with closing(self._store_of(Target())) as store:
+            store.backup(path)
