@@ -189,10 +189,11 @@ class Performer:
         """
         planned = self._operations.get(operation.id) if operation.id not in self.cancelled else None
         refuse_outside(planned, operation, verb, wanted)
+        generation = wanted.generation if verb == "update" else operation.generation
         begun = Begun(
-            at=self._now(), operation=ulid(self.parts.clock), address=operation.address, generation=operation.generation if
-            verb != "update" else wanted.generation, verb=verb, token=self.parts.clock.entropy(16).hex(), node=wanted,
-            prior=prior, undoes=undone.operation if undone else "", undoes_token=undone.token if undone else "",
+            at=self._now(), operation=ulid(self.parts.clock), address=operation.address, generation=generation,
+            verb=verb, token=self.parts.clock.entropy(16).hex(), node=wanted, prior=prior,
+            undoes=undone.operation if undone else "", undoes_token=undone.token if undone else "",
             undoes_verb=undone.verb if undone else "", final=operation.id in self._final, fence=self.fence,
             timeout_s=self._own_timeout_s(operation.address) or 0.0, run=self.parts.run,
         )  # fmt: skip
