@@ -15,7 +15,7 @@ from purvey._apply.parts import Parts
 from purvey._base.address import join, require_name
 from purvey._base.value import NodeLink, Secret, Value, reveal
 from purvey._graph import DEFAULT_OPTIONS, Node
-from purvey._session import records as edits
+from purvey._session import recorded
 from purvey._session.drive import Drive
 from purvey._session.importing import owned
 from purvey._session.python_text import Writer, not_importable, placeholder
@@ -63,7 +63,7 @@ def record(drive: Drive, wanted: ById, *, whole: bool) -> Imported:
 
     def work(state: State, now: float) -> list[Record]:
         """What is recorded; read under the lease, so that nobody else takes an address meanwhile."""
-        edits.load_kinds(store, drive.stack, state)
+        recorded.load_kinds(store, drive.stack, state)
         parts = drive.parts(store, "", state)
         found = asyncio.run(_found(parts, wanted))
         records: list[Record] = [
@@ -108,7 +108,7 @@ def _home(parts: Parts, kind: Kind, inside: str) -> ResourceState | None:
         ScriptError: ``script.no_container`` if the kind lives in another object, and none is named.
     """
     if inside:
-        return edits.find(parts.state, inside)
+        return recorded.find(parts.state, inside)
     if kind.containers and kind.containers[0] in kind.required:
         raise ScriptError(
             "script.no_container",

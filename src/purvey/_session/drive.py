@@ -27,7 +27,7 @@ from purvey._plan.effects import effects, is_undone
 from purvey._plan.guard import refuse_losses
 from purvey._script.load import load_archived
 from purvey._script.parameters import Given
-from purvey._session import records as edits
+from purvey._session import recorded
 from purvey._session.pruning import prune_empty
 from purvey._session.settings import least
 from purvey._session.workshop import make_parts, open_store, user_name
@@ -84,8 +84,8 @@ class Drive:
         def opened() -> Sequence[Record]:
             """What the run begins with; who reads a stack is asked when it is the turn of its destruction."""
             if request.script is None:
-                edits.load_kinds(store, self.stack, store.load(self.stack))
-                edits.refuse_read_by_others(store, self.stack)
+                recorded.load_kinds(store, self.stack, store.load(self.stack))
+                recorded.refuse_read_by_others(store, self.stack)
             return (self._opened(request),)
 
         return self.held(store, ulid(self.clock), opened, request, approve, work, wait=wait, archive=archive)
@@ -122,7 +122,7 @@ class Drive:
         Nobody holds the lease while somebody reads the plan. So it is made again once the lease is held and nothing is in
         doubt, and who approved it is asked again if it has become more; only then is anything written down.
         """
-        plan = edits.undo_plan_of(store, row, only)
+        plan = recorded.undo_plan_of(store, row, only)
         _refuse_superseded(row)
         first = next(record for record in store.records(row.id) if isinstance(record, Opened))
         self._guard_undo(store, row.id, plan, final)
@@ -141,7 +141,7 @@ class Drive:
         def agreed() -> Sequence[Record]:
             """What an undo begins with that does what was approved, or less."""
             _refuse_superseded(store.run(row.id))
-            plan = edits.undo_plan_of(store, row, only)
+            plan = recorded.undo_plan_of(store, row, only)
             if beyond(plan, given):
                 refuse_losses(plan.losses, self._final(None, final))
                 if approve(plan) is None:
@@ -194,7 +194,7 @@ class Drive:
 
             run = Run(
                 parts, request, write=write_of(run_id), write_of=write_of, fence=lease.fence, stop=self.stop, approve=approve,
-                others=edits.outputs_of(store), records=lambda: store.records(run_id),
+                others=recorded.outputs_of(store), records=lambda: store.records(run_id),
                 tags=lambda: store.tags(self.stack), supersede=partial(self._supersede, store, before, run_id, lease.fence),
                 later=lambda: store.later(run_id),
             )  # fmt: skip
@@ -315,7 +315,7 @@ class Drive:
         archive = store.archived(row.id)
         script = load_archived(Path(first.script), first.function, archive) if archive else None
         if script is None:
-            edits.load_kinds(store, self.stack, store.load(self.stack))
+            recorded.load_kinds(store, self.stack, store.load(self.stack))
         else:
             self.root = script.root
         given = {name: Given(item["value"], item["origin"]) for name, item in first.parameters.items()}

@@ -9,7 +9,7 @@ import msgspec
 from purvey._apply.recover import needs_id
 from purvey._base.address import split
 from purvey._base.clock import ulid
-from purvey._session import records as edits
+from purvey._session import recorded
 from purvey._session.drive import Drive
 from purvey._state import handing
 from purvey._state.moving import moved
@@ -24,7 +24,7 @@ def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
     """Give an object another address, and let what refers to it follow."""
 
     def work(state: State, now: float) -> list[Record]:
-        found = edits.find(state, address)
+        found = recorded.find(state, address)
         _require_settled(state, address)
         if state.latest(to) is not None:
             raise StateError("state.address_taken", "There is an object at the new address", detail=f"{to} is recorded.")
@@ -32,7 +32,7 @@ def move(drive: Drive, store: Store, address: str, to: str) -> ResourceState:
             raise _other_kind(address, found.kind)
         return [*moved(state, found, to, now)]
 
-    return edits.find(drive.note(store, work), to)
+    return recorded.find(drive.note(store, work), to)
 
 
 def hand_over(drive: Drive, store: Store, address: str, to_stack: str, to: str) -> ResourceState:
@@ -44,7 +44,7 @@ def hand_over(drive: Drive, store: Store, address: str, to_stack: str, to: str) 
     with closing(store), ExitStack() as held:
         leases = {stack: held.enter_context(store.hold(stack, runs[stack])) for stack in sorted(runs)}
         source, target = store.load(drive.stack), store.load(to_stack)
-        found = edits.find(source, address)
+        found = recorded.find(source, address)
         if split(to)[1] != found.kind:
             raise _other_kind(address, found.kind)
         moves = handing.hand_over((drive.stack, source), (to_stack, target), address, to, drive.clock.now())
@@ -75,7 +75,7 @@ def forget(drive: Drive, store: Store, address: str) -> ResourceState:
     gone: list[ResourceState] = []
 
     def work(state: State, now: float) -> list[Record]:
-        found = edits.find(state, address)
+        found = recorded.find(state, address)
         _require_settled(state, address)
         inside = [item.address for item in state.current().values() if item.container == address]
         if inside:
@@ -100,7 +100,7 @@ def settle(drive: Drive, store: Store, address: str, *, happened: bool, object_i
         if not doubts:
             raise StateError("state.nothing_in_doubt", "No interrupted operation is recorded there", detail=address)
         if happened and not object_id:
-            edits.load_kinds(store, drive.stack, state)
+            recorded.load_kinds(store, drive.stack, state)
             for doubt in doubts:
                 _require_id(doubt)
         return [_settled(doubt, object_id, now, happened=happened) for doubt in doubts]

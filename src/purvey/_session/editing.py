@@ -10,8 +10,7 @@ from typing import Any
 from purvey._graph import ALL, Selection
 from purvey._plan.plan import Plan
 from purvey._script.load import load_script
-from purvey._session import by_id, edit, importing, saved
-from purvey._session import records as edits
+from purvey._session import by_id, edit, importing, recorded, saved
 from purvey._session.by_id import ById, Imported
 from purvey._session.project import Project
 from purvey._session.settings import given_values
@@ -118,7 +117,7 @@ class Editing(Project):
         store, stack, _ = self._resolve(target)
         tag = TagOut(address=address, reason=reason, user=user_name(), host=platform.node(), at=self._clock.now())
         while not store.tag_out(stack, tag):
-            edits.find(store.load(stack), address)  # Says what is wrong with the address.
+            recorded.find(store.load(stack), address)  # Says what is wrong with the address.
         return tag
 
     def release_tags(self, target: Target, address: str) -> list[TagOut]:

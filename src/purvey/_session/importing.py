@@ -14,7 +14,7 @@ from purvey._base.value import Masked, Value, walk
 from purvey._graph import Node
 from purvey._plan.decide import Decider
 from purvey._plan.plan import Plan
-from purvey._session import records as edits
+from purvey._session import recorded
 from purvey._session.drive import Drive
 from purvey._state.record import Noted, Record, ResourceState
 from purvey._state.state import State
@@ -42,7 +42,7 @@ async def _look(drive: Drive, store: Store, state: State, request: Request, addr
     if state.latest(address) is not None:
         raise StateError("state.address_taken", "The node is recorded already", detail=address)
     parts = drive.parts(store, "", state)
-    ready = await prepare(parts, request, {}, edits.outputs_of(store))
+    ready = await prepare(parts, request, {}, recorded.outputs_of(store))
     node = ready.graph.nodes.get(address)
     if node is None:
         raise ScriptError("script.unknown_address", "The script does not declare such a node", detail=address)

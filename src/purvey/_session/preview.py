@@ -11,7 +11,7 @@ from purvey._apply.request import Request
 from purvey._apply.stage import observed, prepare, refusals
 from purvey._gate.tags import tagged
 from purvey._plan.drift import drift_plan
-from purvey._session import records as edits
+from purvey._session import recorded
 from purvey._session.workshop import make_parts, open_store
 from purvey._state.state import State
 
@@ -48,7 +48,7 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
 
     async def work() -> None:
         """Observe and plan. It returns nothing, because asyncio.run formats what a task returns, however large."""
-        ready = await prepare(parts, request, await observed(parts, request), edits.outputs_of(store))
+        ready = await prepare(parts, request, await observed(parts, request), recorded.outputs_of(store))
         findings = tuple(f"{item.address}: {item.problem}." + (f" {item.fix}" if item.fix else "") for item in ready.findings)
         doubts = tuple(
             f"{item.begun.address}: its {item.begun.verb} has begun and not ended: a run is at it, or the next settles it."

@@ -13,7 +13,7 @@ from purvey._base.event import Observer, Silent
 from purvey._graph import ALL, OnFailure, Selection
 from purvey._plan.guard import OnFinal
 from purvey._script.load import Script, load_script
-from purvey._session import records as edits
+from purvey._session import recorded
 from purvey._session.drive import Drive
 from purvey._session.settings import VARIABLE, Settings, least, load_settings
 from purvey._session.target import Target
@@ -92,5 +92,5 @@ class Project:
         else:
             hint = "Give a run's id, SCRIPT -e ENV, or --stack NAME -e ENV."
             raise ScriptError("script.no_target", "Nothing was named", hint=hint)
-        edits.require_stack(store, stack)
+        recorded.require_stack(store, stack)
         return store, stack, root

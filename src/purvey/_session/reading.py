@@ -13,8 +13,7 @@ from purvey._plan.plan import Plan
 from purvey._rehearse.finding import Rehearsal
 from purvey._rehearse.rehearse import Progress, unwatched
 from purvey._script.load import check_parameters, load_script
-from purvey._session import records as edits
-from purvey._session import saved
+from purvey._session import recorded, saved
 from purvey._session.preview import drift, preview
 from purvey._session.project import Project
 from purvey._session.rehearse import rehearsal
@@ -99,7 +98,7 @@ class Reading(Project):
         """
         check_parameters(load_script(script, function), given_values(script, env, parameters or {}), env)
         store, stack, root = self._resolve(Target(script=script, env=env, function=function))
-        edits.load_kinds(store, stack, store.load(stack))
+        recorded.load_kinds(store, stack, store.load(stack))
         return drift(self.settings(script), stack, root, store, clock=self._clock, observer=self._observer)
 
     def rehearse(
@@ -135,13 +134,13 @@ class Reading(Project):
         """What `destroy` would remove."""
         store, stack, _ = self._resolve(target)
         state = store.load(stack)
-        edits.load_kinds(store, stack, state)
-        return edits.removal_plan(state, stack, selection)
+        recorded.load_kinds(store, stack, state)
+        return recorded.removal_plan(state, stack, selection)
 
     def undo_plan(self, target: Target, *, only: Sequence[str] = ()) -> Plan:
         """What `undo` would do; changes nothing, takes no lease."""
         store, stack, _ = self._resolve(target)
-        return edits.undo_plan_of(store, edits.meant(store, stack, target.run), only)
+        return recorded.undo_plan_of(store, recorded.meant(store, stack, target.run), only)
 
     def load_plan(self, path: Path) -> Plan:
         """The plan in a file.
@@ -171,7 +170,7 @@ class Reading(Project):
             return []
         rows = store.runs(None, limit)
         if rows and (stack or env):
-            meant = edits.stacks_named(store, stack, env)
+            meant = recorded.stacks_named(store, stack, env)
             rows = sorted((row for name in meant for row in store.runs(name, limit)), key=lambda row: row.number, reverse=True)
         return [history(row.id, row.stack, store.records(row.id)) for row in rows[:limit]]
 
@@ -221,4 +220,4 @@ class Reading(Project):
             StateError: ``state.no_such_object``.
         """
         store, stack, _ = self._resolve(target)
-        return edits.find(store.load(stack), address)
+        return recorded.find(store.load(stack), address)

@@ -15,7 +15,7 @@ from purvey._gate.preflight import refuse
 from purvey._rehearse.kinds import LookingKinds
 from purvey._rehearse.play import Start
 from purvey._rehearse.rehearse import rehearse
-from purvey._session import records as edits
+from purvey._session import recorded
 from purvey._session.workshop import make_parts, open_store
 from purvey._state.record import LookedUp
 from purvey._state.state import State
@@ -67,7 +67,7 @@ def rehearsal(
     key = store.ring.key if store is not None else clock.entropy(_KEY_BYTES)
     # Made with mode 0700; in memory where there is such a place, because every record is made durable before its effect.
     with tempfile.TemporaryDirectory(prefix="purvey-rehearsal-", dir=_memory()) as folder:
-        start = Start(parts, request, state, seen, looking.found, edits.outputs_of(store), key, Path(folder))
+        start = Start(parts, request, state, seen, looking.found, recorded.outputs_of(store), key, Path(folder))
         return rehearse(start, progress)
 
 
@@ -83,7 +83,7 @@ def _look(parts: Parts, request: Request, store: Store | None) -> tuple[dict[tup
     async def work() -> None:
         """It returns nothing, because asyncio.run formats what a task returns, however large."""
         seen = await observed(parts, request)
-        ready = await prepare(parts, request, seen, edits.outputs_of(store))
+        ready = await prepare(parts, request, seen, recorded.outputs_of(store))
         refuse(ready.findings)
         found.append((seen, {record.name: record.value for record in ready.records if isinstance(record, LookedUp)}))
 

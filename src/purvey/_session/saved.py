@@ -21,7 +21,7 @@ from purvey._plan.plan import Plan
 from purvey._plan.plan_file import MAGIC, SavedPlan, from_bytes, not_a_plan, to_bytes
 from purvey._script.load import Script, load_script
 from purvey._script.parameters import Given
-from purvey._session import records as edits
+from purvey._session import recorded
 from purvey._session.drive import Drive
 from purvey._session.settings import least
 from purvey._state.record import LookedUp
@@ -41,7 +41,7 @@ def save(drive: Drive, request: Request, path: Path) -> Plan:
 
     async def work() -> SavedPlan:
         """Observe and plan, and gather what must still hold."""
-        ready = await prepare(parts, request, await observed(parts, request), edits.outputs_of(store))
+        ready = await prepare(parts, request, await observed(parts, request), recorded.outputs_of(store))
         script = request.script
         assert script is not None  # Only scripts are planned to a file.
         return SavedPlan(

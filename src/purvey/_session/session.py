@@ -19,8 +19,7 @@ from purvey._graph import ALL, OnFailure, Selection
 from purvey._plan.effects import effects
 from purvey._plan.guard import OnFinal
 from purvey._script.load import check_parameters, load_script
-from purvey._session import records as edits
-from purvey._session import saved
+from purvey._session import recorded, saved
 from purvey._session.editing import Editing
 from purvey._session.keeping import Keeping
 from purvey._session.reading import Reading
@@ -141,7 +140,7 @@ class Session(Reading, Editing, Keeping):
                 one stack to another; ``refused.deletions_done``.
         """
         store, stack, root = self._resolve(target)
-        row = edits.meant(store, stack, target.run)
+        row = recorded.meant(store, stack, target.run)
         if row.result == "undone" and not effects(records := store.records(row.id)):
             text = f"Run {row.id} was taken back already; nothing is done."
             self._observer.on(Message(at=self._clock.now(), run=row.id, level="info", text=text))

@@ -1,4 +1,4 @@
-"""Questions to the record and edits of it that need no provider."""
+"""What is asked of the record, without any provider: finding, naming, refusing, and plans that follow from it alone."""
 
 from __future__ import annotations
 
