@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +16,7 @@ import pytest
 
 from purvey._state.lease import Lease
 from purvey._state.open import has_password
-from purvey._state.postgres import find_postgres, open_postgres
+from purvey._state.postgres import connect, find_postgres, open_postgres
 from purvey._state.postgres.connect import PostgresConnection
 from purvey._state.sql import copying, tables
 from purvey._state.tag_out import TagOut
@@ -241,13 +247,83 @@ def test_a_store_is_made_once(url: str) -> None:
         assert one.estate == other.estate
 
 
-def test_a_reader_may_take_its_time(url: str) -> None:
-    """The server ends a writer that stopped in its middle, and no reader, however often it has read: a copy takes long."""
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever connects waits for a lock half a second, and takes a writer of a tenth for one that has stopped."""
+    monkeypatch.setattr(connect, "LOCK_S", 0.5)
+    monkeypatch.setattr(connect, "STUCK_S", 0.1)
+
+
+STOPS = """
+import os, signal, sys
+from purvey._state.postgres.connect import PostgresConnection
+
+connection = PostgresConnection(sys.argv[1])
+with connection.writing():
+    cursor = connection.execute("SELECT count(*) FROM record")
+    if sys.argv[2] == "answered":
+        cursor.fetchone()
+    connection._raw.pgconn.flush()
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@pytest.mark.parametrize("heard", ["answered", "unanswered"])
+@pytest.mark.usefixtures("impatient")
+def test_a_writer_that_stopped_in_its_middle_is_ended(url: str, heard: str) -> None:
+    """A process that is frozen in a transaction holds the others up for a while, and never for good."""
+    with kit.store_at(url) as store:
+        kit.write(store, kit.opened())
+        stopped = subprocess.Popen([sys.executable, "-c", STOPS, url, heard], stderr=subprocess.PIPE)
+        try:
+            os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            kit.write(store, kit.opened(), run="RUN2", stack="site/dev")
+            stopped.send_signal(signal.SIGCONT)
+            assert b"OperationalError" in stopped.communicate()[1]
+        finally:
+            stopped.kill()
+            stopped.wait()
+        assert store.records("RUN2") == [kit.opened()]
+        assert store.verify() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_writer_at_work_is_not_ended(url: str) -> None:
+    """However long a statement takes, whoever waits for its transaction is told so, and it ends well."""
     kit.opened_store(url).close()
-    ask = "SHOW idle_in_transaction_session_timeout"
-    with closing(PostgresConnection(url)) as connection:
-        for _ in range(10):
-            with connection.reading():
-                assert connection.execute(ask).fetchone() == ("0",)
-        with connection.writing():
-            assert connection.execute(ask).fetchone() == ("10s",)
+    with closing(PostgresConnection(url)) as working, closing(PostgresConnection(url)) as waiting, kit.raw(url) as other:
+        other.execute("SELECT pg_advisory_lock(1)").fetchone()
+
+        def work() -> None:
+            """A statement that ends when it is let."""
+            with working.writing():
+                working.execute("SET LOCAL lock_timeout = 0")
+                working.execute("SELECT 1").fetchone()
+                begun.set()
+                working.execute("SELECT pg_advisory_xact_lock(1)").fetchone()
+                working.execute("CREATE TABLE made (number INTEGER)")
+
+        begun = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(work)
+            begun.wait()
+            try:
+                with pytest.raises(psycopg.errors.LockNotAvailable), waiting.writing():
+                    pass
+            finally:
+                other.execute("SELECT pg_advisory_unlock(1)").fetchone()
+            done.result()
+        assert waiting.execute("SELECT count(*) FROM made").fetchone() == (0,)
+
+
+def test_a_reader_may_take_its_time(url: str) -> None:
+    """A server that ends idle transactions ends no reader, however long it is at what it got: a copy takes long."""
+    kit.opened_store(url).close()
+    with kit.raw(url) as other:
+        other.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET idle_in_transaction_session_timeout = 1")
+        with closing(PostgresConnection(url)) as connection, connection.reading():
+            connection.execute("SELECT 1").fetchone()
+            idle = "SELECT clock_timestamp() - state_change > '50 ms' FROM pg_stat_activity WHERE pid = ?"
+            while not other.execute(idle, (connection._raw.info.backend_pid,)).fetchone()[0]:
+                pass
+            assert connection.execute("SELECT 2").fetchone() == (2,)

@@ -4,6 +4,11 @@ Every write transaction begins with one lock for the whole store, so that writer
 numbers of records have no gaps, and a lease that was checked stays as it is until the commit. Its statements go out without
 waiting for each other's answers (a pipeline), and are prepared by the driver once they repeat.
 
+A writer that stops in its middle (its process is frozen, or its machine is gone and the network does not tell) would keep the
+lock for ever. The server's own time limits do not see it: in a pipeline it counts as active. So a writer that has waited
+`LOCK_S` looks whether the server has waited for the one with the lock for `STUCK_S`, and then ends that one's connection.
+Whoever wakes up without a connection finds out what became of its commit, as after any cut.
+
 A connection that was cut is made again by the next transaction.
 """
 
@@ -31,22 +36,32 @@ CONNECT_S: Final = 10
 AGAIN_S: Final = 2
 """The same for one try to reach a server again that went away."""
 
-LOCK_S: Final = 15
+LOCK_S = 15.0
 """Seconds to wait for another writer's transaction; each takes milliseconds, so longer means that something is stuck."""
 
-STUCK_S: Final = 10
-"""Seconds after which the server ends the transaction of a writer that stopped in its middle; less than `LOCK_S`."""
+STUCK_S = 10.0
+"""Seconds without a word from a writer that has the lock, after which others may end it; less than `LOCK_S`."""
 
-_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0"
-"""A reader keeps nobody waiting, and may take as long as it needs with what it got: a copy of a large store does."""
+_LOOK_S: Final = 0.1
+"""Seconds between the two looks at such a writer: one that has just had a long answer is about to go on."""
 
 LOCK: Final = 0x50525659
 """``PRVY``: the advisory lock that writers take, one in each database."""
 
+_STUCK: Final = """
+SELECT pid, state_change FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (classid, objid, objsubid) = (0, %s, 1) AND granted
+  AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - make_interval(secs => %s)
+"""
+"""Who has the writers' lock, and has not been heard of for a while; only sessions of the same user tell that."""
+
 _SESSION: Final = (
     "SET search_path = purvey; SET synchronous_commit = on; SET client_min_messages = warning; "
-    f"SET lock_timeout = '{LOCK_S}s'; SET idle_in_transaction_session_timeout = '{STUCK_S}s'"
+    "SET idle_in_transaction_session_timeout = 0"
 )
+"""A reader keeps nobody waiting, and may take as long as it needs with what it got: a copy of a large store does."""
+
 _SETTINGS: Final[dict[str, Any]] = {
     "application_name": "purvey", "keepalives_idle": 10, "keepalives_interval": 5,
     "keepalives_count": 3, "tcp_user_timeout": 30_000,
@@ -100,11 +115,16 @@ class PostgresConnection:
     def writing(self) -> Iterator[None]:
         """See `Connection.writing`."""
         self._whole()
-        with self._rolled_back(), self._raw.pipeline():
-            self._raw.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-            self._raw.execute("SELECT pg_advisory_xact_lock(%s::bigint)", (LOCK,))
-            yield
-            self._raw.execute("COMMIT")
+        try:
+            with self._rolled_back(), self._raw.pipeline():
+                self._raw.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                self._raw.execute("SELECT pg_advisory_xact_lock(%s::bigint)", (LOCK,))
+                yield
+                self._raw.execute("COMMIT")
+        except psycopg.errors.LockNotAvailable as error:
+            if self._end_stuck():  # To whoever called, that is a cut connection: there is nothing in the way of the next try.
+                raise psycopg.OperationalError("a writer that had stopped kept the lock, and was ended") from error
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -139,13 +159,24 @@ class PostgresConnection:
         for pause_s in (*PAUSES_S, None):
             try:
                 self._whole()
-                self._raw.execute(_READ, prepare=False)
+                self._raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             except psycopg.OperationalError:
                 if pause_s is None:
                     raise
             else:
                 return
             threading.Event().wait(pause_s)
+
+    def _end_stuck(self) -> bool:
+        """End the connection of a writer that stopped while it had the lock; False if there is none."""
+        before = self._stuck()
+        if before:
+            threading.Event().wait(_LOOK_S)
+        ended = [self._raw.execute("SELECT pg_terminate_backend(%s)", (pid,)) for pid, _ in before & self._stuck()]
+        return bool(ended)
+
+    def _stuck(self) -> set[tuple[Any, ...]]:
+        return set(self._raw.execute(_STUCK, (LOCK, STUCK_S)).fetchall())
 
     def _whole(self) -> None:
         """Connect again if the connection was cut."""
@@ -197,7 +228,7 @@ class PostgresDatabase:
             return StateError(
                 "state.locked",
                 "Another program keeps the store locked",
-                detail=f"{self.location} was locked for {LOCK_S} s; a run locks it for milliseconds at a time.",
+                detail=f"{self.location} was locked for {LOCK_S:g} s; a run locks it for milliseconds at a time.",
                 hint="Ask the server who has it:\n\n    SELECT pid, state, query FROM pg_stat_activity;",
             )
         return StateError(
@@ -239,7 +270,7 @@ class PostgresDatabase:
 def _connected(url: str, within_s: int = CONNECT_S) -> psycopg.Connection[Any]:
     raw = psycopg.connect(conninfo.make_conninfo(url, connect_timeout=within_s, **_SETTINGS), autocommit=True)
     try:
-        raw.execute(_SESSION.encode())
+        raw.execute(f"{_SESSION}; SET lock_timeout = {LOCK_S * 1000:.0f}".encode())
     except BaseException:
         raw.close()
         raise
