@@ -5,8 +5,10 @@ looks again. There is no timer: alone, a record goes to disk at once; among many
 busy with the last. Everyone whose records were in a batch is woken through one call into the event loop.
 
 Invariants: `Journal.write` returns only after its records are durable, in the order in which they were given; records given
-together become durable together; after a failed write a journal takes no more, because what follows a gap in a run's story
-is worth less than a run that stops and is resumed.
+together become durable together; after a write that the store did not take (its disk, its server, a lost lease) a journal takes
+no more, because what follows a gap in a run's story is worth less than a run that stops and is resumed. A write that is refused
+for what it says (the object is tagged out or another stack's, or it contradicts the story, which is a bug and ends the run) leaves no gap: what
+else happened meanwhile is still written down.
 """
 
 from __future__ import annotations
@@ -263,10 +265,7 @@ class Journal:
         return True
 
     def learn(self, write: Write) -> None:
-        """Remember a failure, so that nothing follows the gap. For the writer's thread.
-
-        What concerns one object is no gap: that operation was not begun, and others go on.
-        """
+        """Remember a failure of the store, so that nothing follows the gap. For the writer's thread."""
         if isinstance(write.error, StateError) and write.error.code not in OF_ONE_OBJECT:
             self._failure = write.error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ import pytest
 
 from purvey._state.journal import Journal, Write, Writer
 from purvey._state.record import Begun, Opened, Succeeded
+from purvey._state.sql.write import SqlAdapter
 from purvey.errors import InternalError, StateError
 from tests.unit.state import kit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from purvey._state.sql.store import SqlStore
 
@@ -172,6 +175,27 @@ async def test_an_impossible_error_leaves_nobody_waiting(disk: SlowDisk, journal
     disk.go.release()
     await journal.write(kit.opened("second"))
     assert disk.batches == [["second"]]
+
+
+def test_of_a_batch_nothing_follows_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What contradicts the story is refused alone; after what the disk did not take, nothing of that journal is written."""
+    transact = SqlAdapter._transact
+
+    def full(adapter: SqlAdapter, writes: Sequence[Write]) -> None:
+        if list(writes) == [lost]:
+            raise sqlite3.OperationalError("database or disk is full")
+        transact(adapter, writes)
+
+    monkeypatch.setattr(SqlAdapter, "_transact", full)
+    with kit.store_at(tmp_path / "state.db") as store, kit.held(store) as lease:
+        journal = store.open_journal(kit.STACK, "RUN1", lease.fence)
+        told = (kit.failed("x", kit.resource()), kit.opened(), kit.outputs(url="u"), kit.closed())
+        batch = [Write(journal, (record,)) for record in told]
+        lost = batch[2]
+        store._writer.run(lambda adapter: adapter.commit(batch))
+
+        assert [type(write.error) for write in batch] == [InternalError, type(None), StateError, StateError]
+        assert store.records("RUN1") == [kit.opened()]
 
 
 def test_a_loop_that_is_gone_disturbs_nobody(disk: SlowDisk, journal: Journal) -> None:

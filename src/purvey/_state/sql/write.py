@@ -6,7 +6,6 @@ both ways. Each record costs a fixed number of row changes, however much is reme
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
@@ -26,7 +25,7 @@ from purvey._state.record import (
     encode_state,
 )
 from purvey._state.sql import tag_out
-from purvey._state.sql.database import PAUSES_S, Connection, Database, patiently
+from purvey._state.sql.database import Connection, Database, patiently
 from purvey._state.sql.head import first_head, next_head, put_head
 from purvey._state.sql.owners import refuse_owned
 from purvey._state.tag_out import blocked
@@ -112,8 +111,10 @@ class SqlAdapter:
             if len(writes) == 1:
                 writes[0].error = error
                 return
-            for write in writes:  # One was refused. Alone, it fails alone.
-                self.commit([write])
+            for write in writes:  # One was refused. Alone, it fails alone; but nothing follows one that the store did not take.
+                if not write.journal.refuses(write):
+                    self.commit([write])
+                    write.journal.learn(write)
 
     def commit_whole(self, writes: Sequence[Write]) -> None:
         """See `Adapter.commit_whole`."""
@@ -142,15 +143,16 @@ class SqlAdapter:
 
         It is asked in a write transaction, which begins only after the one in question has ended, whatever its end was.
         """
-        for pause_s in (*PAUSES_S, None):
-            try:
-                with self.connection.writing():
-                    return self._holds_last()
-            except self._database.errors as again:
-                if pause_s is None or not self._database.is_cut(again):
-                    raise error from again
-            threading.Event().wait(pause_s)
-        raise error
+
+        def look() -> bool:
+            """Look."""
+            with self.connection.writing():
+                return self._holds_last()
+
+        try:
+            return patiently(self._database, look)
+        except self._database.errors as again:
+            raise error from again
 
     def _holds_last(self) -> bool:
         if self._last is None:
