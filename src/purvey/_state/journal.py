@@ -7,8 +7,8 @@ busy with the last. Everyone whose records were in a batch is woken through one 
 Invariants: `Journal.write` returns only after its records are durable, in the order in which they were given; records given
 together become durable together; after a write that the store did not take (its disk, its server, a lost lease) a journal takes
 no more, because what follows a gap in a run's story is worth less than a run that stops and is resumed. A write that is refused
-for what it says (the object is tagged out or another stack's, or it contradicts the story, which is a bug and ends the run) leaves no gap: what
-else happened meanwhile is still written down.
+for what it says (the object is tagged out or another stack's, or it contradicts the story, which is a bug and ends the run)
+leaves no gap: what else happened meanwhile is still written down.
 """
 
 from __future__ import annotations
