@@ -13,7 +13,7 @@ from purvey._base.clock import Clock
 from purvey._base.event import Observer, OperationProgress, OperationRetried
 from purvey._base.limits import BACKOFF_S, CALL_DEADLINE_S, LOOK_S
 from purvey.errors import ProviderError
-from purvey.providers import Done, Outcome, Pending, RecoversBy
+from purvey.providers import Done, Outcome, Pending
 
 Act = Callable[[], Awaitable[Outcome | None]]
 
@@ -35,7 +35,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         run: The run's id.
         operation: The operation's id in the plan, for events.
         address: Its node.
-        recovers_by: Of its kind.
+        repeats: Whether a call without an answer may simply be made again: it then makes no second object.
         timeout_s: How long it may stay pending.
         deadline_s: How long one call may take; then it is still pending, as far as anybody knows.
         lands_within_s: How long after a call that was cut off its effect may still happen.
@@ -46,7 +46,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     operation: str
     address: str
-    recovers_by: RecoversBy
+    repeats: bool
     timeout_s: float
     started: float
     deadline_s: float = CALL_DEADLINE_S
@@ -122,7 +122,7 @@ class Attempts:
                 if isinstance(error, TimeoutError) and deadline.expired():
                     self.called_at = self._clock.now()
                     raise Parked(self.job.address, f"no answer within {self.job.deadline_s:g} s", interrupted=False) from error
-                verdict = judge(error, self.count, self.job.recovers_by, self._clock)
+                verdict = judge(error, self.count, repeats=self.job.repeats, clock=self._clock)
                 if isinstance(verdict, GiveUp) and self._says_nothing(verdict.error.code, unseen_until):
                     verdict = RetryAfter(min(LOOK_S, BACKOFF_S * 2 ** min(self.count, 9)))
                 if isinstance(verdict, GiveUp):

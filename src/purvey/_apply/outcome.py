@@ -10,7 +10,7 @@ from purvey._base.clock import Clock
 from purvey._base.limits import ATTEMPTS_MAX, BACKOFF_S, BACKOFF_S_MAX
 from purvey._state.journal import OF_ONE_OBJECT
 from purvey.errors import InternalError, ProviderError, PurveyError, StateError
-from purvey.providers import NotKnownError, RecoversBy
+from purvey.providers import NotKnownError
 
 TRANSIENT: Final = frozenset({"throttled", "unavailable", "timeout", "conflict", "in_use"})
 """Codes that may pass by themselves."""
@@ -32,17 +32,17 @@ class GiveUp(msgspec.Struct, frozen=True):
     error: ProviderError
 
 
-def judge(error: BaseException, attempt: int, recovers_by: RecoversBy, clock: Clock) -> RetryAfter | GiveUp:
+def judge(error: BaseException, attempt: int, *, repeats: bool, clock: Clock) -> RetryAfter | GiveUp:
     """What follows from a failed attempt.
 
     Args:
         error: What the provider raised.
         attempt: Which attempt it was, from 1.
-        recovers_by: Of the kind: after an ambiguous error only what is safe to call again is called again.
+        repeats: Whether the call may be made again after an ambiguous error.
         clock: For the jitter.
     """
     failure = as_provider_error(error)
-    safe = not failure.may_exist or recovers_by in ("token", "name")
+    safe = not failure.may_exist or repeats
     if failure.code not in TRANSIENT or attempt >= ATTEMPTS_MAX or not safe:
         return GiveUp(failure)
     backoff = min(BACKOFF_S_MAX, BACKOFF_S * 2 ** (attempt - 1)) * clock.random()

@@ -148,7 +148,12 @@ def attempts_for(performer: Performer, doubt: InDoubt, kind: Kind) -> Attempts:
     """The attempts of an operation that an earlier process began."""
     parts, begun = performer.parts, doubt.begun
     attempts = performer.attempts(
-        f"recover {begun.address}", begun.address, kind, own_s=begun.timeout_s or None, started=parts.clock.monotonic()
+        f"recover {begun.address}",
+        begun.address,
+        begun.verb,
+        kind,
+        own_s=begun.timeout_s or None,
+        started=parts.clock.monotonic(),
     )
     attempts.called_at = patience.last_call(performer, doubt, attempts.job.deadline_s)
     return attempts

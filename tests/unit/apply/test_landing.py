@@ -341,3 +341,16 @@ def test_a_store_that_is_away_in_a_call_hides_nothing(project: Project, monkeypa
     assert project.apply().result == "succeeded"
     assert list(project.world.objects) == [record.id for record in project.state().resources.values()]
     project.require_sound()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("kind", ["Tagged", "Server", "Thing"])
+def test_a_deletion_without_an_answer_is_made_again(project: Project, kind: str, after: bool) -> None:
+    """Whatever its kind recovers by: what is gone already is success, so that nothing is left in doubt."""
+    project.declare(f'{kind}("late")')
+    project.apply()
+    project.world.fail("delete", "late", "unavailable", may_exist=True, after=after, times=1)
+
+    assert project.destroy().result == "succeeded"
+    assert project.world.objects == {}
+    assert project.store().load("main/dev").in_doubt == {}
