@@ -354,3 +354,22 @@ def test_a_deletion_without_an_answer_is_made_again(project: Project, kind: str,
     assert project.destroy().result == "succeeded"
     assert project.world.objects == {}
     assert project.store().load("main/dev").in_doubt == {}
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_check_without_an_answer_is_asked_again(project: Project, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """It changes nothing, so a cut connection is no verdict on what it looks at; after deletions, too."""
+    project.declare('Probe("ok", of=Thing("a", color="red"))')
+    project.apply()
+    looks: list[str] = []
+
+    def called(label: str) -> None:
+        looks.extend([label] if label == "in a check" else [])
+        if label == "in a check" and len(looks) in (times, times + 1):
+            raise ProviderError("unavailable", "The connection was cut", may_exist=True)
+
+    monkeypatch.setattr(points, "called", called)
+    project.declare('Probe("ok", of=Thing("a", color="blue"))')
+
+    assert project.apply().result == "succeeded"
+    assert len(looks) > times + 1
