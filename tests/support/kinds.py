@@ -96,6 +96,17 @@ class ThingProvider(Provider[Any]):
         values = {name: entry[name] for name in FIELDS if name in entry and name != "part"}
         return Present(call.id, {**values, "revision": entry["revision"]})
 
+    async def find(self, call: Call, want: Any) -> Observed:
+        """What was made under its name, or by the same operation."""
+        made = (key for key, entry in here().objects.items() if key == call.name or entry.get("token") == call.token)
+        return next((self.found(key) for key in made), Absent())
+
+    def found(self, key: str) -> Present:
+        """What is there, and whose it is."""
+        entry = here().objects[key]
+        values = {**self.outputs(key), **{name: entry[name] for name in FIELDS if name in entry}}
+        return Present(key, values, owner=entry.get("mark", ""))
+
     async def update(self, call: Call, have: Any, want: Any) -> Outcome:
         """Change it; a change that is there already changes nothing."""
         with _Effect("update", call) as world, world.edited() as content:
@@ -191,15 +202,10 @@ class TaggedProvider(TokenProvider):
     async def find(self, call: Call, want: Any) -> Observed:
         """What carries this object's own tag; else, for adoption, what is called so."""
         objects = here().objects
-        named = [
-            key for key, entry in objects.items() if (entry.get("name"), entry.get("kind")) == (_name(call), want._kind.name)
-        ]
+        called = (_name(call), want._kind.name)
+        named = [key for key, entry in objects.items() if (entry.get("name"), entry.get("kind")) == called]
         tagged = [key for key in named if objects[key].get("tag") == call.name]
-        for key in (*tagged, *named):
-            entry = objects[key]
-            values = {**self.outputs(key), **{name: entry[name] for name in FIELDS if name in entry}}
-            return Present(key, values, owner=entry.get("mark", ""))
-        return Absent()
+        return self.found((*tagged, *named)[0]) if named else Absent()
 
 
 class Tagged(Resource, kind="test.Tagged", provider=TaggedProvider):
@@ -259,14 +265,8 @@ class Book(Resource, kind="test.Book", provider=BookProvider, holds_data=True):
     label: str = Output()
 
 
-class Tag(Resource, kind="test.Tag", provider=BookProvider):
+class Tag(Book, kind="test.Tag", provider=BookProvider):
     """Lives in a shelf, and says nothing that matters."""
-
-    shelf: Shelf = Input(container=True)
-    text: str = Input(default="")
-    key: str = Output(stable=True)
-    revision: int = Output()
-    label: str = Output()
 
 
 class Lock(Resource, kind="test.Lock", provider=ThingProvider, delete_first=True):

@@ -232,8 +232,11 @@ def require_all_recorded(project: Project) -> None:
 
 @pytest.mark.parametrize("code", REFUSALS)
 @pytest.mark.parametrize("kind", BY)
-def test_a_refusal_after_a_lost_answer_is_not_believed(project: Project, kind: str, code: Code) -> None:
+def test_a_refusal_after_a_lost_answer_is_not_believed(
+    project: Project, monkeypatch: pytest.MonkeyPatch, kind: str, code: Code
+) -> None:  # fmt: skip
     """The first call made it and took the last of the quota; that a second one is refused says nothing about the first."""
+    monkeypatch.setattr(BY[kind], "find", Provider.find)
     project.declare(f'{kind}("late")')
     project.world.fail("create", "late", "timeout", may_exist=True, after=True, times=1)
     with refusing(BY[kind], "create", repeat(code)):
@@ -250,9 +253,8 @@ def test_a_refusal_after_a_lost_answer_is_not_believed(project: Project, kind: s
 
 @pytest.mark.parametrize("code", REFUSALS)
 @pytest.mark.parametrize("kind", BY)
-def test_what_a_lost_call_made_is_found(project: Project, monkeypatch: pytest.MonkeyPatch, kind: str, code: Code) -> None:
+def test_what_a_lost_call_made_is_found(project: Project, kind: str, code: Code) -> None:
     """Where a kind can find, a refusal after a lost answer leads to a look, and what is there is what was made."""
-    monkeypatch.setattr(BY[kind], "find", kinds.TaggedProvider.find)
     project.declare(f'{kind}("late")')
     project.world.fail("create", "late", "timeout", may_exist=True, after=True, times=1)
     with refusing(BY[kind], "create", repeat(code)):
@@ -261,9 +263,8 @@ def test_what_a_lost_call_made_is_found(project: Project, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("kind", BY)
-def test_a_refusal_is_believed_once_nothing_is_found(project: Project, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_a_refusal_is_believed_once_nothing_is_found(project: Project, kind: str) -> None:
     """When what the lost call may have made can no longer appear, it has not happened, and nothing is in doubt."""
-    monkeypatch.setattr(BY[kind], "find", kinds.TaggedProvider.find)
     project.declare(f'{kind}("late")')
     project.world.fail("create", "late", "timeout", may_exist=True, times=1)
     started = project.clock.now()
@@ -280,8 +281,8 @@ def test_recovery_does_not_believe_a_refusal(
     project: Project, monkeypatch: pytest.MonkeyPatch, kind: str, finds: bool
 ) -> None:  # fmt: skip
     """A creation that was killed and is refused when it is called again is found, or stays in doubt until it is not refused."""
-    if finds:
-        monkeypatch.setattr(BY[kind], "find", kinds.TaggedProvider.find)
+    if not finds:
+        monkeypatch.setattr(BY[kind], "find", Provider.find)
     project.declare(f'{kind}("late")')
     with refusing(BY[kind], "create", repeat("quota_exceeded")):
         with dying("after the create in the world"):
@@ -297,9 +298,8 @@ def test_recovery_does_not_believe_a_refusal(
     require_all_recorded(project)
 
 
-def test_an_undo_finds_what_a_refused_call_made(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undo_finds_what_a_refused_call_made(project: Project) -> None:
     """Where the same token does not answer with the id of what is to be taken back, a look does."""
-    monkeypatch.setattr(kinds.TokenProvider, "find", kinds.TaggedProvider.find)
     project.declare('Server("late")')
     project.world.fail("create", "late", "timeout", may_exist=True, after=True, times=1)
     with refusing(kinds.TokenProvider, "create", ["denied", "quota_exceeded"]):
