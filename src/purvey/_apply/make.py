@@ -165,8 +165,12 @@ def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:
 
 
 def _as_observed(parts: Parts, kind: Kind, prior: ResourceState, seen: dict[str, Value]) -> ResourceState:
-    """The record with the managed fields as they were just before the change; what an undo puts back."""
-    return msgspec.structs.replace(prior, inputs={**prior.inputs, **parts.found_inputs(kind, seen, prior.inputs)})
+    """The record with the managed fields as they were just before the change; what an undo puts back.
+
+    What somebody else made of it is no declaration's, so the next plan has to compare it.
+    """
+    inputs = {**prior.inputs, **parts.found_inputs(kind, seen, prior.inputs)}
+    return prior if inputs == prior.inputs else msgspec.structs.replace(prior, inputs=inputs, digest="")
 
 
 def _grew(node: Node, action: str, fields: tuple[str, ...]) -> ProviderError:

@@ -143,3 +143,18 @@ def test_what_cannot_change_in_place_and_was_changed_by_others_is_replaced(proje
     assert [entry["color"] for entry in project.world.objects.values()] == ["red"]
     project.require_sound()
     assert project.plan().is_empty
+
+
+def test_an_undone_repair_is_repaired_again(project: Project) -> None:
+    """An undo puts back what somebody else had made of the object; that is not what the script says, so it is planned again."""
+    project.declare('Thing("a", size=1)')
+    project.apply()
+    project.world.set(_key(project, "a"), size=9)
+    project.apply()
+    assert project.undo().result == "undone"
+    assert [entry["size"] for entry in project.world.objects.values()] == [9]
+
+    assert actions(project.plan()) == {"a": "update"}
+    project.apply()
+
+    assert [entry["size"] for entry in project.world.objects.values()] == [1]
