@@ -240,7 +240,7 @@ def _address(name: str, node: Node) -> str:
 
 def as_test(steps: Sequence[Step]) -> str:
     """A test that plays `steps` again."""
-    lines = "\n".join(f"    {list(step)!r}," for step in steps)
+    lines = "\n".join(f"    {list(step)!r},".replace("'", '"') for step in steps)
     return f'''"""Steps that once went wrong; found by the state machine, and kept."""
 
 from __future__ import annotations

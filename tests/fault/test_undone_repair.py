@@ -8,19 +8,19 @@ from purvey.testing.cloud import Cloud
 from tests.fault.estates import Estate
 
 STEPS = [
-    ['lag', 0.0],
-    ['add', 'network', 0],
-    ['add', 'network', 0],
-    ['add', 'network', 0],
-    ['add', 'network', 0],
-    ['drift', 7, True],
-    ['run', 'apply', 'cut_after', 15, 10, False],
-    ['drift', 5, False],
-    ['again'],
-    ['run', 'apply', 'kill_after', 38, 13, True],
-    ['undo', 'kill', 32, 19],
-    ['add', 'server', 4],
-    ['run', 'apply', 'kill_after', 8, 12, False],
+    ["lag", 0.0],
+    ["add", "network", 0],
+    ["add", "network", 0],
+    ["add", "network", 0],
+    ["add", "network", 0],
+    ["drift", 7, True],
+    ["run", "apply", "cut_after", 15, 10, False],
+    ["drift", 5, False],
+    ["again"],
+    ["run", "apply", "kill_after", 38, 13, True],
+    ["undo", "kill", 32, 19],
+    ["add", "server", 4],
+    ["run", "apply", "kill_after", 8, 12, False],
 ]  # fmt: skip
 
 
