@@ -246,11 +246,12 @@ def as_test(steps: Sequence[Step]) -> str:
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from purvey.testing.cloud import Cloud
 from tests.fault.estates import Estate
 
-STEPS = [
+STEPS: list[list[Any]] = [
 {lines}
 ]  # fmt: skip
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from purvey.testing.cloud import Cloud
 from tests.fault.estates import Estate
 
-STEPS = [
+STEPS: list[list[Any]] = [
     ["lag", 0.0],
     ["add", "network", 0],
     ["add", "network", 0],
