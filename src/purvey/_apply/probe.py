@@ -8,9 +8,10 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from purvey._apply.outcome import RetryAfter, judge
+from purvey._apply.outcome import RetryAfter, as_provider_error, judge
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error
+from purvey._base.limits import BACKOFF_S_MAX
 from purvey._graph import Node
 from purvey._plan.plan import Plan
 from purvey.providers import Done
@@ -54,10 +55,12 @@ async def _look(parts: Parts, views: Mapping[str, tuple[str, Callable[[], Any]]]
                 outcome = await parts.kinds.get(kind).provider.create(parts.call(address, address), view())
             except Exception as error:  # noqa: BLE001 - whatever a probe raises, it did not pass.
                 verdict = judge(error, attempt, repeats=True, clock=parts.clock)
-                if isinstance(verdict, RetryAfter):  # It was not answered, which says nothing about what it looks at.
+                if (
+                    isinstance(verdict, RetryAfter) and verdict.seconds <= BACKOFF_S_MAX
+                ):  # It was not answered, which says nothing about what it looks at.
                     await parts.clock.sleep(verdict.seconds)
                     continue
-                failure = clean_error(verdict.error, parts.redactor)
+                failure = clean_error(as_provider_error(error), parts.redactor)
                 found[address] = failure.detail or failure.summary
                 return
             if not isinstance(outcome, Done):

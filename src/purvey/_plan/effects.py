@@ -45,6 +45,8 @@ class Effect(msgspec.Struct, frozen=True):
     def still_says(self, now: ResourceState) -> bool:
         """Whether an object's record says what this made it say; what was seen in the world since does not count."""
         seen: dict[str, Any] = {"id": "", "inputs": {}, "outputs": {}, "made_at": 0.0, "replace_when": None}
+        if not now.digest:  # An undo put back what others had made of it, which no declaration says.
+            seen["digest"] = ""
         after = self.after
         return after is not None and msgspec.structs.replace(after, **seen) == msgspec.structs.replace(now, **seen)
 

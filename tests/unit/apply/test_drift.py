@@ -158,3 +158,18 @@ def test_an_undone_repair_is_repaired_again(project: Project) -> None:
     project.apply()
 
     assert [entry["size"] for entry in project.world.objects.values()] == [1]
+
+
+def test_a_run_before_an_undone_repair_can_be_undone(project: Project) -> None:
+    """What an undo put back, as others had made it, is nobody's declaration, and in the way of no earlier undo."""
+    project.declare('Thing("a", size=1)')
+    project.apply()
+    project.declare('Thing("a", size=2)')
+    second = project.apply()
+    project.world.set(_key(project, "a"), size=9)
+    project.declare('Thing("a", size=3)')
+    third = project.apply()
+
+    assert project.undo(third.id).result == "undone"
+    assert project.undo(second.id).result == "undone"
+    assert [entry["size"] for entry in project.world.objects.values()] == [1]

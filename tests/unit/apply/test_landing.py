@@ -373,3 +373,24 @@ def test_a_check_without_an_answer_is_asked_again(project: Project, monkeypatch:
 
     assert project.apply().result == "succeeded"
     assert len(looks) > times + 1
+
+
+def test_a_check_that_asks_for_an_hour_s_patience_is_not_waited_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """A single look is a look, not a wait."""
+    project.declare('Probe("ok", of=Thing("a", color="red"))')
+    project.apply()
+    looks: list[str] = []
+
+    def called(label: str) -> None:
+        looks.extend([label] if label == "in a check" else [])
+        if label == "in a check" and len(looks) == 3:  # The one after the deletions.
+            raise ProviderError("throttled", "Too many", retry_after_s=3600.0)
+
+    monkeypatch.setattr(points, "called", called)
+    project.declare('Probe("ok", of=Thing("a", color="blue"))')
+    project.apply()
+
+    assert len(looks) == 3
+    assert max(project.clock.slept, default=0.0) < 3600

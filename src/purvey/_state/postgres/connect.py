@@ -52,7 +52,7 @@ _STUCK: Final = """
 SELECT pid, state_change FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (classid, objid, objsubid) = (0, %s, 1) AND granted
-  AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - make_interval(secs => %s)
+  AND wait_event IN ('ClientRead', 'ClientWrite') AND state_change < clock_timestamp() - make_interval(secs => %s)
 """
 """Who has the writers' lock, and has not been heard of for a while; only sessions of the same user tell that."""
 
@@ -172,8 +172,11 @@ class PostgresConnection:
         before = self._stuck()
         if before:
             threading.Event().wait(_LOOK_S)
-        ended = [self._raw.execute("SELECT pg_terminate_backend(%s)", (pid,)) for pid, _ in before & self._stuck()]
-        return bool(ended)
+        ended = False
+        with suppress(psycopg.errors.InsufficientPrivilege):  # Another role's: whoever reads the error has to end it.
+            for pid, _ in before & self._stuck():
+                ended |= bool(self._raw.execute("SELECT pg_terminate_backend(%s)", (pid,)).fetchall()[0][0])
+        return ended
 
     def _stuck(self) -> set[tuple[Any, ...]]:
         return set(self._raw.execute(_STUCK, (LOCK, STUCK_S)).fetchall())

@@ -130,6 +130,7 @@ KEYS_SINCE: Final = 3
 _VERSION_4: Final = (
     "ALTER TABLE stack ADD COLUMN head BLOB",
     "ALTER TABLE stack ADD COLUMN mac BLOB",
+    "UPDATE lease SET fence = fence + 1",  # Who still writes does not know of heads: it has lost its lease.
 )
 
 HEADS_SINCE: Final = 4
