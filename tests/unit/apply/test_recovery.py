@@ -210,3 +210,75 @@ def test_recovery_gives_a_call_the_time_that_the_first_one_had(project: Project)
 
     (begun,) = [record for record in project.records(run.id) if isinstance(record, Begun)]
     assert begun.timeout_s == 5000
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_the_undo_of_a_step_is_not_repeated_where_it_happened(project: Project, happened: bool) -> None:
+    """A process ends in the middle of it: the step's check tells whether that had its effect, and only if not, it runs again."""
+    project.write(f"""{KINDS}
+class Dies(BaseException):
+    pass
+
+@step
+def migrate(to: int) -> int:
+    here().set("schema", at=to)
+    here().note(f"migrate {{to}}")
+    return to
+
+@migrate.undo
+def _(result: int, /, to: int) -> None:
+    dying = here().fault("step", "m") is not None
+    if dying and not {happened}:
+        raise Dies
+    here().set("schema", at=0)
+    here().note(f"back from {{result}}")
+    if dying:
+        raise Dies
+
+@migrate.check
+def _(to: int) -> bool:
+    return here().objects.get("schema", {{}}).get("at") == to
+
+@stack
+def main():
+    migrate("m", to=3)
+""")
+    project.apply()
+    project.world.fail("step", "m", times=1)
+    dies(project.undo)
+
+    run = project.resume()
+
+    assert run.result == "undone"
+    assert project.world.log == ["migrate 3", "back from 3"]
+    assert project.state().resources == {}
+    project.require_sound()
+
+
+def test_an_interrupted_update_is_repeated_with_what_was_there(project: Project) -> None:
+    """The provider gets the object as it was before the change, whether or not that had happened."""
+    project.write(f"""{KINDS}
+class Dies(BaseException):
+    pass
+
+class KnowingProvider(ThingProvider):
+    async def update(self, call, have, want):
+        here().note(f"from {{have.size}} to {{want.size}}")
+        if here().fault("die", "a") is not None:
+            raise Dies
+        return await super().update(call, have, want)
+
+class Knowing(Resource, kind="own.Knowing", provider=KnowingProvider):
+    size: int = Input(default=1)
+{FIELDS}
+@stack
+def main(size: int = 1):
+    Knowing("a", size=size)
+""")
+    project.apply()
+    project.world.fail("die", "a", times=1)
+    dies(lambda: project.apply(parameters={"size": 2}))
+
+    assert project.resume().result == "succeeded"
+    assert [line for line in project.world.log if line.startswith("from")] == ["from 1 to 2", "from 1 to 2"]
+    project.require_sound()
