@@ -214,7 +214,7 @@ def test_recovery_gives_a_call_the_time_that_the_first_one_had(project: Project)
 
 @pytest.mark.parametrize("happened", [True, False])
 def test_the_undo_of_a_step_is_not_repeated_where_it_happened(project: Project, happened: bool) -> None:
-    """A process ends in the middle of it: the step's check tells whether that had its effect, and only if not, it runs again."""
+    """A process ends in the middle of it: the step's check tells whether it had its effect, and only if not, it runs again."""
     project.write(f"""{KINDS}
 class Dies(BaseException):
     pass

@@ -94,6 +94,12 @@ def test_the_undo_of_a_destroy_is_refused(project: Project) -> None:
     with pytest.raises(RefusedError) as caught:
         project.undo()
     assert caught.value.code == "refused.deletions_done"
+    assert sorted(caught.value.findings) == ["test.Lock::l is deleted", "test.Shelf::s is deleted"]
+    assert (caught.value.summary, caught.value.detail, caught.value.hint) == (
+        "The run has deleted objects for good",
+        "What it deleted after its checks had passed cannot be made again by an undo.",
+        "Apply the former script: it makes them anew.",
+    )
     assert project.world.objects == {}
 
 

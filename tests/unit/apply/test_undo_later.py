@@ -26,7 +26,11 @@ def refused(project: Project, run: str, *only: str) -> tuple[str, ...]:
     before = project.world.objects
     with pytest.raises(RefusedError) as caught:
         project.session().undo(project.target(run=run), approve=project.approve, only=only, final="allow")
-    assert caught.value.code == "refused.touched_since"
+    assert (caught.value.code, caught.value.summary, caught.value.hint) == (
+        "refused.touched_since",
+        "A later run changed, or built on, what this undo would take back",
+        "Undo the later run first, or change the script and apply.",
+    )
     assert project.world.objects == before
     project.require_sound()
     return caught.value.findings
