@@ -77,7 +77,7 @@ async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
     async def ready() -> Outcome | None:
         return await kind.provider.ready(call, have)
 
-    await attempts_for(performer, doubt, kind).until_done(act, ready)
+    await attempts_for(performer, doubt, kind).until_done(act, ready, repeats=not kind.provider.forgets)
 
 
 async def _made_id(performer: Performer, doubt: InDoubt, kind: Kind, call: EngineCall, have: Any) -> str:

@@ -35,7 +35,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         run: The run's id.
         operation: The operation's id in the plan, for events.
         address: Its node.
-        repeats: Whether a call without an answer may simply be made again: it then makes no second object.
         timeout_s: How long it may stay pending.
         deadline_s: How long one call may take; then it is still pending, as far as anybody knows.
         lands_within_s: How long after a call that was cut off its effect may still happen.
@@ -46,7 +45,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     operation: str
     address: str
-    repeats: bool
     timeout_s: float
     started: float
     deadline_s: float = CALL_DEADLINE_S
@@ -81,8 +79,13 @@ class Attempts:
         self._stop = stop
         self._guard = guard
 
-    async def until_done(self, act: Act, ready: Act) -> Done | None:
+    async def until_done(self, act: Act, ready: Act, *, repeats: bool) -> Done | None:
         """Perform `act`, then ask `ready` for as long as it is pending.
+
+        Args:
+            act: The call.
+            ready: Asks whether it is complete.
+            repeats: Whether a call without an answer may simply be made again, because that makes no second object.
 
         Returns:
             What the provider made; None where it has nothing to say (a delete).
@@ -91,12 +94,12 @@ class Attempts:
             ProviderError: the failure that no further attempt can mend.
             Parked: it is still pending.
         """
-        outcome = await self._retry(act, unseen_until=(self.called_at or 0.0) + self.job.seen_within_s)
+        outcome = await self._retry(act, repeats=repeats, unseen_until=(self.called_at or 0.0) + self.job.seen_within_s)
         made_at = self._clock.now()
         while isinstance(outcome, Pending):
             self._see_pending(outcome)
             await self._clock.sleep(outcome.again_s)
-            outcome = await self._retry(ready, unseen_until=made_at + self.job.seen_within_s)
+            outcome = await self._retry(ready, repeats=True, unseen_until=made_at + self.job.seen_within_s)
         return outcome
 
     def _see_pending(self, pending: Pending) -> None:
@@ -111,7 +114,7 @@ class Attempts:
         if late or self._stop.is_asked():
             raise Parked(job.address, pending.progress, interrupted=not late)
 
-    async def _retry(self, act: Act, unseen_until: float = 0.0) -> Outcome | None:
+    async def _retry(self, act: Act, *, repeats: bool, unseen_until: float) -> Outcome | None:
         while True:
             self._guard()
             deadline = asyncio.timeout(self.job.deadline_s)
@@ -122,7 +125,7 @@ class Attempts:
                 if isinstance(error, TimeoutError) and deadline.expired():
                     self.called_at = self._clock.now()
                     raise Parked(self.job.address, f"no answer within {self.job.deadline_s:g} s", interrupted=False) from error
-                verdict = judge(error, self.count, repeats=self.job.repeats, clock=self._clock)
+                verdict = judge(error, self.count, repeats=repeats, clock=self._clock)
                 if isinstance(verdict, GiveUp) and self._says_nothing(verdict.error.code, unseen_until):
                     verdict = RetryAfter(min(LOOK_S, BACKOFF_S * 2 ** min(self.count, 9)))
                 if isinstance(verdict, GiveUp):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -28,8 +29,13 @@ async def check(performer: Performer, operation: Operation, attempts: Attempts) 
     values = parts.opened_inputs(node)
     want = parts.view(kind, node.address, values)
     call = parts.call(node.address, node.address)
+
+    def look() -> Awaitable[Any]:
+        """Look once."""
+        return kind.provider.create(call, want)
+
     try:
-        done = await attempts.until_done(lambda: kind.provider.create(call, want), lambda: kind.provider.create(call, want))
+        done = await attempts.until_done(look, look, repeats=True)
     except Parked as parked:
         if parked.interrupted:
             raise

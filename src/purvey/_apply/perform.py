@@ -295,12 +295,10 @@ class Performer:
         if kind is not None and kind.check and node is not None:
             within = self.parts.masked_inputs(node).get("within_s", kind.default("within_s"))
         own = self._own_timeout_s(operation.address)
-        return self.attempts(
-            operation.id, operation.address, operation.verb, kind, own_s=own, limit_s=within or None, started=started
-        )
+        return self.attempts(operation.id, operation.address, kind, own_s=own, limit_s=within or None, started=started)
 
     def attempts(
-        self, operation: str, address: str, verb: str, kind: Kind | None, *, own_s: float | None, started: float,
+        self, operation: str, address: str, kind: Kind | None, *, own_s: float | None, started: float,
         limit_s: float | None = None,
     ) -> Attempts:  # fmt: skip
         """The attempts of one operation.
@@ -308,7 +306,6 @@ class Performer:
         Args:
             operation: Its id, for events.
             address: Its node.
-            verb: What it does.
             kind: Its kind; None where nothing is there to be called.
             own_s: The node's own time; then, or for a kind of long calls, one call may take all of it.
             started: When it began, on the monotonic clock.
@@ -318,7 +315,6 @@ class Performer:
         is_long = bool(own_s) or (kind is not None and kind.provider.long_calls)
         job = Job(
             run=self.parts.run, operation=operation, address=address, timeout_s=limit, started=started,
-            repeats=verb == "delete" or (kind is not None and kind.provider.recovers_by in ("token", "name")),
             deadline_s=max(CALL_DEADLINE_S, limit) if is_long else CALL_DEADLINE_S,
             lands_within_s=kind.provider.lands_within_s if kind is not None else 0.0,
             seen_within_s=kind.provider.seen_within_s if kind is not None else 0.0,

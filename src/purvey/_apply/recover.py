@@ -150,7 +150,6 @@ def attempts_for(performer: Performer, doubt: InDoubt, kind: Kind) -> Attempts:
     attempts = performer.attempts(
         f"recover {begun.address}",
         begun.address,
-        begun.verb,
         kind,
         own_s=begun.timeout_s or None,
         started=parts.clock.monotonic(),

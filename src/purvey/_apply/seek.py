@@ -35,9 +35,11 @@ async def until_known(
     """
     by_tag = begun.makes and kind.provider.recovers_by == "tag_at_create" and not kind.provider.forgets
     former = attempts.called_at
+    makes = begun.makes or kind.provider.forgets  # What does not may be repeated: the same object is changed or removed again.
+    repeats = kind.provider.recovers_by in ("token", "name") or not makes
     while True:
         try:
-            return await attempts.until_done(act, lambda: kind.provider.ready(call, want))
+            return await attempts.until_done(act, lambda: kind.provider.ready(call, want), repeats=repeats)
         except ProviderError as error:
             passes = by_tag and error.may_exist and error.code in TRANSIENT and attempts.count < ATTEMPTS_MAX
             refused = not error.may_exist and _is_in_doubt(begun, kind, error.code, attempts, former)

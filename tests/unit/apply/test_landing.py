@@ -394,3 +394,23 @@ def test_a_check_that_asks_for_an_hour_s_patience_is_not_waited_for(
 
     assert len(looks) == 3
     assert max(project.clock.slept, default=0.0) < 3600
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("kind", ["Tagged", "Server", "Thing"])
+@pytest.mark.parametrize("verb", ["update", "delete"])
+def test_taking_back_without_an_answer_is_done_again(project: Project, kind: str, verb: str, after: bool) -> None:
+    """What was made is removed, and what was changed is changed back, however often its answer is lost."""
+    change = "text='t'" if kind == "Server" else "size=2"
+    if verb == "update":
+        project.declare(f'{kind}("late")')
+        project.apply()
+    before = len(project.world.objects)
+    project.declare(f'late = {kind}("late", {change})\nThing("bad", opts=Options(after=[late]))')
+    project.world.fail("create", "bad")
+    # The change itself is the first update, and taking it back the second.
+    project.world.fail(verb, "late", "unavailable", may_exist=True, after=after, times=2 if verb == "update" else 1)
+
+    assert project.apply().result == "undone"
+    assert len(project.world.objects) == before
+    assert project.store().load("main/dev").in_doubt == {}
