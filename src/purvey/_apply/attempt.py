@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -11,9 +12,11 @@ from purvey._apply.executor import Stop
 from purvey._apply.outcome import GiveUp, RetryAfter, as_provider_error, judge
 from purvey._base.clock import Clock
 from purvey._base.event import Observer, OperationProgress, OperationRetried
-from purvey._base.limits import BACKOFF_S, CALL_DEADLINE_S, LOOK_S
+from purvey._base.limits import ASKED_MAX, BACKOFF_S, BACKOFF_S_MAX, CALL_DEADLINE_S, LOOK_S
 from purvey.errors import ProviderError
 from purvey.providers import Done, Outcome, Pending
+
+T = TypeVar("T")
 
 Act = Callable[[], Awaitable[Outcome | None]]
 
@@ -154,3 +157,20 @@ class Attempts:
                 code=code, detail=str(error).splitlines()[0] if str(error) else "", again_s=again_s,
             )
         )  # fmt: skip
+
+
+async def answered(ask: Callable[[], Awaitable[T]], clock: Clock) -> T:
+    """The answer to a question that changes nothing; without one it is asked again, but not for long.
+
+    Raises:
+        Exception: what the last try raised.
+    """
+    for attempt in range(1, ASKED_MAX):
+        try:
+            return await ask()
+        except Exception as error:
+            verdict = judge(error, attempt, repeats=True, clock=clock)
+            if isinstance(verdict, GiveUp) or verdict.seconds > BACKOFF_S_MAX:
+                raise
+            await clock.sleep(verdict.seconds)
+    return await ask()

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from purvey._apply import patience
+from purvey._apply.attempt import answered
 from purvey._apply.executor import Stop, execute
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
@@ -26,7 +27,7 @@ def needs_reading(parts: Parts, records: Iterable[ResourceState]) -> list[Resour
 async def observe(parts: Parts, records: Sequence[ResourceState], *, parallel: int) -> dict[Key, Observed]:
     """What is there now, for each of `records`.
 
-    A provider that fails makes its objects unreadable; it never makes them absent.
+    A provider that goes on failing makes its objects unreadable; it never makes them absent.
     """
     found: dict[Key, Observed] = {}
     jobs: dict[str, list[ResourceState]] = {}
@@ -68,7 +69,7 @@ async def read(parts: Parts, record: ResourceState) -> Observed:
 async def _read_one(parts: Parts, provider: Provider[Any], record: ResourceState) -> Observed:
     try:
         call = parts.call(record.address, record.name, object_id=record.id)
-        observed: Observed = await provider.read(call, parts.record_view(record))
+        observed: Observed = await answered(lambda: provider.read(call, parts.record_view(record)), parts.clock)
     except Exception as error:  # noqa: BLE001 - whatever a provider raises, its object is unreadable, not absent.
         return Unreadable(_reason(parts, error))
     return cleaned(observed, parts.redactor)
@@ -88,10 +89,11 @@ async def _read_again(parts: Parts, kind: Kind, record: ResourceState, found: di
 
 
 async def _read_together(parts: Parts, kind: Kind, group: Sequence[ResourceState], found: dict[Key, Observed]) -> None:
-    assert kind.provider.read_many is not None  # The caller chose the batch form.
+    read_many = kind.provider.read_many
+    assert read_many is not None  # The caller chose the batch form.
     call = parts.call(group[0].address, group[0].name)
     try:
-        seen = await kind.provider.read_many(call, [record.id for record in group])
+        seen = await answered(lambda: read_many(call, [record.id for record in group]), parts.clock)
     except Exception as error:  # noqa: BLE001 - as for one object.
         found.update({(record.address, record.generation): Unreadable(_reason(parts, error)) for record in group})
         return

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import count
 from typing import Any
 
-from purvey._apply.outcome import RetryAfter, as_provider_error, judge
+from purvey._apply.attempt import answered
+from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error
-from purvey._base.limits import BACKOFF_S_MAX
 from purvey._graph import Node
 from purvey._plan.plan import Plan
 from purvey.providers import Done
@@ -50,22 +49,15 @@ async def _look(parts: Parts, views: Mapping[str, tuple[str, Callable[[], Any]]]
     found: dict[str, str] = {}
 
     async def look(address: str, kind: str, view: Callable[[], Any]) -> None:
-        for attempt in count(1):
-            try:
-                outcome = await parts.kinds.get(kind).provider.create(parts.call(address, address), view())
-            except Exception as error:  # noqa: BLE001 - whatever a probe raises, it did not pass.
-                verdict = judge(error, attempt, repeats=True, clock=parts.clock)
-                if (
-                    isinstance(verdict, RetryAfter) and verdict.seconds <= BACKOFF_S_MAX
-                ):  # It was not answered, which says nothing about what it looks at.
-                    await parts.clock.sleep(verdict.seconds)
-                    continue
-                failure = clean_error(as_provider_error(error), parts.redactor)
-                found[address] = failure.detail or failure.summary
-                return
-            if not isinstance(outcome, Done):
-                found[address] = parts.redactor.clean(outcome.progress)
+        call = parts.call(address, address)
+        try:
+            outcome = await answered(lambda: parts.kinds.get(kind).provider.create(call, view()), parts.clock)
+        except Exception as error:  # noqa: BLE001 - whatever a probe raises, it did not pass.
+            failure = clean_error(as_provider_error(error), parts.redactor)
+            found[address] = failure.detail or failure.summary
             return
+        if not isinstance(outcome, Done):
+            found[address] = parts.redactor.clean(outcome.progress)
 
     await asyncio.gather(*(look(address, kind, view) for address, (kind, view) in views.items()))
     return found

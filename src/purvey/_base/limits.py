@@ -19,6 +19,9 @@ BACKOFF_S: Final = 0.25
 BACKOFF_S_MAX: Final = 15.0
 """No single back-off is longer than this many seconds."""
 
+ASKED_MAX: Final = 3
+"""Tries of a question that changes nothing: few, because a large estate has many, and a cloud that is down answers none."""
+
 LOOK_S: Final = 2.0
 """Most seconds between two looks at what may still appear."""
 

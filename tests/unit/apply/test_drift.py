@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from purvey.errors import RefusedError
+from purvey.errors import ProviderError, RefusedError
+from purvey.providers import Call, Observed
+from tests.support.kinds import ThingProvider
 from tests.support.project import Project, actions
 
 
@@ -172,4 +176,24 @@ def test_a_run_before_an_undone_repair_can_be_undone(project: Project) -> None:
 
     assert project.undo(third.id).result == "undone"
     assert project.undo(second.id).result == "undone"
+    assert [entry["size"] for entry in project.world.objects.values()] == [1]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_read_that_was_not_answered_is_asked_again(project: Project, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """A throttled look is no reason to leave drift as it is."""
+    project.declare('Thing("a", size=1)')
+    project.apply()
+    project.world.set(_key(project, "a"), size=9)
+    original, asked = ThingProvider.read, []
+
+    async def read(self: ThingProvider, call: Call, have: Any) -> Observed:
+        asked.append(call.address)
+        if len(asked) <= times:
+            raise ProviderError("throttled", "Too many")
+        return await original(self, call, have)
+
+    monkeypatch.setattr(ThingProvider, "read", read)
+    project.apply()
+
     assert [entry["size"] for entry in project.world.objects.values()] == [1]

@@ -126,3 +126,15 @@ def test_an_undo_is_shown_before_it_is_done(purvey: Purvey, applied: Path) -> No
     assert "to delete" in purvey("undo", run, "--plan").out
     assert purvey("state", "list", "site.py").out == before
     assert purvey("undo", run, "--plan", "--only", "files.File::nowhere").code == 4
+
+
+def test_a_busy_stack_is_left_for_the_next_time(purvey: Purvey, applied: Path) -> None:
+    """A repair does not touch what a run holds, says so, and ends with 5."""
+    with closing(sqlite3.connect(applied / ".purvey" / "state.db")) as connection, connection:
+        connection.execute("DELETE FROM resource")
+        connection.execute("UPDATE lease SET run = 'RUN', machine = 'another', expires_at = 1e11, heartbeat_at = 1e11")
+
+    told = purvey("store", "repair", "--json")
+
+    assert told.code == 5
+    assert (told.json()["busy"], told.json()["rebuilt"], told.json()["sound"]) == (["site/dev"], [], False)

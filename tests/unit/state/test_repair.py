@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from purvey._state.mac import RowMac
+from purvey._state.sql import repair
 from purvey._state.sql.store import SqlStore
 from purvey._state.state import State
 from purvey._state.tag_out import TagOut
@@ -236,3 +238,19 @@ def test_an_index_is_made_anew(path: Path) -> None:
         repaired(store)
 
         assert store.verify() == []
+
+
+def test_a_run_that_goes_on_meanwhile_is_not_overwritten(store: SqlStore, place: kit.Place) -> None:
+    """What was found wrong is as of one moment; where the journal has gone on since, nothing is changed."""
+    filled(store)
+    damage(place, "DELETE FROM resource WHERE address = 'files.File::web'")
+    mac = RowMac(kit.KEY)
+    found = store.read(lambda connection: repair.examine(connection, kit.STACK, mac))
+    assert isinstance(found, repair.Mending)
+    kit.write(store, kit.opened(), *kit.created("late"), run="RUN3")
+    before = rows(place)
+
+    made = store._change(lambda connection: repair.mend(connection, found))
+
+    assert (made.rebuilt, len(made.kept)) == ((), 1)
+    assert rows(place) == before

@@ -16,6 +16,7 @@ from purvey._state.mac import (
     resource_identity,
     retired_body,
     retired_identity,
+    stack_identity,
     tag_out_identity,
     tampered,
 )
@@ -138,5 +139,7 @@ def _head(connection: Connection, stack: str, mac: RowMac) -> int:
         return 0
     if not kept.is_signed(stack, mac):
         raise tampered(f"The head of the journal of {stack}")
+    if mac.of(stack_identity(stack), kept.head) == kept.mac:
+        return 0
     put_head(connection, stack, kept.head, mac)
-    return int(head_of(connection, stack) != kept)
+    return 1
