@@ -104,4 +104,4 @@ async def _read_together(parts: Parts, kind: Kind, group: Sequence[ResourceState
 
 def _reason(parts: Parts, error: Exception) -> str:
     failure = clean_error(as_provider_error(error), parts.redactor)
-    return failure.detail.splitlines()[0] if failure.detail else failure.summary
+    return f"{failure.summary}: {failure.detail.splitlines()[0]}" if failure.detail else failure.summary

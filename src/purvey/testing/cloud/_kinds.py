@@ -50,7 +50,9 @@ class CloudProvider(Provider[Any]):
             item = await ask(call, "GET", f"{self.path}/{call.id}")
             return Absent() if item["status"] in _GOING else self._present(item)
         except ProviderError as error:
-            return Absent() if error.code == "not_found" else _unreadable(error)
+            if error.code == "not_found":
+                return Absent()
+            raise  # The engine asks again; what is not answered then is unreadable.
 
     async def find(self, call: Call, want: Any) -> Observed:
         """What carries this object's own tag; else what has the name that the script gives."""
