@@ -188,6 +188,7 @@ def test_a_read_that_was_not_answered_is_asked_again(project: Project, monkeypat
     original, asked = ThingProvider.read, []
 
     async def read(self: ThingProvider, call: Call, have: Any) -> Observed:
+        """Give no answer the first times."""
         asked.append(call.address)
         if len(asked) <= times:
             raise ProviderError("throttled", "Too many")

@@ -45,6 +45,7 @@ def slow_once(patch: pytest.MonkeyPatch, provider: type[Provider[Any]], method: 
     first = [True]
 
     async def slow(self: Provider[Any], call: Any, *wishes: Any) -> Any:
+        """Outlast the deadline, or come a little late."""
         if call.address.endswith("::late") and first.pop() if first else False:
             await asyncio.Event().wait()
         return await original(self, call, *wishes)
@@ -211,6 +212,7 @@ def refusing(provider: type[Provider[Any]], method: str, codes: Iterable[Code]) 
     answers = chain([None], codes)
 
     async def once(self: Provider[Any], call: Any, *wishes: Any) -> Any:
+        """Refuse the calls after the first, while there are codes."""
         code = next(answers, None)
         if code is not None:
             raise ProviderError(code, "A second one is refused")
