@@ -14,7 +14,9 @@ import functools
 import itertools
 import os
 import signal
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from purvey._state.record import Begun, Record
@@ -98,3 +100,26 @@ def _named(records: tuple[Record, ...]) -> str:
 
 def _verb(record: Record) -> str:
     return f" of the {record.verb}" if isinstance(record, Begun) else ""
+
+
+class Dies(BaseException):
+    """The process ends here."""
+
+
+@contextmanager
+def dying(what: str) -> Iterator[None]:
+    """Whoever comes to the point called `what` dies, in this process."""
+
+    def dies(label: str) -> None:
+        if label == what:
+            raise Dies
+
+    module = sys.modules[__name__]
+    former, module.called = module.called, dies  # type: ignore[attr-defined]
+    try:
+        yield
+    except Dies:
+        return
+    finally:
+        module.called = former  # type: ignore[attr-defined]
+    raise AssertionError(f"Nobody came to {what}.")

@@ -15,27 +15,8 @@ from purvey._state.lease import HeldLease
 from purvey.errors import Code, ProviderError, StateError
 from purvey.providers import Provider, registry
 from tests.support import kinds, points
+from tests.support.points import dying
 from tests.support.project import Project
-
-
-class Dies(BaseException):
-    """The process ends here."""
-
-
-@contextmanager
-def dying(what: str) -> Iterator[None]:
-    """Whoever comes to the point dies."""
-
-    def called(label: str) -> None:
-        if label == what:
-            raise Dies
-
-    former, points.called = points.called, called
-    try:
-        with pytest.raises(Dies):
-            yield
-    finally:
-        points.called = former
 
 
 def slow_once(patch: pytest.MonkeyPatch, provider: type[Provider[Any]], method: str) -> None:
