@@ -62,7 +62,7 @@ class Attempts:
         job: The operation.
         clock: Time and chance.
         observer: Sees waits and retries.
-        stop: When it is asked, waiting ends at the next look.
+        stop: When it is asked, waiting ends: what is pending is looked at once more.
         guard: Called before each call; raises when the lease is not ours any more.
 
     Attributes:
@@ -101,7 +101,7 @@ class Attempts:
         made_at = self._clock.now()
         while isinstance(outcome, Pending):
             self._see_pending(outcome)
-            await self._clock.sleep(outcome.again_s)
+            await self._stop.pause(self._clock.sleep(outcome.again_s))
             outcome = await self._retry(ready, repeats=True, unseen_until=made_at + self.job.seen_within_s)
         return outcome
 
@@ -135,10 +135,11 @@ class Attempts:
                     raise verdict.error from error
                 if as_provider_error(error).may_exist:
                     self.called_at = self._clock.now()
+                if not self._stop.is_asked():
+                    self._see_retry(error, verdict.seconds)
+                    await self._stop.pause(self._clock.sleep(verdict.seconds))
                 if self._stop.is_asked():  # It may pass by itself, but nobody wants to wait: the run is resumed later.
                     raise Parked(self.job.address, str(error), interrupted=True) from error
-                self._see_retry(error, verdict.seconds)
-                await self._clock.sleep(verdict.seconds)
                 self.count += 1
 
     def _says_nothing(self, code: str, unseen_until: float) -> bool:

@@ -8,8 +8,8 @@ entries, not as many coroutines that wait.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Literal
 
 Status = Literal["done", "failed", "skipped"]
 
@@ -19,14 +19,30 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = False
+        self._pauses: set[asyncio.Future[None]] = set()
 
     def ask(self) -> None:
-        """Start nothing new from now on."""
+        """Start nothing new from now on, and wait for nothing; may be called from any thread, and by a signal's handler."""
         self._asked = True
+        for pause in tuple(self._pauses):
+            pause.get_loop().call_soon_threadsafe(pause.cancel)
 
     def is_asked(self) -> bool:
         """Whether nothing new may start."""
         return self._asked
+
+    async def pause(self, sleep: Coroutine[Any, Any, None]) -> None:
+        """Wait until `sleep` is over or the stop is asked, whichever comes first."""
+        pause = asyncio.ensure_future(sleep)
+        self._pauses.add(pause)  # Before the look, so that nobody who asks meanwhile is missed.
+        try:
+            if not self._asked:
+                await asyncio.wait((pause,))
+        finally:
+            self._pauses.discard(pause)
+            pause.cancel()
+        if not self._asked:
+            pause.result()
 
 
 async def execute(

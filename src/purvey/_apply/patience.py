@@ -77,7 +77,7 @@ async def _wait_out(performer: Performer, doubt: InDoubt, until: float, text: st
         _tell(parts, f"{address}: {text.format(left=left)}")
     while parts.clock.now() < until:
         _heed(performer.stop, address)
-        await parts.clock.sleep(min(LOOK_S, max(until - parts.clock.now(), 0.001)))
+        await performer.stop.pause(parts.clock.sleep(min(LOOK_S, max(until - parts.clock.now(), 0.001))))
 
 
 async def found(performer: Performer, address: str, kind: Kind, called_at: float, look: Look) -> Observed:
@@ -124,7 +124,7 @@ async def _look_until(parts: Parts, address: str, until: float, look: Look, stop
         if pause_s == FIRST_LOOK_S:
             _tell(parts, f"{address}: not to be seen; looking for {left:.0f} s more, for it may still appear")
         _heed(stop, address)
-        await parts.clock.sleep(min(pause_s, left))
+        await stop.pause(parts.clock.sleep(min(pause_s, left)))
         pause_s = min(2 * pause_s, LOOK_S)
 
 

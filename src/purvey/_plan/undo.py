@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from purvey._base.compare import FieldChange, differences
 from purvey._base.value import Masked
 from purvey._plan.decide import Decider
 from purvey._plan.effects import Effect
@@ -245,9 +246,21 @@ def _change(effect: Effect, kinds: Registry, *, final: bool) -> Change:
         address=begun.address,
         kind=begun.node.kind,
         action="none" if final else _ACTIONS[begun.verb],
+        fields=_fields(effect, kinds) if begun.verb == "update" and not final else (),
         cause=f"moves it back to {back}" if back else f"undoes its {begun.verb}",
         final=final,
         holds_data=not final and begun.verb == "create" and kinds.get(begun.node.kind).holds_data,
         source=begun.node.source,
         generation=begun.generation,
+    )
+
+
+def _fields(effect: Effect, kinds: Registry) -> tuple[FieldChange, ...]:
+    """The inputs that get their former values."""
+    now, before = (thawed(record.inputs) if record is not None else {} for record in (effect.after, effect.begun.prior))
+    default = kinds.get(effect.begun.node.kind).default
+    return tuple(
+        FieldChange(*difference)
+        for name in {**now, **before}
+        for difference in differences(now.get(name, default(name)), before.get(name, default(name)), name)
     )

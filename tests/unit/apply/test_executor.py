@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -68,3 +69,48 @@ async def test_ten_thousand_layers_take_no_stack() -> None:
     needs: dict[str, tuple[str, ...]] = {f"n{n}": (f"n{n - 1}",) if n else () for n in range(10_000)}
     started, _ = await _run(needs)
     assert started == list(needs)
+
+
+async def test_a_pause_ends_when_the_stop_is_asked() -> None:
+    """From another thread, too, and however long it was to last; one that is begun afterwards does not begin at all."""
+    stop = Stop()
+    pause = asyncio.create_task(stop.pause(_for_ever()))
+    await _turns()
+    assert not pause.done()
+
+    threading.Thread(target=stop.ask).start()
+    await asyncio.wait_for(pause, 60)
+    await stop.pause(_for_ever())
+
+
+async def test_a_pause_lasts_as_long_as_its_sleep() -> None:
+    """And tells what the sleep has to tell."""
+
+    async def fails() -> None:
+        raise LookupError
+
+    await Stop().pause(_turns())
+    with pytest.raises(LookupError):
+        await Stop().pause(fails())
+
+
+async def test_a_pause_that_is_cancelled_leaves_nothing_behind() -> None:
+    """The sleep is cancelled with it."""
+    seen: list[str] = []
+
+    async def sleep() -> None:
+        try:
+            await _for_ever()
+        finally:
+            seen.append("ended")
+
+    pause = asyncio.create_task(Stop().pause(sleep()))
+    await _turns()
+    pause.cancel()
+    await _turns()
+
+    assert seen == ["ended"]
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()

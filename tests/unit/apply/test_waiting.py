@@ -148,3 +148,23 @@ def test_the_parallel_limit_is_kept(project: Project) -> None:
     project.watcher.react = count
     assert project.apply(parallel=4).result == "succeeded"
     assert max(most) == 4
+
+
+def test_ctrl_c_waits_for_no_retry(project: Project) -> None:
+    """However long the world asked to wait: the run ends at once, and its resume calls again."""
+    project.declare('Server("a")\nThing("b")')
+    project.world.fail("create", "a", "throttled", times=1)
+    session = project.session()
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, OperationRetried):
+            session.interrupt()
+
+    project.watcher.react = interrupt
+    run = session.apply(project.script_path, approve=project.approve, parallel=1)
+    project.watcher.react = lambda event: None
+
+    assert (run.result, project.clock.slept, project.world.log) == ("interrupted", [], [])
+    assert project.resume().result == "succeeded"
+    assert project.world.log == ["create a", "create b"]
+    project.require_sound()

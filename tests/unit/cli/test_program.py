@@ -161,3 +161,40 @@ def test_json_is_never_mixed_with_words(purvey: Purvey, project: Path) -> None:
     """Standard output with --json is exactly one document, whatever the command."""
     for words in (["plan", "site/site.py"], ["apply", "site/site.py", "--yes"], ["destroy", "site/site.py", "--yes"]):
         json.loads(purvey(*words, "--json").out)
+
+
+PATIENT = """
+import os, signal, threading
+from purvey import Input, Resource, stack
+from purvey.errors import ProviderError
+from purvey.providers import Done, Provider
+
+class Busy(Provider):
+    recovers_by = "name"
+
+    async def create(self, call, want):
+        if not asked:
+            asked.append(threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)))
+            asked[0].start()
+            raise ProviderError("throttled", "Too many calls", retry_after_s=86_400.0)
+        return Done(call.name, {})
+
+class Room(Resource, kind="own.Room", provider=Busy):
+    size: int = Input(default=1)
+
+asked = []
+
+@stack
+def hotel():
+    Room("a")
+"""
+
+
+def test_ctrl_c_ends_a_day_of_waiting(purvey: Purvey, tmp_path: Path) -> None:
+    """A server that asks for patience keeps nobody who wants to leave; the run can be resumed."""
+    (tmp_path / "hotel.py").write_text(PATIENT, encoding="utf-8")
+
+    stopped = purvey("apply", "hotel.py", "--yes", "--json")
+
+    assert (stopped.code, stopped.json()["result"]) == (13, "interrupted")
+    assert purvey("resume", stopped.json()["id"], "--yes", "--json").json()["result"] == "interrupted"

@@ -128,6 +128,17 @@ def test_an_undo_is_shown_before_it_is_done(purvey: Purvey, applied: Path) -> No
     assert purvey("undo", run, "--plan", "--only", "files.File::nowhere").code == 4
 
 
+def test_an_undo_shows_what_it_puts_back(purvey: Purvey, applied: Path) -> None:
+    """The plan of an undo says of each update which values change, like any other plan."""
+    assert purvey("apply", "site.py", "--title", "Other", "--yes").code == 0
+
+    plan = purvey("undo", "site.py", "--plan")
+
+    assert "undoes its update" in plan.out
+    assert "+ <h1>Hello, page 1" in plan.out
+    assert "- <h1>Other" in plan.out
+
+
 def test_a_busy_stack_is_left_for_the_next_time(purvey: Purvey, applied: Path) -> None:
     """A repair does not touch what a run holds, says so, and ends with 5."""
     with closing(sqlite3.connect(applied / ".purvey" / "state.db")) as connection, connection:
