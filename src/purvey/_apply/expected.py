@@ -7,7 +7,7 @@ the answer is no. Every object that would be touched is asked about, since each 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from purvey._base.limits import PARALLEL_DEFAULT
@@ -76,28 +76,45 @@ async def _strangers(expect: Mapping[str, str], wanted: Iterable[_Asked]) -> tup
     """What is wrong with the places of objects; where several of one kind and container say the same, one tells it."""
     able = [asked for asked in wanted if type(asked.kind.provider).identity is not Provider.identity]
     turns = asyncio.Semaphore(PARALLEL_DEFAULT)
-    told = await asyncio.gather(*(_problems(expect, asked, turns) for asked in able))
+    told = await asyncio.gather(*(_told(asked, turns) for asked in able))
+    heard = {what for place in told for what in place}
     found: dict[tuple[str, str, str], Finding] = {}
-    for asked, problems in zip(able, told, strict=True):
-        for problem in problems:
+    for asked, place in zip(able, told, strict=True):
+        for problem in (*_problems(expect, place), *_slips(expect, place, heard)):
             finding = Finding(asked.address, problem, source=asked.source)
             found.setdefault((asked.kind.name, asked.container, problem), finding)
     return tuple(found.values())
 
 
-async def _problems(expect: Mapping[str, str], asked: _Asked, turns: asyncio.Semaphore) -> list[str]:
-    """How the place of an object is not the expected one."""
+async def _told(asked: _Asked, turns: asyncio.Semaphore) -> Mapping[str, str | PurveyError]:
+    """What an object is in; an error under an empty name where that cannot be told."""
     try:
         async with turns:
-            told = await asked.kind.provider.identity(asked.call(), asked.view())
+            return await asked.kind.provider.identity(asked.call(), asked.view())
     except NotKnownError:  # It is in what the run makes first, and that was asked about.
-        return []
+        return {}
     except InternalError:
         raise
     except PurveyError as error:
-        return [f"what it is in cannot be told: {error.summary} {error.detail}".rstrip()]
-    return [
-        f"its {what} is {told[what]!r}, and the environment expects {name!r}"
-        for what, name in expect.items()
-        if what in told and told[what] != name
-    ]
+        return {"": error}
+
+
+def _problems(expect: Mapping[str, str], place: Mapping[str, str | PurveyError]) -> Iterator[str]:
+    """How the place of an object is not the expected one."""
+    error = place.get("")
+    if isinstance(error, PurveyError):
+        yield f"what it is in cannot be told: {error.summary} {error.detail}".rstrip()
+    for what, name in expect.items():
+        if what in place and place[what] != name:
+            yield f"its {what} is {place[what]!r}, and the environment expects {name!r}"
+
+
+def _slips(expect: Mapping[str, str], place: Mapping[str, str | PurveyError], heard: set[str]) -> Iterator[str]:
+    """Expectations that nothing tells about, called nearly as something that is told: misspelt, they would protect nothing."""
+    unheard = [what for what in expect if what not in heard]
+    if unheard:
+        from difflib import get_close_matches  # noqa: PLC0415 - only a slip pays for it.
+
+        for what in unheard:
+            for meant in get_close_matches(what, [name for name in place if name not in expect], n=1):
+                yield f"the environment expects a {what!r}, which nothing tells; did you mean {meant!r}?"

@@ -48,3 +48,16 @@ def test_the_wrong_account_is_refused(purvey_cloud: Cloud, purvey_project: Proje
     purvey_cloud.manner(account="shop")
     purvey_project.run("apply", "--yes")
     assert [effect.verb for effect in purvey_cloud.ledger()] == ["create"]
+
+
+def test_a_misspelt_expectation_is_refused(purvey: Purvey, project: Path) -> None:
+    """It would protect nothing; one about something else than what is here is left alone."""
+    settings = project / "purvey.toml"
+    settings.write_text('[env.dev.expect]\nmachin = "this"\naccount = "shop"\n', encoding="utf-8")
+
+    told = purvey("apply", "site/site.py", "--yes")
+
+    assert (told.code, "did you mean 'machine'?" in " ".join(told.err.split())) == (4, True)
+    assert "account" not in told.err
+    settings.write_text('[env.dev.expect]\naccount = "shop"\n', encoding="utf-8")
+    assert purvey("apply", "site/site.py", "--yes").code == 0
