@@ -16,6 +16,11 @@ from pathlib import Path
 from types import ModuleType
 
 
+def module_name(file: str) -> str:
+    """The name under which the file of an archive is imported: ``lib.names`` for ``lib/names.py``."""
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 class ArchiveFinder(MetaPathFinder, Loader):
     """Finds the modules beside an archived script.
 

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from purvey._graph import Graph, Node
-from purvey._script.archive import ArchiveFinder
+from purvey._script.archive import ArchiveFinder, module_name
 from purvey._script.parameters import Given, Parameter, bind, parameters_of, unknown
 from purvey._script.recorder import Knowledge, Paused, Recorder, recording
 from purvey._script.reference import freeze
@@ -22,6 +22,7 @@ from purvey._script.resource import Options
 from purvey._script.words import PausedResult, Stack
 from purvey._secrets.redaction import Redactor
 from purvey.errors import Problems, PurveyError, ScriptError
+from purvey.providers import registry
 
 _OPTION = re.compile(r"Unexpected keyword argument '(\w+)'")
 """How `Options` tells of an option that it does not have."""
@@ -62,7 +63,13 @@ class Script:
         folder = str(self.path.parent) + "/"
         for module in list(sys.modules.values()):
             name = getattr(module, "__file__", None)
-            if name and name.startswith(folder) and name.endswith(".py") and "site-packages" not in name:
+            if (
+                name
+                and name.startswith(folder)
+                and name.endswith(".py")
+                and "site-packages" not in name
+                and Path(name).is_file()
+            ):
                 found[name.removeprefix(folder)] = Path(name).read_bytes()
         return found
 
@@ -100,6 +107,24 @@ def load_archived(path: Path, function: str, files: Mapping[str, bytes]) -> Scri
     with finder.installed(), _explained(path.parent):
         finder.run(module, path)
     return _found(module, path, function)
+
+
+def load_beside(path: Path, function: str, files: Mapping[str, bytes]) -> None:
+    """Import an archived copy for the kinds that it defines; kinds and modules that are loaded already stay what they are.
+
+    Raises:
+        ScriptError: as `load_script`.
+    """
+    names = {f"purvey_script_{path.stem}", *(module_name(file) for file in files)}
+    loaded = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    try:
+        with registry.keeping():
+            load_archived(path, function, files)
+    finally:
+        if loaded:  # A script is at hand, which may still want to import its own modules.
+            for name in names:
+                sys.modules.pop(name, None)
+            sys.modules.update(loaded)
 
 
 def _found(module: ModuleType, path: Path, function: str) -> Script:

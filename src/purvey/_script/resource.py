@@ -112,8 +112,10 @@ class Resource(Declaration):
         super().__init_subclass__()
         if not kind or provider is None:
             return
+        made = provider() if isinstance(provider, type) else provider
+        _require_reading(kind, made)
         cls._kind = Kind(
-            kind, _fields(cls), provider() if isinstance(provider, type) else provider, cls._bind,
+            kind, _fields(cls), made, cls._bind,
             check=check, holds_data=holds_data, delete_first=delete_first, version=version,
         )  # fmt: skip
         registry.add(cls._kind)
@@ -305,6 +307,17 @@ def _checks(cls: type[Resource]) -> dict[str, tuple[tuple[type, ...], Any]]:
 def _scalars(hint: Any) -> tuple[type, ...]:
     plain = tuple(part for part in _parts(hint) if part in _PLAIN)
     return (*plain, int) if float in plain else plain
+
+
+def _require_reading(kind: str, provider: Provider[Any]) -> None:
+    """Refuse a provider that cannot see its objects and does not say so: every plan would fail on the second run."""
+    if provider.reads and type(provider).read is Provider.read:
+        raise ScriptError(
+            "script.bad_provider",
+            "A provider does not say how its objects are read",
+            detail=f"{type(provider).__name__}, the provider of {kind}, has no `read`.",
+            hint="Write `async def read(self, call, have)`, or `reads = False` where nothing can be read.",
+        )
 
 
 def _unknown_input(kind: Kind, address: str, name: str, source: str) -> ScriptError:

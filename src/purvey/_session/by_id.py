@@ -63,7 +63,6 @@ def record(drive: Drive, wanted: ById, *, whole: bool) -> Imported:
 
     def work(state: State, now: float) -> list[Record]:
         """What is recorded; read under the lease, so that nobody else takes an address meanwhile."""
-        recorded.load_kinds(store, drive.stack, state)
         parts = drive.parts(store, "", state)
         found = asyncio.run(_found(parts, wanted))
         records: list[Record] = [

@@ -84,7 +84,6 @@ class Drive:
         def opened() -> Sequence[Record]:
             """What the run begins with; who reads a stack is asked when it is the turn of its destruction."""
             if request.script is None:
-                recorded.load_kinds(store, self.stack, store.load(self.stack))
                 recorded.refuse_read_by_others(store, self.stack)
             return (self._opened(request),)
 
@@ -314,9 +313,7 @@ class Drive:
         """The request of an earlier run, with the archived copy of its script."""
         archive = store.archived(row.id)
         script = load_archived(Path(first.script), first.function, archive) if archive else None
-        if script is None:
-            recorded.load_kinds(store, self.stack, store.load(self.stack))
-        else:
+        if script is not None:
             self.root = script.root
         given = {name: Given(item["value"], item["origin"]) for name, item in first.parameters.items()}
         own = self._own

@@ -98,7 +98,6 @@ class Reading(Project):
         """
         check_parameters(load_script(script, function), given_values(script, env, parameters or {}), env)
         store, stack, root = self._resolve(Target(script=script, env=env, function=function))
-        recorded.load_kinds(store, stack, store.load(stack))
         return drift(self.settings(script), stack, root, store, clock=self._clock, observer=self._observer)
 
     def rehearse(

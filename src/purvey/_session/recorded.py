@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from purvey._plan.effects import Effect, effects
 from purvey._plan.plan import Plan
 from purvey._plan.planner import make_plan
 from purvey._plan.undo import undo_plan
-from purvey._script.load import load_archived
+from purvey._script.load import load_beside
 from purvey._state.record import Closed, Opened, ResourceState, thawed
 from purvey._state.state import State
 from purvey._state.store import RunRow, Store
@@ -85,7 +86,10 @@ def stacks_named(store: Store, name: str, env: str) -> list[str]:
 
 
 def load_kinds(store: Store, stack: str, state: State, done: Iterable[Effect] = ()) -> None:
-    """Make the kinds known that a stack's objects have; those a script defines come from its newest archived copy.
+    """Make the kinds known that a stack's objects have; those that no script at hand defines come from archived copies.
+
+    The newest copy is asked first, then those of the runs that last changed the objects. A copy that cannot be imported any
+    more is passed over: whoever needs one of its kinds says that it is not known.
 
     Args:
         store: The store.
@@ -94,18 +98,22 @@ def load_kinds(store: Store, stack: str, state: State, done: Iterable[Effect] = 
         done: What a run did, for what is not there any more and is to come back.
     """
     nodes = [*state.resources.values(), *(doubt.begun.node for doubt in state.in_doubt.values())]
-    missing = set()
-    for kind in {node.kind for node in (*nodes, *(effect.begun.node for effect in done))}:
-        try:
-            registry.get(kind)
-        except ScriptError:
-            missing.add(kind)
+    nodes += [effect.begun.node for effect in done]
+    missing = {kind for kind in {node.kind for node in nodes} if not registry.knows(kind)}
     if not missing:
         return
-    run = store.last_archived(stack)
-    if run:
+    runs = sorted({node.run for node in nodes if node.kind in missing}, reverse=True)
+    for run in dict.fromkeys((store.last_archived(stack), *runs)):
+        if not all(map(registry.knows, missing)):
+            _load_archived(store, run)
+
+
+def _load_archived(store: Store, run: str) -> None:
+    files = store.archived(run) if run else {}
+    if files:
         opened = next(record for record in store.records(run) if isinstance(record, Opened))
-        load_archived(Path(opened.script), opened.function, store.archived(run))
+        with suppress(ScriptError):
+            load_beside(Path(opened.script), opened.function, files)
 
 
 def refuse_read_by_others(store: Store, stack: str) -> None:

@@ -12,6 +12,7 @@ from purvey._base.address import require_environment, require_name
 from purvey._secrets.backends import Reader
 from purvey._secrets.key import KeyRing
 from purvey._secrets.sealing import Sealer
+from purvey._session.recorded import load_kinds
 from purvey._session.settings import Settings
 from purvey._state.open import find_at, open_at
 from purvey.providers import registry
@@ -52,7 +53,7 @@ def make_parts(
     *, stack: str, run: str, state: State, store: Store | None, settings: Settings, root: Path, clock: Clock,
     observer: Observer,
 ) -> Parts:  # fmt: skip
-    """The tools of one run.
+    """The tools of one run; the kinds of what is recorded are known afterwards, if any script of the stack defined them.
 
     Args:
         stack: ``name/environment``.
@@ -66,6 +67,8 @@ def make_parts(
     """
     from purvey._hosts.local import LocalConnector  # noqa: PLC0415 - asyncio is loaded only where something runs.
 
+    if store is not None:
+        load_kinds(store, stack, state)
     estate = store.estate if store is not None else ""
     sealer = Sealer(*store.ring) if store is not None else Sealer(clock.entropy(32))
     return Parts(

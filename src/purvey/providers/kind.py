@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -111,16 +112,22 @@ class Registry:
         """Make a kind known; a second one of the same name takes the first one's place (a script loaded twice)."""
         self._kinds[kind.name] = kind
 
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Meanwhile, nothing that is known already loses its place."""
+        before = dict(self._kinds)
+        try:
+            yield
+        finally:
+            self._kinds |= before
+
     def get(self, name: str) -> Kind:
         """The kind called `name`.
 
         Raises:
             ScriptError: ``script.unknown_kind`` if nothing that was imported defines it.
         """
-        if name not in self._kinds:
-            self._load(name)
-        kind = self._kinds.get(name)
-        if kind is None:
+        if name not in self._kinds and not self.knows(name):
             import difflib  # noqa: PLC0415 - only on this error's way.
 
             close = difflib.get_close_matches(name, self._kinds, n=1)
@@ -132,7 +139,13 @@ class Registry:
                 if close
                 else "Install the package that defines it, or run with the script that does.",
             )
-        return kind
+        return self._kinds[name]
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a kind called `name`."""
+        if name not in self._kinds:
+            self._load(name)
+        return name in self._kinds
 
     def _load(self, name: str) -> None:
         """Import the module of purvey's own family, if there is one: a destroy without the script needs it."""

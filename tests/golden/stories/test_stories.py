@@ -126,4 +126,4 @@ def test_a_story_is_written_and_told_as_ever(project: Project, name: str) -> Non
     if os.environ.get("PURVEY_GOLDEN") == "write":
         golden.write_text(text)
 
-    assert text == golden.read_text()
+    assert text.splitlines() == golden.read_text().splitlines()

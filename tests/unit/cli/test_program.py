@@ -171,6 +171,7 @@ from purvey.providers import Done, Provider
 
 class Busy(Provider):
     recovers_by = "name"
+    reads = False
 
     async def create(self, call, want):
         if not asked:
