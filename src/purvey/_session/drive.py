@@ -242,6 +242,8 @@ class Drive:
         except InternalError:
             raise
         except PurveyError as error:
+            if not isinstance(error, StateError):
+                run.parts.guard()  # Without the lease, what it has found may be its follower's doing, and says nothing.
             records = run.records()
             begun = any(isinstance(record, Begun) for record in records)
             result = "kept" if begun or effects(records) else "refused"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import threading
 from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from purvey import Session
-from purvey.errors import RefusedError
+from purvey._base.event import Event, PhaseStarted
+from purvey.errors import RefusedError, StateError
+from tests.support.project import Project
 
 SCRIPT = """
 from purvey import Options, stack
@@ -72,3 +75,24 @@ def test_a_full_disk_refuses_the_run(script: Path, monkeypatch: pytest.MonkeyPat
         Session(script).apply(script, parameters={"port": 1}, approve=lambda plan: "test")
 
     assert "0 MiB are free" in refused.value.findings[0]
+
+
+def test_what_is_found_without_the_lease_says_nothing(project: Project) -> None:
+    """A run that slept while another followed it does not complain of what that has made: its lease is lost, and it says so."""
+    project.declare('Thing("a")')
+
+    def follow(event: Event) -> None:
+        if isinstance(event, PhaseStarted) and event.phase == "plan":
+            project.watcher.react = lambda _: None
+            project.clock.seconds += 3600
+            follower = threading.Thread(target=project.apply)
+            follower.start()
+            follower.join()
+
+    project.watcher.react = follow
+    with pytest.raises(StateError) as caught:
+        project.session().apply(project.script_path, approve=project.approve)
+
+    assert caught.value.code == "state.lease_lost"
+    assert project.world.log == ["create a"]
+    project.require_sound()
