@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -58,19 +60,26 @@ def _forget_modules() -> None:
     sys.modules.pop("shelves", None)
 
 
-def test_what_defined_an_object_may_leave_the_script_with_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def beside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module beside the script."""
+    monkeypatch.syspath_prepend(str(project.folder))
+    yield project.folder / "shelves.py"
+    _forget_modules()
+
+
+def test_what_defined_an_object_may_leave_the_script_with_it(project: Project, beside: Path) -> None:
     """A kind, a step and a module beside the script are in the archived copy, from which the removal takes them.
 
     What the script itself defines stays what the script says, also where the copy has something of the same name.
     """
-    monkeypatch.syspath_prepend(str(project.folder))
     module = "from tests.support.kinds import ThingProvider\n\nclass OwnProvider(ThingProvider):\n    pass\n"
-    (project.folder / "shelves.py").write_text(module, encoding="utf-8")
+    beside.write_text(module, encoding="utf-8")
     own = f"from purvey import Input, Output, Resource\n{OWN}"
     project.write(f'{own}\n@stack\ndef main():\n    Own("mine")\n    migrate("m", to=1)\n    Thing("t")')
     project.apply()
     _forget_modules()
-    (project.folder / "shelves.py").write_text("size = 5\n", encoding="utf-8")
+    beside.write_text("size = 5\n", encoding="utf-8")
 
     project.world.fail("update", "t", times=1)
     project.declare('import shelves\nThing("t", size=shelves.size)')
