@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from purvey._apply import patience
 from purvey._apply.attempt import Parked
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Failure, Performer
-from purvey._apply.recover import attempts_for, begun_view, settle
+from purvey._apply.recover import attempts_for, settle
 from purvey._apply.redacting import clean_error
 from purvey._apply.seek import seek, until_known
 from purvey._state.record import Failed
@@ -60,7 +58,7 @@ async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
     recovers_by = kind.provider.recovers_by
     if recovers_by == "nothing" or begun.verb == "undo":
         raise ProviderError("failed", f"Its interrupted {begun.verb} cannot be settled", hint="See `purvey state settle`.")
-    have = begun_view(performer, begun.node, doubt.id)
+    have = performer.parts.record_view(begun.node)
     call = performer.parts.call(
         begun.address, begun.node.name, object_id=doubt.id or begun.node.id, token=begun.token, undoes=begun.token
     )
@@ -69,7 +67,6 @@ async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
         call.id = await _made_id(performer, doubt, kind, call, have)
         if not call.id:
             return
-        have = begun_view(performer, msgspec.structs.replace(begun.node, id=call.id), call.id)
 
     async def act() -> Outcome | None:
         return await _undo(performer, doubt, kind, call, have)

@@ -12,14 +12,12 @@ import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-
 from purvey._apply import patience
 from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Performer
 from purvey._apply.seek import completes, seek, waits
-from purvey._state.record import Begun, Failed, ResourceState, Succeeded
+from purvey._state.record import Begun, Failed, Succeeded
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError, StateError
 from purvey.providers import Absent, Kind, Present, Unreadable
@@ -70,7 +68,7 @@ async def _settle(performer: Performer, doubt: InDoubt) -> str:
 
 async def _repeat(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     """Call again with the same token and name."""
-    want = begun_view(performer, doubt.begun.node, doubt.id)
+    want = performer.parts.record_view(doubt.begun.node)
     return await _finish(performer, doubt, kind, _act(performer, doubt.begun, kind, want), want, doubt.id)
 
 
@@ -91,7 +89,8 @@ def _act(performer: Performer, begun: Begun, kind: Kind, want: Any) -> Act:
     if begun.makes:
         return lambda call: provider.create(call, want)
     if begun.verb == "update":
-        have = begun_view(performer, begun.prior, "") if begun.prior is not None else want
+        assert begun.prior is not None  # What is changed was there.
+        have = performer.parts.record_view(begun.prior)
         return lambda call: provider.update(call, have, want)
     if begun.verb == "undo":
         prior, former = begun.prior, performer.parts.former_view
@@ -99,15 +98,10 @@ def _act(performer: Performer, begun: Begun, kind: Kind, want: Any) -> Act:
     return lambda call: provider.delete(call, want)
 
 
-def begun_view(performer: Performer, record: ResourceState, object_id: str) -> Any:
-    """The object of an interrupted operation as an instance of its declaration."""
-    return performer.parts.record_view(msgspec.structs.replace(record, id=object_id or record.id))
-
-
 async def _look_whether_gone(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     """See whether an interrupted undo of a step has had its effect; only if not, run it again."""
     begun = doubt.begun
-    want = begun_view(performer, begun.node, doubt.id)
+    want = performer.parts.record_view(begun.node)
     call = performer.parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
     if not isinstance(await kind.provider.find(call, want), Absent):
         return await _repeat(performer, doubt, kind)
@@ -124,7 +118,7 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     """Find what an interrupted create (or another run of a step) may have made."""
     begun = doubt.begun
     parts = performer.parts
-    want = begun_view(performer, begun.node, doubt.id)
+    want = parts.record_view(begun.node)
     if doubt.id and waits(kind):
         return await _finish(performer, doubt, kind, lambda call: kind.provider.ready(call, want), want, doubt.id)
     call = parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
@@ -179,7 +173,7 @@ def _in_doubt(performer: Performer, doubt: InDoubt) -> StateError:
 def _ways(performer: Performer, doubt: InDoubt) -> str:
     """How a person tells what became of an operation."""
     begun = doubt.begun
-    name, _, env = performer.parts.stack.rpartition("/")
+    name, env = performer.parts.stack.split("/")
     settle = f"purvey state settle {shlex.quote(begun.address)} --stack {name} -e {env}"
     done = "--done --id ID" if needs_id(doubt, performer.parts.kinds.get(begun.node.kind)) else "--done"
     return (

@@ -87,11 +87,11 @@ def _scoped(done: Sequence[Effect], state: State, kinds: Registry, only: Sequenc
     waits = _waits(done, state, kinds)
     by_id = {_id(effect): effect for effect in done}
     waiting = [effect for effect in done if effect.begun.address in only]
-    taken: dict[str, None] = {}
+    taken: set[str] = set()
     while waiting:
         effect = waiting.pop()
         if effect.begun.operation not in taken:
-            taken[effect.begun.operation] = None
+            taken.add(effect.begun.operation)
             waiting += [by_id[need] for need in waits[effect.begun.operation]]
     return [effect for effect in done if effect.begun.operation in taken]
 

@@ -260,8 +260,7 @@ class Journal:
         """Whether an earlier failure stops this write; then its error is set. For the writer's thread."""
         if self._failure is None:
             return False
-        first = self._failure
-        write.error = StateError(first.code, first.summary, detail=first.detail, hint=first.hint)
+        write.error = _again(self._failure)
         return True
 
     def learn(self, write: Write) -> None:
@@ -299,9 +298,14 @@ def _encoded(record: Record) -> bytes:
         raise InternalError(f"A {type(record).__name__} record cannot be written: {error}.") from error
 
 
+def _again(error: StateError) -> StateError:
+    """The same error for another write: each is raised where somebody waits for it."""
+    return StateError(error.code, error.summary, detail=error.detail, hint=error.hint, address=error.address)
+
+
 def _reported(error: Exception) -> PurveyError:
     if isinstance(error, StateError):
-        return StateError(error.code, error.summary, detail=error.detail, hint=error.hint, address=error.address)
+        return _again(error)
     return InternalError(f"The journal could not be written: {type(error).__name__}: {error}.")
 
 

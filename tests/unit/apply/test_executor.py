@@ -114,3 +114,12 @@ async def test_a_pause_that_is_cancelled_leaves_nothing_behind() -> None:
 
 async def _for_ever() -> None:
     await asyncio.Event().wait()
+
+
+def test_a_pause_that_is_over_is_forgotten() -> None:
+    """Who asks after the loop has ended meets nothing of it."""
+    stop = Stop()
+    asyncio.run(stop.pause(_turns()))
+
+    stop.ask()
+    assert stop.is_asked()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from purvey._state.journal import Journal, Write, Writer
+from purvey._state.journal import Journal, Write, Writer, write_together
 from purvey._state.record import Begun, Opened, Succeeded
 from purvey._state.sql.write import SqlAdapter
 from purvey.errors import InternalError, StateError
@@ -262,3 +262,37 @@ async def test_many_operations_are_each_in_order(store: SqlStore) -> None:
     assert all(begins[operation] < place for operation, place in ends.items())
     assert len(store.load(kit.STACK).resources) == 200
     assert store.verify() == []
+
+
+class NoServer:
+    """An adapter that fails with all that an error can say, and keeps nothing."""
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """Fail."""
+        raise StateError("state.locked", "It is locked", detail="by somebody", hint="Wait.", address="a.A::a")
+
+    commit_whole = commit
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+async def test_every_write_that_fails_says_why(disk: SlowDisk) -> None:
+    """Those of the batch, and those that come after it, alone or together with another journal's."""
+    writer = Writer(NoServer)
+    journal, other = Journal(writer, kit.STACK, "RUN1", 1), Journal(writer, kit.STACK, "RUN2", 1)
+    try:
+        with pytest.raises(StateError) as first:
+            await journal.write(kit.opened("first"))
+        with pytest.raises(StateError) as second:
+            await journal.write(kit.opened("second"))
+        with pytest.raises(StateError) as together:
+            write_together(Writer(lambda: disk), [(other, [kit.opened()]), (journal, [])])
+    finally:
+        writer.close()
+    assert disk.batches == []
+
+    for caught in (first, second, together):
+        error = caught.value
+        said = (error.code, error.summary, error.detail, error.hint, error.address)
+        assert said == ("state.locked", "It is locked", "by somebody", "Wait.", "a.A::a")
