@@ -100,7 +100,7 @@ class Volume(Resource, kind="test.Volume", provider=ThingProvider, holds_data=Tr
     color: str = Input(default="red", immutable=True)
     key: str = Output(stable=True)
 
-class Rack(Resource, kind="test.Rack", provider=ThingProvider, delete_first=True):
+class Bay(Resource, kind="test.Bay", provider=ThingProvider, delete_first=True):
     """A container of which only one can be there at a time."""
     color: str = Input(default="red", immutable=True)
     key: str = Output(stable=True)
@@ -111,13 +111,13 @@ class DiskProvider(ThingProvider):
 
 class Disk(Resource, kind="test.Disk", provider=DiskProvider, holds_data=True):
     """Lives in a rack, and holds data."""
-    rack: Rack = Input(container=True)
+    rack: Bay = Input(container=True)
     text: str = Input(default="")
     key: str = Output(stable=True)
 
 class Drawer(Resource, kind="test.Drawer", provider=DiskProvider):
     """Lives in a rack."""
-    rack: Rack = Input(container=True)
+    rack: Bay = Input(container=True)
     key: str = Output(stable=True)
 
 class Slot(Resource, kind="test.Slot", provider=TaggedProvider, delete_first=True):
@@ -171,10 +171,10 @@ BUGS = (
         """, what="order", at="s", why="value(...)", above=KINDS),
     Case("data that is deleted first", 'Volume("v", color="blue")', 'Volume("v")', "lost", "v", "holds data", above=KINDS),
     Case("data in a container that is deleted first", """
-        r = Rack("r", color="blue")
+        r = Bay("r", color="blue")
         Disk("d", rack=r)
         """, """
-        r = Rack("r")
+        r = Bay("r")
         Disk("d", rack=r)
         """, "lost", "d", "holds data", above=KINDS),
     Case("an update that the kind cannot undo", 'Row("r", text="new")', 'Row("r", text="old")', "changed", "r",
@@ -242,12 +242,12 @@ RIGHT = (
         Book("b", shelf=s)
         """),
     Case("no data, deleted first", 'Lock("l", color="blue")', 'Lock("l")'),
-    Case("a container deleted first, its data made with it", 'r = Rack("r")\nDisk("d", rack=r)', above=KINDS),
+    Case("a container deleted first, its data made with it", 'r = Bay("r")\nDisk("d", rack=r)', above=KINDS),
     Case("a container deleted first, without data in it", """
-        r = Rack("r", color="blue")
+        r = Bay("r", color="blue")
         Drawer("d", rack=r)
         """, """
-        r = Rack("r")
+        r = Bay("r")
         Drawer("d", rack=r)
         """, above=KINDS),
     Case("an update", 'Thing("t", size=2)', 'Thing("t", size=1)'),

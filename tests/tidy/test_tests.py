@@ -54,3 +54,15 @@ def test_no_test_can_be_skipped(name: str) -> None:
     ]
 
     assert not found, "\n".join(found)
+
+
+def test_each_kind_of_the_tests_has_a_name_of_its_own() -> None:
+    """Two of one name would be told apart by which file a worker has imported last."""
+    named: dict[str, list[str]] = {}
+    for name in house.python_files("tests"):
+        for item in ast.parse(house.text(name)).body:
+            for keyword in item.keywords if isinstance(item, ast.ClassDef) else ():
+                if keyword.arg == "kind" and isinstance(keyword.value, ast.Constant):
+                    named.setdefault(str(keyword.value.value), []).append(f"{name}:{item.lineno}")
+
+    assert not {kind: places for kind, places in named.items() if len(places) > 1}

@@ -44,7 +44,7 @@ class VaultProvider(ThingProvider):
         return {{**super().outputs(key), "made": made, "creds": {{"user": "ada", "password": made}}}}
 
 
-class Vault(Resource, kind="test.Vault", provider=VaultProvider):
+class Vault(Resource, kind="test.Strongroom", provider=VaultProvider):
     size: int = Input(default=1)
     key: str = Output(stable=True)
     made: str = Output(secret=True, stable=True)
@@ -81,7 +81,7 @@ class TalkerProvider(ThingProvider):
         return await super().update(call, have, want)
 
 
-class Talker(Resource, kind="test.Talker", provider=TalkerProvider):
+class Talker(Resource, kind="test.Gossip", provider=TalkerProvider):
     size: int = Input(default=1)
     how: str = Input(default="")
     text: str | Secret = Input(default="", secret=True)
