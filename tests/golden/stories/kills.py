@@ -158,3 +158,22 @@ def a_failed_call_is_looked_for(project: Project) -> None:
     project.world.fail("create", "a", "unavailable", times=1, may_exist=True, after=True)
     project.world.fail("create", "b", "unavailable", times=1, may_exist=True)
     apply(project)
+
+
+def one_that_is_found_half_made_is_killed(project: Project) -> None:
+    """It is looked for by its tag while its id is not on record, and by its id afterwards; and waited for."""
+    project.write("from tests.support.kiln import Kiln\n\n@stack\ndef main():\n    Kiln('a', size=4)\n")
+    with dying(LOST):
+        apply(project)
+    with dying("in a look"):
+        resume(project)
+    resume(project)
+
+
+def one_found_by_name_cannot_be_settled(project: Project) -> None:
+    """Its id follows from its name, so nobody is asked for it."""
+    project.declare('Thing("a")')
+    with dying(LOST):
+        apply(project)
+    project.world.fail("create", "a", "denied", may_exist=True)
+    resume(project)

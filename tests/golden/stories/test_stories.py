@@ -27,6 +27,7 @@ from purvey.providers import Call, Provider
 from tests.golden.stories import changes, kills, undos
 from tests.golden.stories.acts import Story
 from tests.support import kinds
+from tests.support.kiln import KilnProvider
 from tests.support.project import Project
 
 FOLDER: Final = Path(__file__).parent
@@ -104,7 +105,12 @@ class Calls:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.lines: list[str] = []
         self._inside: set[int] = set()
-        for provider in (Provider, StepProvider, *(item for item in vars(kinds).values() if isinstance(item, type))):
+        for provider in (
+            Provider,
+            StepProvider,
+            KilnProvider,
+            *(item for item in vars(kinds).values() if isinstance(item, type)),
+        ):
             for name in CALLS:
                 if issubclass(provider, Provider) and name in vars(provider):
                     patch.setattr(provider, name, self._heard(name, getattr(provider, name)))
@@ -165,7 +171,9 @@ def _told(project: Project, story: Story, calls: Calls) -> Iterator[str]:
     yield from _folded(calls.lines)
     for refusal in refused:
         yield f"== refused: {refusal.code}"
-        yield from (str(part) for part in (refusal.source, refusal.summary, refusal.detail, refusal.hint) if part)
+        yield from (
+            str(part) for part in (refusal.source, refusal.address, refusal.summary, refusal.detail, refusal.hint) if part
+        )
     yield "== what is in the world"
     yield from project.world.log
 
