@@ -160,18 +160,28 @@ class Attempts:
         )  # fmt: skip
 
 
-async def answered(ask: Callable[[], Awaitable[T]], clock: Clock) -> T:
+async def answered(ask: Callable[[], Awaitable[T]], clock: Clock, *, is_long: bool = False) -> T:
     """The answer to a question that changes nothing; without one it is asked again, but not for long.
 
+    Args:
+        ask: Asks it.
+        clock: Time and chance.
+        is_long: Whether the answer may take longer than a call's deadline.
+
     Raises:
-        Exception: what the last try raised.
+        Exception: what the last try raised; a `ProviderError` with ``timeout`` for one that outlasted the deadline.
     """
-    for attempt in range(1, ASKED_MAX):
+    attempt = 1
+    while True:
+        deadline = asyncio.timeout(None if is_long else CALL_DEADLINE_S)
         try:
-            return await ask()
+            async with deadline:
+                return await ask()
         except Exception as error:
+            if deadline.expired():
+                raise as_provider_error(error) from error
             verdict = judge(error, attempt, repeats=True, clock=clock)
-            if isinstance(verdict, GiveUp) or verdict.seconds > BACKOFF_S_MAX:
+            if attempt == ASKED_MAX or isinstance(verdict, GiveUp) or verdict.seconds > BACKOFF_S_MAX:
                 raise
             await clock.sleep(verdict.seconds)
-    return await ask()
+        attempt += 1

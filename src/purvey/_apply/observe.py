@@ -69,7 +69,8 @@ async def read(parts: Parts, record: ResourceState) -> Observed:
 async def _read_one(parts: Parts, provider: Provider[Any], record: ResourceState) -> Observed:
     try:
         call = parts.call(record.address, record.name, object_id=record.id)
-        observed: Observed = await answered(lambda: provider.read(call, parts.record_view(record)), parts.clock)
+        have = parts.record_view(record)
+        observed: Observed = await answered(lambda: provider.read(call, have), parts.clock, is_long=provider.long_calls)
     except Exception as error:  # noqa: BLE001 - whatever a provider raises, its object is unreadable, not absent.
         return Unreadable(_reason(parts, error))
     return cleaned(observed, parts.redactor)
@@ -93,7 +94,8 @@ async def _read_together(parts: Parts, kind: Kind, group: Sequence[ResourceState
     assert read_many is not None  # The caller chose the batch form.
     call = parts.call(group[0].address, group[0].name)
     try:
-        seen = await answered(lambda: read_many(call, [record.id for record in group]), parts.clock)
+        ids = [record.id for record in group]
+        seen = await answered(lambda: read_many(call, ids), parts.clock, is_long=kind.provider.long_calls)
     except Exception as error:  # noqa: BLE001 - as for one object.
         found.update({(record.address, record.generation): Unreadable(_reason(parts, error)) for record in group})
         return

@@ -51,7 +51,8 @@ async def _look(parts: Parts, views: Mapping[str, tuple[str, Callable[[], Any]]]
     async def look(address: str, kind: str, view: Callable[[], Any]) -> None:
         call = parts.call(address, address)
         try:
-            outcome = await answered(lambda: parts.kinds.get(kind).provider.create(call, view()), parts.clock)
+            provider = parts.kinds.get(kind).provider
+            outcome = await answered(lambda: provider.create(call, view()), parts.clock, is_long=provider.long_calls)
         except Exception as error:  # noqa: BLE001 - whatever a probe raises, it did not pass.
             failure = clean_error(as_provider_error(error), parts.redactor)
             found[address] = failure.detail or failure.summary

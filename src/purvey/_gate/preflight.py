@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from purvey._base.limits import DISK_FREE_BYTES_MIN
+from purvey._base.limits import CALL_DEADLINE_S, DISK_FREE_BYTES_MIN
 from purvey._base.value import SecretRef, walk
 from purvey._graph import Node
 from purvey._plan.plan import Plan
@@ -39,11 +39,15 @@ async def look_around(plan: Plan, kinds: Registry, view: ViewOf, call: Callable[
     asked = [node for node in wanted if type(kinds.get(node.kind).provider).preflight is not Provider.preflight]
 
     async def ask(node: Node) -> Sequence[Finding]:
-        """Ask about one node; what it cannot tell yet is no finding."""
+        """Ask about one node; what it cannot tell yet, or in time, is no finding."""
+        provider = kinds.get(node.kind).provider
         try:
-            found: Sequence[Finding] = await kinds.get(node.kind).provider.preflight(call(node), view(node))
+            async with _deadline(provider):
+                found: Sequence[Finding] = await provider.preflight(call(node), view(node))
         except NotKnownError:
             return ()
+        except TimeoutError:
+            return (Finding(node.address, f"preflight had no answer within {CALL_DEADLINE_S:g} s", certain=False),)
         except PurveyError as error:
             return (Finding(node.address, str(error), certain=False),)
         return found
@@ -64,14 +68,21 @@ async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Ca
     asked = [node for node in nodes if type(kinds.get(node.kind).provider).find is not Provider.find]
 
     async def ask(node: Node) -> None:
-        """Ask about one node; what it cannot tell yet is no finding."""
+        """Ask about one node; what it cannot tell yet, or in time, is no finding."""
+        provider = kinds.get(node.kind).provider
         try:
-            found[node.address] = await kinds.get(node.kind).provider.find(call(node), view(node))
-        except (NotKnownError, PurveyError):  # It depends on what is not there yet, or cannot be reached yet.
+            async with _deadline(provider):
+                found[node.address] = await provider.find(call(node), view(node))
+        except (NotKnownError, PurveyError, TimeoutError):  # It depends on what is not there yet, or cannot be reached yet.
             return
 
     await asyncio.gather(*map(ask, asked))
     return found
+
+
+def _deadline(provider: Provider[Any]) -> asyncio.Timeout:
+    """Bounds one question, but for a kind whose calls are long."""
+    return asyncio.timeout(None if provider.long_calls else CALL_DEADLINE_S)
 
 
 def conflicts(plan: Plan, found: Mapping[str, Observed], owners: Mapping[str, tuple[str, str]]) -> list[Finding]:

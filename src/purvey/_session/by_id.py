@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from purvey._apply.attempt import answered
 from purvey._apply.call import physical_name
 from purvey._apply.ownership import Owners, how_to_get
 from purvey._apply.parts import Parts
@@ -122,7 +123,8 @@ async def _every(parts: Parts, kind: Kind, home: ResourceState | None) -> Sequen
     if kind.provider.import_all is None:
         raise not_importable(kind.name, f"{kind.name} cannot list what there is; name each object with --id.")
     view = parts.record_view(home) if home is not None else None
-    found: Sequence[str] = await kind.provider.import_all(parts.call(home.address if home is not None else "", ""), view)
+    every, call = kind.provider.import_all, parts.call(home.address if home is not None else "", "")
+    found: Sequence[str] = await answered(lambda: every(call, view), parts.clock)
     return found
 
 
@@ -138,10 +140,12 @@ async def _read(parts: Parts, kind: Kind, object_id: str, address: str, home: Re
         given[kind.containers[0]] = NodeLink(home.address)
     generation = parts.next_generation(address)
     call = parts.call(address, physical_name(parts.estate, parts.stack, address, generation))
-    described: Mapping[str, Any] = await provider.describe(call, parts.view(kind, address, given))
+    basics = parts.view(kind, address, given)
+    described: Mapping[str, Any] = await answered(lambda: provider.describe(call, basics), parts.clock)
     values = {**given, **{field: value for field, value in described.items() if field in kind.inputs}}
     values = {field: value for field, value in values.items() if field in given or value != kind.default(field)}
-    seen = await provider.find(call, parts.view(kind, address, values))
+    whole = parts.view(kind, address, values)
+    seen = await answered(lambda: provider.find(call, whole), parts.clock)
     if not isinstance(seen, Present) or seen.id not in (object_id, *basic.values()):
         raise ProviderError("not_found", "Nothing is there under this id", detail=f"There is no {kind.name} {object_id!r}.")
     outputs = {field: value for field, value in seen.values.items() if field in kind.outputs}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from purvey._apply.attempt import answered
 from purvey._apply.call import physical_name
 from purvey._apply.ownership import Owners, how_to_get
 from purvey._apply.parts import Parts
@@ -52,7 +53,8 @@ async def _look(drive: Drive, store: Store, state: State, request: Request, addr
     name = physical_name(parts.estate, parts.stack, address, generation)
     try:
         want = parts.view(kind, address, parts.opened_inputs(node))
-        seen = await kind.provider.find(parts.call(address, name), want)
+        call = parts.call(address, name)
+        seen = await answered(lambda: kind.provider.find(call, want), parts.clock, is_long=kind.provider.long_calls)
     except NotKnownError as error:
         raise _not_known(node) from error
     if not isinstance(seen, Present):
