@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,8 +13,9 @@ from purvey._apply.outcome import GiveUp, RetryAfter, as_provider_error, judge
 from purvey._base.clock import Clock
 from purvey._base.event import Observer, OperationProgress, OperationRetried
 from purvey._base.limits import ASKED_MAX, BACKOFF_S, BACKOFF_S_MAX, CALL_DEADLINE_S, LOOK_S
+from purvey._gate.question import UnansweredError, bounded
 from purvey.errors import ProviderError
-from purvey.providers import Done, Outcome, Pending
+from purvey.providers import Done, Outcome, Pending, Provider
 
 T = TypeVar("T")
 
@@ -160,28 +161,25 @@ class Attempts:
         )  # fmt: skip
 
 
-async def answered(ask: Callable[[], Awaitable[T]], clock: Clock, *, is_long: bool = False) -> T:
+async def answered(ask: Callable[[], Awaitable[T]], clock: Clock, provider: Provider[Any]) -> T:
     """The answer to a question that changes nothing; without one it is asked again, but not for long.
 
     Args:
         ask: Asks it.
         clock: Time and chance.
-        is_long: Whether the answer may take longer than a call's deadline.
+        provider: Who is asked.
 
     Raises:
-        Exception: what the last try raised; a `ProviderError` with ``timeout`` for one that outlasted the deadline.
+        Exception: what the last try raised; ``timeout`` for one that had no answer within a call's time, which is the last one.
     """
-    attempt = 1
-    while True:
-        deadline = asyncio.timeout(None if is_long else CALL_DEADLINE_S)
+    for attempt in range(1, ASKED_MAX):
         try:
-            async with deadline:
-                return await ask()
+            return await bounded(ask(), provider)
+        except UnansweredError:
+            raise
         except Exception as error:
-            if deadline.expired():
-                raise as_provider_error(error) from error
             verdict = judge(error, attempt, repeats=True, clock=clock)
-            if attempt == ASKED_MAX or isinstance(verdict, GiveUp) or verdict.seconds > BACKOFF_S_MAX:
+            if isinstance(verdict, GiveUp) or verdict.seconds > BACKOFF_S_MAX:
                 raise
             await clock.sleep(verdict.seconds)
-        attempt += 1
+    return await bounded(ask(), provider)

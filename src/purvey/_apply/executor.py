@@ -36,12 +36,12 @@ class Stop:
         pause = asyncio.ensure_future(sleep)
         self._pauses.add(pause)  # Before the look, so that nobody who asks meanwhile is missed.
         try:
-            if not self._asked:
+            if not self.is_asked():
                 await asyncio.wait((pause,))
         finally:
             self._pauses.discard(pause)
             pause.cancel()
-        if not self._asked:
+        if not self.is_asked():
             pause.result()
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from purvey._apply.attempt import answered
 from purvey._base.limits import PARALLEL_DEFAULT
 from purvey._gate.expected import refuse_strangers
 from purvey.errors import InternalError, PurveyError
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from purvey._plan.plan import Plan
     from purvey._state.record import ResourceState
     from purvey.providers import Kind
+
+
+_CLOSE: Final = 0.85
+"""How alike two names are of which one is taken for a slip: one letter of seven. ``region`` and ``version`` are not."""
 
 
 class _Asked(NamedTuple):
@@ -45,7 +50,7 @@ async def strangers(
             wanted.append(_of_node(parts, node, call, view))
         elif record is not None:
             wanted.append(_of_record(parts, record))
-    return await _strangers(expect, wanted)
+    return await _strangers(parts, expect, wanted)
 
 
 async def require_expected(parts: Parts, expect: Mapping[str, str], records: Iterable[ResourceState]) -> None:
@@ -56,7 +61,7 @@ async def require_expected(parts: Parts, expect: Mapping[str, str], records: Ite
     """
     if expect:
         there = [record for record in records if not record.container or parts.state.latest(record.container) is not None]
-        refuse_strangers(await _strangers(expect, [_of_record(parts, record) for record in there]))
+        refuse_strangers(await _strangers(parts, expect, [_of_record(parts, record) for record in there]))
 
 
 def _of_node(parts: Parts, node: Node, call: Callable[[Node], Call], view: Callable[[Node], Any]) -> _Asked:
@@ -72,11 +77,11 @@ def _of_record(parts: Parts, record: ResourceState) -> _Asked:
     return _Asked(kind, record.container, record.address, record.source, call, lambda: parts.record_view(record))
 
 
-async def _strangers(expect: Mapping[str, str], wanted: Iterable[_Asked]) -> tuple[Finding, ...]:
+async def _strangers(parts: Parts, expect: Mapping[str, str], wanted: Iterable[_Asked]) -> tuple[Finding, ...]:
     """What is wrong with the places of objects; where several of one kind and container say the same, one tells it."""
     able = [asked for asked in wanted if type(asked.kind.provider).identity is not Provider.identity]
     turns = asyncio.Semaphore(PARALLEL_DEFAULT)
-    told = await asyncio.gather(*(_told(asked, turns) for asked in able))
+    told = await asyncio.gather(*(_told(parts, asked, turns) for asked in able))
     heard = {what for place in told for what in place}
     found: dict[tuple[str, str, str], Finding] = {}
     for asked, place in zip(able, told, strict=True):
@@ -86,11 +91,12 @@ async def _strangers(expect: Mapping[str, str], wanted: Iterable[_Asked]) -> tup
     return tuple(found.values())
 
 
-async def _told(asked: _Asked, turns: asyncio.Semaphore) -> Mapping[str, str | PurveyError]:
+async def _told(parts: Parts, asked: _Asked, turns: asyncio.Semaphore) -> Mapping[str, str | PurveyError]:
     """What an object is in; an error under an empty name where that cannot be told."""
     try:
         async with turns:
-            return await asked.kind.provider.identity(asked.call(), asked.view())
+            call, view, provider = asked.call(), asked.view(), asked.kind.provider
+            return await answered(lambda: provider.identity(call, view), parts.clock, provider)
     except NotKnownError:  # It is in what the run makes first, and that was asked about.
         return {}
     except InternalError:
@@ -116,5 +122,5 @@ def _slips(expect: Mapping[str, str], place: Mapping[str, str | PurveyError], he
         from difflib import get_close_matches  # noqa: PLC0415 - only a slip pays for it.
 
         for what in unheard:
-            for meant in get_close_matches(what, [name for name in place if name not in expect], n=1):
+            for meant in get_close_matches(what, [name for name in place if name not in expect], n=1, cutoff=_CLOSE):
                 yield f"the environment expects a {what!r}, which nothing tells; did you mean {meant!r}?"

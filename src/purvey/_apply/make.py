@@ -10,6 +10,7 @@ import msgspec
 from purvey._apply.call import EngineCall, physical_name
 from purvey._apply.observe import read
 from purvey._apply.ownership import Owners, how_to_get
+from purvey._gate.question import bounded
 from purvey._plan.guard import growth
 from purvey._state.moving import moved
 from purvey._state.record import Noted, ResourceState
@@ -116,7 +117,8 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     kind = parts.kinds.get(node.kind)
     name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
     values = parts.opened_inputs(node)
-    found = await kind.provider.find(parts.call(node.address, name), parts.view(kind, node.address, values))
+    want = parts.view(kind, node.address, values)
+    found = await bounded(kind.provider.find(parts.call(node.address, name), want), kind.provider)
     if not isinstance(found, Present):
         raise ProviderError("not_found", "What was to be adopted is gone", hint="Plan again: it will be created.")
     owner = Owners(parts).of(node, found)

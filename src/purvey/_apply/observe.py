@@ -70,7 +70,7 @@ async def _read_one(parts: Parts, provider: Provider[Any], record: ResourceState
     try:
         call = parts.call(record.address, record.name, object_id=record.id)
         have = parts.record_view(record)
-        observed: Observed = await answered(lambda: provider.read(call, have), parts.clock, is_long=provider.long_calls)
+        observed: Observed = await answered(lambda: provider.read(call, have), parts.clock, provider)
     except Exception as error:  # noqa: BLE001 - whatever a provider raises, its object is unreadable, not absent.
         return Unreadable(_reason(parts, error))
     return cleaned(observed, parts.redactor)
@@ -95,7 +95,7 @@ async def _read_together(parts: Parts, kind: Kind, group: Sequence[ResourceState
     call = parts.call(group[0].address, group[0].name)
     try:
         ids = [record.id for record in group]
-        seen = await answered(lambda: read_many(call, ids), parts.clock, is_long=kind.provider.long_calls)
+        seen = await answered(lambda: read_many(call, ids), parts.clock, kind.provider)
     except Exception as error:  # noqa: BLE001 - as for one object.
         found.update({(record.address, record.generation): Unreadable(_reason(parts, error)) for record in group})
         return

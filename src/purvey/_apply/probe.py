@@ -52,7 +52,7 @@ async def _look(parts: Parts, views: Mapping[str, tuple[str, Callable[[], Any]]]
         call = parts.call(address, address)
         try:
             provider = parts.kinds.get(kind).provider
-            outcome = await answered(lambda: provider.create(call, view()), parts.clock, is_long=provider.long_calls)
+            outcome = await answered(lambda: provider.create(call, view()), parts.clock, provider)
         except Exception as error:  # noqa: BLE001 - whatever a probe raises, it did not pass.
             failure = clean_error(as_provider_error(error), parts.redactor)
             found[address] = failure.detail or failure.summary

@@ -17,6 +17,7 @@ from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
 from purvey._apply.perform import Performer
 from purvey._apply.seek import completes, seek, waits
+from purvey._gate.question import bounded
 from purvey._state.record import Begun, Failed, Succeeded
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError, StateError
@@ -103,7 +104,7 @@ async def _look_whether_gone(performer: Performer, doubt: InDoubt, kind: Kind) -
     begun = doubt.begun
     want = performer.parts.record_view(begun.node)
     call = performer.parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
-    if not isinstance(await kind.provider.find(call, want), Absent):
+    if not isinstance(await bounded(kind.provider.find(call, want), kind.provider), Absent):
         return await _repeat(performer, doubt, kind)
     await performer.record(
         Succeeded(

@@ -16,6 +16,7 @@ from purvey._apply.call import EngineCall
 from purvey._apply.outcome import TRANSIENT, UNANSWERED
 from purvey._base.address import parted
 from purvey._base.limits import ATTEMPTS_MAX
+from purvey._gate.question import bounded
 from purvey._state.record import Begun
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Done, Kind, Observed, Outcome, Present, Provider, Unreadable
@@ -105,7 +106,7 @@ async def seek(
 
     async def look() -> Observed:
         """One look."""
-        found: Observed = await kind.provider.find(call, want)
+        found: Observed = await bounded(kind.provider.find(call, want), kind.provider)
         if not makes or not isinstance(found, Present):
             return found
         if found.owner != call.mark and not kind.provider.forgets:  # Somebody may have made one like it meanwhile.

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from purvey._base.limits import CALL_DEADLINE_S, DISK_FREE_BYTES_MIN
+from purvey._base.limits import DISK_FREE_BYTES_MIN, PARALLEL_DEFAULT
 from purvey._base.value import SecretRef, walk
+from purvey._gate.question import UnansweredError, bounded
 from purvey._graph import Node
 from purvey._plan.plan import Plan
 from purvey.errors import PurveyError, RefusedError
@@ -36,18 +37,17 @@ async def look_around(plan: Plan, kinds: Registry, view: ViewOf, call: Callable[
         The findings, in the order of the plan.
     """
     wanted = [plan.nodes[change.address] for change in plan.changes if change.action in ("create", "update", "replace")]
+    turns = asyncio.Semaphore(PARALLEL_DEFAULT)  # The time of a question begins when it is asked.
     asked = [node for node in wanted if type(kinds.get(node.kind).provider).preflight is not Provider.preflight]
 
     async def ask(node: Node) -> Sequence[Finding]:
         """Ask about one node; what it cannot tell yet, or in time, is no finding."""
         provider = kinds.get(node.kind).provider
         try:
-            async with _deadline(provider):
-                found: Sequence[Finding] = await provider.preflight(call(node), view(node))
+            async with turns:
+                found: Sequence[Finding] = await bounded(provider.preflight(call(node), view(node)), provider)
         except NotKnownError:
             return ()
-        except TimeoutError:
-            return (Finding(node.address, f"preflight had no answer within {CALL_DEADLINE_S:g} s", certain=False),)
         except PurveyError as error:
             return (Finding(node.address, str(error), certain=False),)
         return found
@@ -63,26 +63,29 @@ async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Ca
         kinds: The kinds.
         view: See `ViewOf`.
         call: Makes the gate for a node.
+
+    Raises:
+        ProviderError: ``timeout`` where it cannot be told whether there is something to adopt.
     """
     found: dict[str, Observed] = {}
+    turns = asyncio.Semaphore(PARALLEL_DEFAULT)
     asked = [node for node in nodes if type(kinds.get(node.kind).provider).find is not Provider.find]
 
     async def ask(node: Node) -> None:
         """Ask about one node; what it cannot tell yet, or in time, is no finding."""
         provider = kinds.get(node.kind).provider
         try:
-            async with _deadline(provider):
-                found[node.address] = await provider.find(call(node), view(node))
-        except (NotKnownError, PurveyError, TimeoutError):  # It depends on what is not there yet, or cannot be reached yet.
+            async with turns:
+                found[node.address] = await bounded(provider.find(call(node), view(node)), provider)
+        except UnansweredError as error:
+            if node.options.adopt:  # Taken for absent, it would be made a second time.
+                error.address, error.source = node.address, node.source
+                raise
+        except (NotKnownError, PurveyError):  # It depends on what is not there yet, or cannot be reached yet.
             return
 
     await asyncio.gather(*map(ask, asked))
     return found
-
-
-def _deadline(provider: Provider[Any]) -> asyncio.Timeout:
-    """Bounds one question, but for a kind whose calls are long."""
-    return asyncio.timeout(None if provider.long_calls else CALL_DEADLINE_S)
 
 
 def conflicts(plan: Plan, found: Mapping[str, Observed], owners: Mapping[str, tuple[str, str]]) -> list[Finding]:

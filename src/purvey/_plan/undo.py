@@ -256,9 +256,12 @@ def _change(effect: Effect, kinds: Registry, *, final: bool) -> Change:
 
 
 def _fields(effect: Effect, kinds: Registry) -> tuple[FieldChange, ...]:
-    """The inputs that get their former values."""
+    """The inputs that get their former values; a step has none, its undo is run."""
+    kind = kinds.get(effect.begun.node.kind)
+    if kind.provider.forgets:
+        return ()
     now, before = (thawed(record.inputs) if record is not None else {} for record in (effect.after, effect.begun.prior))
-    default = kinds.get(effect.begun.node.kind).default
+    default = kind.default
     return tuple(
         FieldChange(*difference)
         for name in {**now, **before}

@@ -21,6 +21,12 @@ def module_name(file: str) -> str:
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+def with_packages(name: str) -> list[str]:
+    """A module and the packages that it is in, outermost first."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
 class ArchiveFinder(MetaPathFinder, Loader):
     """Finds the modules beside an archived script.
 

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from purvey._graph import Graph, Node
-from purvey._script.archive import ArchiveFinder, module_name
+from purvey._script.archive import ArchiveFinder, module_name, with_packages
 from purvey._script.parameters import Given, Parameter, bind, parameters_of, unknown
 from purvey._script.recorder import Knowledge, Paused, Recorder, recording
 from purvey._script.reference import freeze
@@ -115,13 +115,14 @@ def load_beside(path: Path, function: str, files: Mapping[str, bytes]) -> None:
     Raises:
         ScriptError: as `load_script`.
     """
-    names = {f"purvey_script_{path.stem}", *(module_name(file) for file in files)}
+    names = {f"purvey_script_{path.stem}", *(name for file in files for name in with_packages(module_name(file)))}
+    is_beside = any(name.startswith("purvey_script_") for name in sys.modules)
     loaded = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     try:
         with registry.keeping():
             load_archived(path, function, files)
     finally:
-        if loaded:  # A script is at hand, which may still want to import its own modules.
+        if is_beside:  # The script at hand may still want to import modules of its own under these names.
             for name in names:
                 sys.modules.pop(name, None)
             sys.modules.update(loaded)

@@ -311,7 +311,7 @@ def _scalars(hint: Any) -> tuple[type, ...]:
 
 def _require_reading(kind: str, provider: Provider[Any]) -> None:
     """Refuse a provider that cannot see its objects and does not say so: every plan would fail on the second run."""
-    if provider.reads and type(provider).read is Provider.read:
+    if provider.reads and type(provider).read is Provider.read and provider.read_many is None:
         raise ScriptError(
             "script.bad_provider",
             "A provider does not say how its objects are read",

@@ -124,7 +124,7 @@ async def _every(parts: Parts, kind: Kind, home: ResourceState | None) -> Sequen
         raise not_importable(kind.name, f"{kind.name} cannot list what there is; name each object with --id.")
     view = parts.record_view(home) if home is not None else None
     every, call = kind.provider.import_all, parts.call(home.address if home is not None else "", "")
-    found: Sequence[str] = await answered(lambda: every(call, view), parts.clock)
+    found: Sequence[str] = await answered(lambda: every(call, view), parts.clock, kind.provider)
     return found
 
 
@@ -141,11 +141,11 @@ async def _read(parts: Parts, kind: Kind, object_id: str, address: str, home: Re
     generation = parts.next_generation(address)
     call = parts.call(address, physical_name(parts.estate, parts.stack, address, generation))
     basics = parts.view(kind, address, given)
-    described: Mapping[str, Any] = await answered(lambda: provider.describe(call, basics), parts.clock)
+    described: Mapping[str, Any] = await answered(lambda: provider.describe(call, basics), parts.clock, provider)
     values = {**given, **{field: value for field, value in described.items() if field in kind.inputs}}
     values = {field: value for field, value in values.items() if field in given or value != kind.default(field)}
     whole = parts.view(kind, address, values)
-    seen = await answered(lambda: provider.find(call, whole), parts.clock)
+    seen = await answered(lambda: provider.find(call, whole), parts.clock, provider)
     if not isinstance(seen, Present) or seen.id not in (object_id, *basic.values()):
         raise ProviderError("not_found", "Nothing is there under this id", detail=f"There is no {kind.name} {object_id!r}.")
     outputs = {field: value for field, value in seen.values.items() if field in kind.outputs}

@@ -242,7 +242,7 @@ class Drive:
         except InternalError:
             raise
         except PurveyError as error:
-            if not isinstance(error, StateError):
+            if not isinstance(error, StateError):  # Those tell of the store or the lease themselves.
                 run.parts.guard()  # Without the lease, what it has found may be its follower's doing, and says nothing.
             records = run.records()
             begun = any(isinstance(record, Begun) for record in records)

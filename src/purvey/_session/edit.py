@@ -100,7 +100,7 @@ def settle(drive: Drive, store: Store, address: str, *, happened: bool, object_i
         if not doubts:
             raise StateError("state.nothing_in_doubt", "No interrupted operation is recorded there", detail=address)
         if happened and not object_id:
-            recorded.load_kinds(store, drive.stack, state)
+            recorded.load_kinds(store, drive.stack, recorded.objects(state))
             for doubt in doubts:
                 _require_id(doubt)
         return [_settled(doubt, object_id, now, happened=happened) for doubt in doubts]

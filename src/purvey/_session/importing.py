@@ -54,7 +54,7 @@ async def _look(drive: Drive, store: Store, state: State, request: Request, addr
     try:
         want = parts.view(kind, address, parts.opened_inputs(node))
         call = parts.call(address, name)
-        seen = await answered(lambda: kind.provider.find(call, want), parts.clock, is_long=kind.provider.long_calls)
+        seen = await answered(lambda: kind.provider.find(call, want), parts.clock, kind.provider)
     except NotKnownError as error:
         raise _not_known(node) from error
     if not isinstance(seen, Present):

@@ -133,7 +133,7 @@ class Reading(Project):
         """What `destroy` would remove."""
         store, stack, _ = self._resolve(target)
         state = store.load(stack)
-        recorded.load_kinds(store, stack, state)
+        recorded.load_kinds(store, stack, recorded.objects(state))
         return recorded.removal_plan(state, stack, selection)
 
     def undo_plan(self, target: Target, *, only: Sequence[str] = ()) -> Plan:

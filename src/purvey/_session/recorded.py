@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -85,35 +84,48 @@ def stacks_named(store: Store, name: str, env: str) -> list[str]:
     return found
 
 
-def load_kinds(store: Store, stack: str, state: State, done: Iterable[Effect] = ()) -> None:
-    """Make the kinds known that a stack's objects have; those that no script at hand defines come from archived copies.
-
-    The newest copy is asked first, then those of the runs that last changed the objects. A copy that cannot be imported any
-    more is passed over: whoever needs one of its kinds says that it is not known.
+def load_kinds(store: Store, stack: str, nodes: Iterable[ResourceState], *, run: str = "", is_loaded: bool = False) -> None:
+    """Make the kinds known that objects have; those that no script at hand defines come from archived copies.
 
     Args:
         store: The store.
         stack: ``name/environment``.
-        state: What is recorded of it.
-        done: What a run did, for what is not there any more and is to come back.
+        nodes: The objects.
+        run: The run that it is for, whose own copy is asked first; then the newest, and so on.
+        is_loaded: Whether the copy of that run is loaded already.
+
+    Raises:
+        ScriptError: if a kind stays unknown, and a copy that might define it cannot be imported any more.
     """
-    nodes = [*state.resources.values(), *(doubt.begun.node for doubt in state.in_doubt.values())]
-    nodes += [effect.begun.node for effect in done]
     missing = {kind for kind in {node.kind for node in nodes} if not registry.knows(kind)}
     if not missing:
         return
-    runs = sorted({node.run for node in nodes if node.kind in missing}, reverse=True)
-    for run in dict.fromkeys((store.last_archived(stack), *runs)):
-        if not all(map(registry.knows, missing)):
-            _load_archived(store, run)
+    broken: list[ScriptError] = []
+    for other in sorted(store.archives(stack), key=lambda item: item != run):
+        if all(map(registry.knows, missing)):
+            return
+        if other != run or not is_loaded:
+            broken += _load_archived(store, other)
+    still = sorted(kind for kind in missing if not registry.knows(kind))
+    if still and broken:
+        broken[0].hint = f"It is an archived copy of the script, imported for the kind {still[0]}. {broken[0].hint}".rstrip()
+        raise broken[0]
 
 
-def _load_archived(store: Store, run: str) -> None:
-    files = store.archived(run) if run else {}
-    if files:
-        opened = next(record for record in store.records(run) if isinstance(record, Opened))
-        with suppress(ScriptError):
-            load_beside(Path(opened.script), opened.function, files)
+def objects(state: State, done: Iterable[Effect] = ()) -> list[ResourceState]:
+    """Everything whose kind is needed: what is recorded, what is in doubt, and what a run did, for it may come back."""
+    nodes = [*state.resources.values(), *(doubt.begun.node for doubt in state.in_doubt.values())]
+    return nodes + [effect.begun.node for effect in done]
+
+
+def _load_archived(store: Store, run: str) -> list[ScriptError]:
+    """Import a run's copy of the script; what is wrong with it."""
+    opened = next(record for record in store.records(run) if isinstance(record, Opened))
+    try:
+        load_beside(Path(opened.script), opened.function, store.archived(run))
+    except ScriptError as error:
+        return [error]
+    return []
 
 
 def refuse_read_by_others(store: Store, stack: str) -> None:
@@ -159,7 +171,7 @@ def undo_plan_of(store: Store, row: RunRow, only: Sequence[str] = ()) -> Plan:
     """
     records = store.records(row.id)
     state, done = store.load(row.stack), effects(records)
-    load_kinds(store, row.stack, state, done)
+    load_kinds(store, row.stack, objects(state, done), run=row.id)
     plan = undo_plan(row.stack, row.id, done, state, registry, only, later=store.later(row.id))
     if any(isinstance(record, Closed) and record.result == "succeeded" for record in records):
         return plan

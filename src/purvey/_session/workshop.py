@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from purvey._apply.parts import Parts
 from purvey._base.address import require_environment, require_name
+from purvey._plan.effects import effects
 from purvey._secrets.backends import Reader
 from purvey._secrets.key import KeyRing
 from purvey._secrets.sealing import Sealer
-from purvey._session.recorded import load_kinds
+from purvey._session.recorded import load_kinds, objects
 from purvey._session.settings import Settings
 from purvey._state.open import find_at, open_at
 from purvey.providers import registry
@@ -68,7 +69,7 @@ def make_parts(
     from purvey._hosts.local import LocalConnector  # noqa: PLC0415 - asyncio is loaded only where something runs.
 
     if store is not None:
-        load_kinds(store, stack, state)
+        load_kinds(store, stack, objects(state, effects(store.records(run)) if run else ()), run=run, is_loaded=True)
     estate = store.estate if store is not None else ""
     sealer = Sealer(*store.ring) if store is not None else Sealer(clock.entropy(32))
     return Parts(

@@ -259,8 +259,8 @@ class Store(Protocol):
     def archive(self, run: str, files: Mapping[str, bytes]) -> None:
         """Keep the script files of a run, by relative path; a file that did not change is kept once for all runs."""
 
-    def last_archived(self, stack: str) -> str:
-        """The newest run of a stack whose script files are kept; empty where there is none."""
+    def archives(self, stack: str) -> list[str]:
+        """The runs of a stack whose script files are kept, newest first; of several with the same files, the newest."""
 
     def archived(self, run: str) -> dict[str, bytes]:
         """The script files of a run; empty if none were kept.

@@ -114,12 +114,14 @@ class Registry:
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
-        """Meanwhile, nothing that is known already loses its place."""
+        """Meanwhile, nothing that is known already loses its place; after an error nothing is known that was not before."""
         before = dict(self._kinds)
         try:
             yield
-        finally:
-            self._kinds |= before
+        except BaseException:
+            self._kinds = before
+            raise
+        self._kinds |= before
 
     def get(self, name: str) -> Kind:
         """The kind called `name`.

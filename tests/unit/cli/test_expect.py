@@ -61,3 +61,11 @@ def test_a_misspelt_expectation_is_refused(purvey: Purvey, project: Path) -> Non
     assert "account" not in told.err
     settings.write_text('[env.dev.expect]\naccount = "shop"\n', encoding="utf-8")
     assert purvey("apply", "site/site.py", "--yes").code == 0
+
+
+def test_an_expectation_about_something_else_is_no_slip(purvey: Purvey, project: Path) -> None:
+    """Words that look alike only a little may well be two things."""
+    settings = project / "purvey.toml"
+    settings.write_text('[env.dev.expect]\naching = "1"\nchina = "2"\n', encoding="utf-8")
+
+    assert purvey("apply", "site/site.py", "--yes").code == 0

@@ -215,15 +215,18 @@ def test_script_files_are_kept_once(store: SqlStore, place: kit.Place) -> None:
         assert connection.execute("SELECT sum(length(content)) FROM file").fetchone() == (100_006,)
 
 
-def test_the_newest_script_of_a_stack_is_known(store: SqlStore) -> None:
-    """However many runs without a script came after it, and whatever other stacks ran."""
-    for run, stack in (("RUN2", kit.STACK), ("RUN1", kit.STACK), ("RUN3", "other/dev"), ("RUN4", kit.STACK)):
+def test_the_scripts_of_a_stack_are_known(store: SqlStore) -> None:
+    """Newest first, each once, however many runs without a script came after it, and whatever other stacks ran."""
+    for run, stack in (
+        ("RUN2", kit.STACK), ("RUN1", kit.STACK), ("RUN3", "other/dev"), ("RUN5", kit.STACK), ("RUN4", kit.STACK)
+    ):  # fmt: skip
         kit.write(store, kit.opened(), kit.closed(), run=run, stack=stack)
     for run in ("RUN1", "RUN2", "RUN3"):
         store.archive(run, {"shop.py": run.encode()})
+    store.archive("RUN5", {"shop.py": b"RUN2"})
 
-    assert store.last_archived(kit.STACK) == "RUN1"
-    assert store.last_archived("unknown/dev") == ""
+    assert store.archives(kit.STACK) == ["RUN5", "RUN1"]
+    assert store.archives("unknown/dev") == []
 
 
 def test_a_backup_is_a_store(store: SqlStore, tmp_path: Path) -> None:

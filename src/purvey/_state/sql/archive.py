@@ -42,14 +42,17 @@ def kept(connection: Connection, run: str, mac: RowMac) -> dict[str, bytes]:
     return {path: _content(connection, run, path, digest) for path, digest in _manifests.decode(body).items()}
 
 
-def last(connection: Connection, stack: str) -> str:
-    """The newest run of a stack whose files are kept; empty where there is none."""
-    row = connection.execute(
-        "SELECT run.id FROM run JOIN manifest ON manifest.run = run.id "
-        "WHERE run.stack = (SELECT number FROM stack WHERE name = ?) ORDER BY run.number DESC LIMIT 1",
+def runs(connection: Connection, stack: str) -> list[str]:
+    """The runs of a stack whose files are kept, newest first; of several that kept the same files, the newest."""
+    rows = connection.execute(
+        "SELECT run.id, manifest.body FROM run JOIN manifest ON manifest.run = run.id "
+        "WHERE run.stack = (SELECT number FROM stack WHERE name = ?) ORDER BY run.number DESC",
         (stack,),
-    ).fetchone()
-    return row[0] if row is not None else ""
+    ).fetchall()
+    newest: dict[bytes, str] = {}
+    for run, body in rows:
+        newest.setdefault(bytes(body), run)
+    return list(newest.values())
 
 
 def _content(connection: Connection, run: str, path: str, digest: str) -> bytes:

@@ -181,10 +181,10 @@ class SqlStore:
         """See `Store.archive`."""
         self._change(lambda connection: archive.keep(connection, run, files, self._mac))
 
-    def last_archived(self, stack: str) -> str:
-        """See `Store.last_archived`."""
+    def archives(self, stack: str) -> list[str]:
+        """See `Store.archives`."""
         with self._snapshot() as connection:
-            return archive.last(connection, stack)
+            return archive.runs(connection, stack)
 
     def archived(self, run: str) -> dict[str, bytes]:
         """See `Store.archived`."""
