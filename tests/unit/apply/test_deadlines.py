@@ -129,10 +129,12 @@ async def test_a_kind_of_long_calls_has_its_time(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(question, "CALL_DEADLINE_S", 0.0)
 
     async def slow() -> str:
+        """Take a while."""
         await _turns()
         return "there"
 
     async def gives_up() -> None:
+        """Fail with the error that is also that of a deadline."""
         raise TimeoutError("by itself")
 
     monkeypatch.setattr(ThingProvider, "long_calls", True)

@@ -87,6 +87,7 @@ async def test_a_pause_lasts_as_long_as_its_sleep() -> None:
     """And tells what the sleep has to tell."""
 
     async def fails() -> None:
+        """Tell something."""
         raise LookupError
 
     await Stop().pause(_turns())
@@ -99,6 +100,7 @@ async def test_a_pause_that_is_cancelled_leaves_nothing_behind() -> None:
     seen: list[str] = []
 
     async def sleep() -> None:
+        """Tell that it was ended."""
         try:
             await _for_ever()
         finally:
