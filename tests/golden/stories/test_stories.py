@@ -163,7 +163,7 @@ def _told(project: Project, story: Story, calls: Calls) -> Iterator[str]:
     finally:
         store.close()
     for plan in getattr(project, "approved", []):
-        yield "== approved"
+        yield f"== approved: {plan.verb} of {plan.stack}"
         yield from _plan_lines(plan)
     yield "== told"
     yield from _lines(start, project.watcher.events)
