@@ -5,28 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from purvey import Input, Output, Resource
-from purvey.providers import Call, Done, Outcome, Pending
+from purvey.providers import Call, Outcome
 from tests.support import points
-from tests.support.kinds import TaggedProvider
-from tests.support.world import here
+from tests.support.kinds import SlowProvider, TaggedProvider
 
 
-class KilnProvider(TaggedProvider):
+class KilnProvider(SlowProvider, TaggedProvider):
     """Is ready after as many looks as its size says."""
-
-    def outcome(self, key: str) -> Outcome:
-        """Pending at first."""
-        return Pending(key, 10.0, "heating")
 
     async def ready(self, call: Call, want: Any) -> Outcome:
         """Count the looks."""
         points.called("in a look")
-        with here().edited() as content:
-            entry = content["objects"][call.id]
-            entry["polls"] = entry.get("polls", 0) + 1
-        if entry["polls"] < want.size:
-            return Pending(call.id, 10.0, f"{entry['polls']} of {want.size}")
-        return Done(call.id, self.outputs(call.id))
+        return await super().ready(call, want)
 
 
 class Kiln(Resource, kind="test.Kiln", provider=KilnProvider):

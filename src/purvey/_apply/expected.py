@@ -82,17 +82,17 @@ async def _strangers(parts: Parts, expect: Mapping[str, str], wanted: Iterable[_
     able = [asked for asked in wanted if type(asked.kind.provider).identity is not Provider.identity]
     turns = asyncio.Semaphore(PARALLEL_DEFAULT)
     told = await asyncio.gather(*(_told(parts, asked, turns) for asked in able))
-    heard = {what for place in told for what in place}
+    heard = {what for place in told if not isinstance(place, PurveyError) for what in place}
     found: dict[tuple[str, str, str], Finding] = {}
     for asked, place in zip(able, told, strict=True):
-        for problem in (*_problems(expect, place), *_slips(expect, place, heard)):
+        for problem in _problems(expect, place, heard):
             finding = Finding(asked.address, problem, source=asked.source)
             found.setdefault((asked.kind.name, asked.container, problem), finding)
     return tuple(found.values())
 
 
-async def _told(parts: Parts, asked: _Asked, turns: asyncio.Semaphore) -> Mapping[str, str | PurveyError]:
-    """What an object is in; an error under an empty name where that cannot be told."""
+async def _told(parts: Parts, asked: _Asked, turns: asyncio.Semaphore) -> Mapping[str, str] | PurveyError:
+    """What an object is in; the error where that cannot be told."""
     try:
         async with turns:
             call, view, provider = asked.call(), asked.view(), asked.kind.provider
@@ -102,20 +102,21 @@ async def _told(parts: Parts, asked: _Asked, turns: asyncio.Semaphore) -> Mappin
     except InternalError:
         raise
     except PurveyError as error:
-        return {"": error}
+        return error
 
 
-def _problems(expect: Mapping[str, str], place: Mapping[str, str | PurveyError]) -> Iterator[str]:
+def _problems(expect: Mapping[str, str], place: Mapping[str, str] | PurveyError, heard: set[str]) -> Iterator[str]:
     """How the place of an object is not the expected one."""
-    error = place.get("")
-    if isinstance(error, PurveyError):
-        yield f"what it is in cannot be told: {error.summary} {error.detail}".rstrip()
+    if isinstance(place, PurveyError):
+        yield f"what it is in cannot be told: {place.summary} {place.detail}".rstrip()
+        return
     for what, name in expect.items():
         if what in place and place[what] != name:
             yield f"its {what} is {place[what]!r}, and the environment expects {name!r}"
+    yield from _slips(expect, place, heard)
 
 
-def _slips(expect: Mapping[str, str], place: Mapping[str, str | PurveyError], heard: set[str]) -> Iterator[str]:
+def _slips(expect: Mapping[str, str], place: Mapping[str, str], heard: set[str]) -> Iterator[str]:
     """Expectations that nothing tells about, called nearly as something that is told: misspelt, they would protect nothing."""
     unheard = [what for what in expect if what not in heard]
     if unheard:

@@ -143,13 +143,17 @@ def one_that_takes_its_time_is_killed(project: Project) -> None:
     resume(project)
 
 
-def what_cannot_be_settled_is_told(project: Project) -> None:
-    """Where and why, and what a person can do about it."""
-    project.declare('Server("a")')
+def _unsettled(project: Project, kind: str) -> None:
+    project.declare(f'{kind}("a")')
     with dying(LOST):
         apply(project)
     project.world.fail("create", "a", "denied", may_exist=True)
     resume(project)
+
+
+def what_cannot_be_settled_is_told(project: Project) -> None:
+    """Where and why, and what a person can do about it."""
+    _unsettled(project, "Server")
 
 
 def a_failed_call_is_looked_for(project: Project) -> None:
@@ -172,8 +176,4 @@ def one_that_is_found_half_made_is_killed(project: Project) -> None:
 
 def one_found_by_name_cannot_be_settled(project: Project) -> None:
     """Its id follows from its name, so nobody is asked for it."""
-    project.declare('Thing("a")')
-    with dying(LOST):
-        apply(project)
-    project.world.fail("create", "a", "denied", may_exist=True)
-    resume(project)
+    _unsettled(project, "Thing")
