@@ -39,6 +39,8 @@ async def create(performer: Performer, operation: Operation, attempts: Attempts)
     values = parts.opened_inputs(node)
     wanted = performer.wanted(node, kind, values, operation.generation, name)
     want = parts.view(kind, node.address, values)
+    if node.options.adopt and not kind.provider.forgets and parts.state.latest(node.address) is None:
+        await _refuse_adoptable(kind, parts.call(node.address, name), want)
 
     def act(call: EngineCall) -> Awaitable[Any]:
         """Call the provider, through the gate."""
@@ -46,6 +48,13 @@ async def create(performer: Performer, operation: Operation, attempts: Attempts)
 
     await performer.effect(operation, "create", wanted, None, kind, attempts, act, want)
     return "done"
+
+
+async def _refuse_adoptable(kind: Kind, call: EngineCall, want: Any) -> None:
+    """Stop where there is something to adopt after all: it could not be seen when the plan was made."""
+    found = await bounded(kind.provider.find(call, want), kind.provider)
+    if isinstance(found, Present):
+        raise ProviderError("conflict", "It is there, and is to be adopted", detail=found.id, hint="Plan again: it will be.")
 
 
 async def _shrinks(performer: Performer, node: Node, prior: ResourceState) -> bool:

@@ -141,3 +141,25 @@ async def test_a_kind_of_long_calls_has_its_time(monkeypatch: pytest.MonkeyPatch
     assert await question.bounded(slow(), ThingProvider()) == "there"
     with pytest.raises(TimeoutError, match="by itself"):
         await question.bounded(gives_up(), ThingProvider())
+
+
+def test_a_search_that_failed_makes_nothing_twice(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be seen when the plan was made is looked for once more, before it is made."""
+    project.declare('Tagged("a")')
+    project.apply()
+    project.session().state_remove(project.target(), "test.Tagged::a")
+    find, failures = TaggedProvider.find, [ProviderError("unavailable", "Nobody answers")]
+
+    async def fails_once(self: TaggedProvider, call: Call, want: Any) -> Observed:
+        """Fail for the plan."""
+        if failures:
+            raise failures.pop()
+        return await find(self, call, want)
+
+    monkeypatch.setattr(TaggedProvider, "find", fails_once)
+    project.declare('Tagged("a", opts=Options(adopt=True))')
+
+    assert project.apply().result == "undone"
+    assert project.apply().result == "succeeded"
+    assert project.world.log == ["create a"]
+    project.require_sound()
