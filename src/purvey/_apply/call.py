@@ -21,8 +21,8 @@ class EngineCall:
     """See `purvey.providers.Call` for what each means to a provider."""
 
     __slots__ = (
-        "_folder", "_guard", "_host", "_identify", "_progress", "address", "clock", "estate", "id", "name", "run", "token",
-        "undoes",
+        "_folder", "_guard", "_host", "_identify", "_progress", "address", "attempt", "clock", "estate", "id", "name", "run",
+        "token", "undoes",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +48,7 @@ class EngineCall:
         self._host = host
         self.id = object_id
         self.token = token
+        self.attempt = 1
         self.undoes = undoes
         self.name = name
         self.run = run

@@ -3,15 +3,39 @@
 Work whose needs are complete is started longest remaining chain first, so that a run ends near its critical path. A fixed
 crew of workers does it, rather than one task for each id: a hundred thousand operations then cost a hundred thousand queue
 entries, not as many coroutines that wait.
+
+Work that shares a *lane* (a machine) goes together: all that is ready there, and all that needs nothing but that, in one piece.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Status = Literal["done", "failed", "skipped"]
+
+
+class Lanes(NamedTuple):
+    """How work is done together.
+
+    Attributes:
+        of: The lane of an id; empty for one that goes by itself.
+        work: Does ids of one lane, each after all that it needs; True for each that is done, False for each that failed, and
+            nothing for one that has to be tried again, which it MUST NOT say of all of them again and again.
+        at_once: How many lanes are worked in at once; that is apart from what runs by itself.
+    """
+
+    of: Callable[[str], str]
+    work: Callable[[Sequence[str]], Awaitable[Mapping[str, bool]]]
+    at_once: int
+
+
+async def _nothing(_: Sequence[str]) -> Mapping[str, bool]:
+    return {}
+
+
+NO_LANES = Lanes(lambda _: "", _nothing, 1)
 
 
 class Stop:
@@ -52,6 +76,7 @@ async def execute(
     parallel: int,
     stop: Stop,
     go_on: Callable[[str], bool] = lambda _: False,
+    lanes: Lanes = NO_LANES,
 ) -> dict[str, Status]:
     """Perform `work` for every id, each after all its needs are done.
 
@@ -61,16 +86,17 @@ async def execute(
         parallel: How many run at once, at least 1.
         stop: When it is asked, nothing new starts.
         go_on: For an id that failed: whether others that do not need it may still start.
+        lanes: What is done together.
 
     Returns:
         For each id how it ended; ``skipped`` were never started.
     """
-    crew = _Crew(needs, work, stop, go_on)
+    crew = _Crew(needs, work, stop, go_on, lanes)
     workers = [asyncio.create_task(crew.work()) for _ in range(min(parallel, len(needs)))]
     try:
         await asyncio.gather(*workers)
     finally:
-        for worker in workers:
+        for worker in (*workers, *crew.pieces):
             worker.cancel()
     return {item: crew.status.get(item, "skipped") for item in needs}
 
@@ -84,11 +110,18 @@ class _Crew:
         work: Callable[[str], Awaitable[bool]],
         stop: Stop,
         go_on: Callable[[str], bool],
+        lanes: Lanes,
     ) -> None:
         self.status: dict[str, Status] = {}
+        self.pieces: set[asyncio.Task[None]] = set()
         self._work = work
         self._stop = stop
         self._go_on = go_on
+        self._lanes = lanes
+        self._turns = asyncio.Semaphore(lanes.at_once)
+        self._ready_in: dict[str, dict[str, None]] = {}
+        self._busy: set[str] = set()
+        self._taken: set[str] = set()
         self._waiting = {item: sum(need in needs for need in wanted) for item, wanted in needs.items()}
         self._after: dict[str, list[str]] = {}
         for item, wanted in needs.items():
@@ -105,6 +138,8 @@ class _Crew:
         self._idle()
 
     def _push(self, item: str) -> None:
+        if lane := self._lanes.of(item):
+            self._ready_in.setdefault(lane, {})[item] = None
         self._left += 1
         self._ready.put_nowait((-self._height[item], self._order[item], item))
 
@@ -118,14 +153,21 @@ class _Crew:
             _, _, item = await self._ready.get()
             if not item:
                 self._ready.put_nowait((1, 0, ""))
+                for piece in tuple(self.pieces):  # Whatever one of them raises ends the whole.
+                    await piece
                 return
-            if not self._stop.is_asked():
+            lane = self._lanes.of(item)
+            if lane:
+                self._start_piece(lane)
+            elif not self._stop.is_asked():
                 await self._one(item)
             self._left -= 1
             self._idle()
 
     async def _one(self, item: str) -> None:
-        done = await self._work(item)
+        self._end(item, done=await self._work(item))
+
+    def _end(self, item: str, *, done: bool) -> None:
         self.status[item] = "done" if done else "failed"
         if not done:
             if not self._go_on(item):
@@ -133,8 +175,55 @@ class _Crew:
             return
         for follower in self._after.get(item, ()):
             self._waiting[follower] -= 1
-            if self._waiting[follower] == 0:
+            if self._waiting[follower] == 0 and follower not in self._taken:
                 self._push(follower)
+
+    # Lanes.
+
+    def _start_piece(self, lane: str) -> None:
+        """Begin to work in a lane, unless somebody does; who does looks for more at the end."""
+        if lane in self._busy or not self._ready_in.get(lane):
+            return
+        self._busy.add(lane)
+        self._left += 1
+        piece = asyncio.create_task(self._piece(lane))
+        self.pieces.add(piece)
+        piece.add_done_callback(self._piece_ended)
+
+    def _piece_ended(self, piece: asyncio.Task[None]) -> None:
+        if not piece.cancelled() and piece.exception() is None:
+            self.pieces.discard(piece)
+        self._left -= 1
+        self._idle()
+
+    async def _piece(self, lane: str) -> None:
+        """All the work in a lane that can be done now."""
+        async with self._turns:
+            while self._ready_in.get(lane) and not self._stop.is_asked():
+                items = self._gather(lane)
+                ended = await self._lanes.work(items)
+                for item in items:
+                    if item in ended:
+                        self._end(item, done=ended[item])
+                self._taken.difference_update(items)
+                for item in items:
+                    if item not in ended and self._waiting[item] == 0:
+                        self._ready_in[lane][item] = None
+        self._busy.discard(lane)
+
+    def _gather(self, lane: str) -> list[str]:
+        """What is ready in a lane, and what follows from nothing else, each after what it needs."""
+        ready = sorted(self._ready_in.pop(lane), key=self._order.__getitem__)
+        left: dict[str, int] = {}
+        self._ready_in[lane] = {}
+        for item in ready:  # It grows while it is gone through.
+            for follower in self._after.get(item, ()):
+                if self._lanes.of(follower) == lane:
+                    left[follower] = left.get(follower, self._waiting[follower]) - 1
+                    if left[follower] == 0:
+                        ready.append(follower)
+        self._taken.update(ready)
+        return ready
 
 
 def _heights(waiting: Mapping[str, int], after: Mapping[str, list[str]]) -> dict[str, int]:

@@ -40,7 +40,9 @@ async def until_known(
     repeats = kind.provider.recovers_by in ("token", "name") or not makes
     while True:
         try:
-            return await attempts.until_done(act, lambda: kind.provider.ready(call, want), repeats=repeats)
+            return await attempts.until_done(
+                partial(_numbered, act, attempts, call), lambda: kind.provider.ready(call, want), repeats=repeats
+            )
         except ProviderError as error:
             passes = by_tag and error.may_exist and error.code in TRANSIENT and attempts.count < ATTEMPTS_MAX
             refused = not error.may_exist and _is_in_doubt(begun, kind, error.code, attempts, former)
@@ -57,6 +59,12 @@ async def until_known(
             if isinstance(seen, Present):
                 await call.identified(seen.id)
                 act = partial(completes(kind, want, seen), call)
+
+
+async def _numbered(act: Act, attempts: Attempts, call: EngineCall) -> Outcome | None:
+    """Act, as the attempt that it is."""
+    call.attempt = attempts.count
+    return await act()
 
 
 def _is_in_doubt(begun: Begun, kind: Kind, code: str, attempts: Attempts, former: float | None) -> bool:

@@ -6,33 +6,17 @@ of a file is atomic for those who read it and durable when it returns. All chang
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 import msgspec
 
 from purvey._hosts.command import Command, Completed
+from purvey._hosts.fact import Answers, Fact, FileStat
+from purvey._hosts.step import Ending, Step
 
-
-class FileStat(msgspec.Struct, frozen=True):
-    """What is at a path; a link is not followed.
-
-    Args:
-        kind: What it is.
-        mode: Permission bits with set-user-ID, set-group-ID and sticky, for example 0o644.
-        owner: Name of the owner; the number as text if it has no name.
-        group: Name of the group; the number as text if it has no name.
-        size: Bytes.
-        mtime_ns: Last change of the content, in nanoseconds since the epoch.
-        target: Where a link points; empty otherwise.
-    """
-
-    kind: Literal["file", "directory", "link", "other"]
-    mode: int
-    owner: str
-    group: str
-    size: int
-    mtime_ns: int
-    target: str = ""
+Told: TypeAlias = Callable[[int, Ending | None], None]
+"""Is told of each step, by its number, that begins to take a while (None), and of each that ends."""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -49,6 +33,29 @@ class Connector(Protocol):
 
     async def identity(self) -> str:
         """What names this machine and no other; the same after it was restarted or renamed."""
+
+    async def ask(self, facts: Sequence[Fact]) -> Answers:
+        """What the machine answers, all in one go.
+
+        Raises:
+            HostError: if the machine cannot be asked at all; a single question without an answer raises when that is looked up.
+        """
+
+    async def perform(self, steps: Sequence[Step], *, fresh: bool = False, told: Told = lambda *_: None) -> list[Ending]:
+        """Perform steps one after the other, all in one go, until one does not go through.
+
+        Args:
+            steps: The steps.
+            fresh: Whether everything that was done before is settled, so that the machine may forget it.
+            told: See `Told`.
+
+        Returns:
+            How each ended.
+
+        Raises:
+            HostError: ``unavailable`` if the machine is out of reach; with `may_exist`, steps may still be at work there.
+            HostError: ``conflict`` if somebody else works there by now.
+        """
 
     async def is_root(self) -> bool:
         """Whether we may become other users."""

@@ -9,16 +9,18 @@ import hashlib
 import hmac
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from purvey._hosts import local_files, local_stage, local_users
+from purvey._hosts import local_files, local_stage, local_steps, local_users
 from purvey._hosts.command import Command, Completed, evidence
-from purvey._hosts.connector import FileStat, User
+from purvey._hosts.connector import Told, User
+from purvey._hosts.fact import Answers, Fact, FileStat
 from purvey._hosts.local_run import run
+from purvey._hosts.step import Ending, Step
 from purvey.errors import HostError
 
 THREADS: Final = 4
@@ -38,6 +40,14 @@ class LocalConnector:
     async def identity(self) -> str:
         """See `Connector.identity`; the machine's own id, hashed, because machine-id(5) asks not to publish it."""
         return hmac.new(_machine_id(), b"purvey host", hashlib.sha256).hexdigest()[:32]
+
+    async def ask(self, facts: Sequence[Fact]) -> Answers:
+        """See `Connector.ask`."""
+        return await local_steps.ask(self, facts)
+
+    async def perform(self, steps: Sequence[Step], *, fresh: bool = False, told: Told = lambda *_: None) -> list[Ending]:
+        """See `Connector.perform`."""
+        return await local_steps.perform(self, steps, told)
 
     async def is_root(self) -> bool:
         """See `Connector.is_root`."""
@@ -93,6 +103,10 @@ class LocalConnector:
     async def remove(self, path: str) -> None:
         """See `Connector.remove`."""
         await self._in_thread(partial(local_files.remove, path))
+
+    async def remove_tree(self, path: str) -> None:
+        """Remove a directory and all that is in it, or whatever is there; nothing if there is nothing."""
+        await self._in_thread(partial(local_files.remove_tree, path))
 
     async def set_attributes(
         self, path: str, *, mode: int | None = None, owner: str | None = None, group: str | None = None

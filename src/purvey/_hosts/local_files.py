@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat as modes
 from pathlib import Path
 from typing import Literal
 
-from purvey._hosts.connector import FileStat
+from purvey._hosts.fact import FileStat
 from purvey._hosts.local_errors import explained
 from purvey._hosts.local_stage import sync_folder
 from purvey._hosts.local_users import gid_of, group_name, uid_of, user_name
@@ -28,7 +29,6 @@ def stat(path: str) -> FileStat | None:
         owner=user_name(found.st_uid),
         group=group_name(found.st_gid),
         size=found.st_size,
-        mtime_ns=found.st_mtime_ns,
         target=target,
     )
 
@@ -86,3 +86,13 @@ def remove(path: str) -> None:
             sync_folder(path)
         except (FileNotFoundError, NotADirectoryError):
             return
+
+
+def remove_tree(path: str) -> None:
+    """Remove a directory and all that is in it, or whatever is there; nothing if there is nothing."""
+    with explained(path, "removed"):
+        if Path(path).is_dir() and not Path(path).is_symlink():
+            shutil.rmtree(path)
+            sync_folder(path)
+            return
+    remove(path)

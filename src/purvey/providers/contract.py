@@ -107,6 +107,10 @@ class Call(Protocol):
         """The idempotency token, the same for every attempt of this operation, also after a crash."""
 
     @property
+    def attempt(self) -> int:
+        """Which attempt of the operation it is, from 1."""
+
+    @property
     def undoes(self) -> str:
         """In `Provider.undo`, the token of the operation that is taken back; empty otherwise."""
 

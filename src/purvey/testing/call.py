@@ -40,6 +40,7 @@ class PlainCall:
         run: The run's id.
 
     Attributes:
+        attempt: Which attempt it is.
         identified_ids: The ids that the provider made durable, oldest first.
         mark: Whose the object is, as in the tags of a real run.
         told: The progress texts, oldest first.
@@ -64,6 +65,7 @@ class PlainCall:
         self.address = address
         self.id = id
         self.token = token or ulid(self.clock)
+        self.attempt = 1
         self.undoes = undoes
         self.name = name
         self.run = run or ulid(self.clock)

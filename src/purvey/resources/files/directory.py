@@ -8,74 +8,73 @@ from typing import Any
 
 from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
+from purvey._hosts.change import MakeDirectory, Remove
+from purvey._hosts.fact import Answers, Fact, StatOf
 from purvey._script.fields import Input
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Call, Done, Finding, Observed, Present
-from purvey.resources import _place
+from purvey.providers import Absent, Call, Finding, Observed, Present
+from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._inputs import placed, require_absolute
-from purvey.resources._machine import MachineProvider
+from purvey.resources._paths import above, attributes, bits, blocked, named
+from purvey.resources._place import standing
 
 
-class DirectoryProvider(MachineProvider["Directory"]):
+class DirectoryProvider(HostProvider["Directory"]):
     """Makes directories, and removes those that are empty."""
 
     lands_within_s = LOCAL_LANDS_S
 
-    async def read(self, call: Call, have: Directory) -> Observed:
-        """See `Provider.read`; what stands there and is no directory shows in place of the mode."""
-        status = await call.host.stat(have.path)
+    def facts(self, place: Place, subject: Directory) -> Sequence[Fact]:
+        """See `HostProvider.facts`."""
+        return [StatOf(require_absolute(subject.path))]
+
+    def seen(self, place: Place, have: Directory, answers: Answers) -> Observed:
+        """See `HostProvider.seen`; what stands there and is no directory shows in place of the mode."""
+        status = answers[StatOf(have.path)]
         if status is None:
             return Absent()
-        values: dict[str, Value] = _place.attributes(status, have)
+        values: dict[str, Value] = attributes(status, have)
         if status.kind != "directory":
             values["mode"] = f"(a {status.kind})"
         return Present(have.path, values)
 
-    async def find(self, call: Call, want: Directory) -> Observed:
-        """See `Provider.find`: whatever is at that path."""
-        return await self.read(call, want)
-
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""
-        return _place.named(object_id)
+        return named(object_id)
 
     async def describe(self, call: Call, want: Directory) -> Mapping[str, Value]:
         """See `Provider.describe`: its mode."""
-        return {"mode": f"{(await _place.standing(call, want.path, 'directory')).mode:04o}"}
+        return {"mode": f"{(await standing(call, want.path, 'directory')).mode:04o}"}
 
-    async def create(self, call: Call, want: Directory) -> Done:
-        """See `Provider.create`."""
-        path = require_absolute(want.path)
-        await call.host.make_directory(path, mode=_place.bits(want.mode), owner=want.owner, group=want.group)
-        await call.identified(path)
-        return Done(path, {})
+    def make(self, place: Place, want: Directory, answers: Answers) -> Work:
+        """See `HostProvider.make`; one that is there gets the attributes."""
+        return Work(want.path, (MakeDirectory(want.path, bits(want.mode), want.owner, want.group),))
 
-    async def update(self, call: Call, have: Directory, want: Directory) -> Done:
-        """See `Provider.update`: its attributes."""
-        return await self.create(call, want)
+    def remove(self, place: Place, have: Directory, answers: Answers) -> Work:
+        """See `HostProvider.remove`: what stands there and is no directory is somebody else's, and ours is gone already."""
+        status = answers[StatOf(have.path)]
+        return Work(have.path, (Remove(have.path),) if status is not None and status.kind == "directory" else ())
 
-    async def delete(self, call: Call, have: Directory) -> None:
-        """See `Provider.delete`: what stands there and is no directory is somebody else's, and ours is gone already.
+    def explained(self, subject: Directory, error: ProviderError) -> ProviderError:
+        """See `HostProvider.explained`: somebody has put something into it."""
+        if error.code != "conflict" or "removed" not in error.summary:
+            return error
+        return ProviderError(
+            "in_use",
+            "A directory is not empty",
+            detail=f"{subject.path} holds what this run does not remove, so it was made or left by somebody else.",
+            hint="Look what it is, then remove it and run again, or keep the directory with Options(retain=True):\n\n"
+            f"    ls -A {subject.path}",
+        )
 
-        Raises:
-            ProviderError: ``in_use`` if somebody has put something into it.
-        """
-        status = await call.host.stat(have.path)
-        if status is None or status.kind != "directory":
-            return
-        if not await _place.remove_if_empty(call, have.path):
-            raise ProviderError(
-                "in_use",
-                "A directory is not empty",
-                detail=f"{have.path} holds what this run does not remove, so it was made or left by somebody else.",
-                hint="Look what it is, then remove it and run again, or keep the directory with Options(retain=True):\n\n"
-                f"    ls -A {have.path}",
-            )
+    def hazards(self, place: Place, want: Directory) -> Sequence[Fact]:
+        """See `HostProvider.hazards`."""
+        return above(want.path)
 
-    async def preflight(self, call: Call, want: Directory) -> Sequence[Finding]:
-        """See `Provider.preflight`."""
-        return await _place.blocked(call, want.path)
+    def findings(self, place: Place, want: Directory, answers: Answers) -> Sequence[Finding]:
+        """See `HostProvider.findings`."""
+        return blocked(place.address, want.path, answers)
 
     def claims(self, want: Directory) -> Sequence[str]:
         """See `Provider.claims`."""

@@ -7,38 +7,40 @@ beside nothing but the file itself; from the record alone nobody can guess what 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Secret, Value
+from purvey._hosts.change import Change, MakeOwnFolder, Remove, Write
+from purvey._hosts.command import Command
+from purvey._hosts.fact import Answers, ContentOf, DigestOf, Fact, FileStat, StatOf
+from purvey._hosts.step import Ended
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
-from purvey.errors import HostError, ProviderError
-from purvey.providers import (
-    Absent,
-    Call,
-    Diff,
-    Done,
-    Finding,
-    Kind,
-    NotKnownError,
-    Observed,
-    Present,
-    Recorded,
-)
-from purvey.resources import _before, _place
+from purvey.errors import ProviderError
+from purvey.providers import Absent, Call, Diff, Finding, Kind, NotKnownError, Observed, Present, Recorded
+from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._inputs import placed, require_absolute
-from purvey.resources._machine import MachineProvider
+from purvey.resources._paths import (
+    above,
+    attributes,
+    bits,
+    blocked,
+    forgotten,
+    given_back,
+    kept,
+    key_path,
+    named,
+    with_attributes,
+)
+from purvey.resources._place import standing
 from purvey.resources._plaintext import hidden
 from purvey.resources.files._content import as_text, bytes_of, declared, is_plain, is_secret, words_to_hide
-
-if TYPE_CHECKING:
-    from purvey._hosts.command import Command
-    from purvey._hosts.connector import FileStat
 
 _KEYED: Final = "keyed:"
 """How a keyed digest begins."""
@@ -47,33 +49,37 @@ _WHEREABOUTS: Final = frozenset({"source", "template"})
 """Inputs that say where the content was read; whether it changed is told by the content itself."""
 
 
-class FileProvider(MachineProvider["File"]):
+class FileProvider(HostProvider["File"]):
     """Writes files, keeps what they held before, and gives it back in an undo."""
 
     lands_within_s = LOCAL_LANDS_S
 
-    async def read(self, call: Call, have: File) -> Observed:
-        """See `Provider.read`."""
-        status = await call.host.stat(have.path)
+    def facts(self, place: Place, subject: File) -> Sequence[Fact]:
+        """See `HostProvider.facts`: what stands there, its digest, and the key of that where it is secret."""
+        path = require_absolute(subject.path)
+        asked: list[Fact] = [StatOf(path), DigestOf(path)]
+        return [*asked, ContentOf(key_path(place, path))] if is_secret(subject) or _is_keyed(subject) else asked
+
+    def seen(self, place: Place, have: File, answers: Answers) -> Observed:
+        """See `HostProvider.seen`."""
+        status = answers[StatOf(have.path)]
         if status is None:
             return Absent()
-        keyed = have.digest.startswith(_KEYED) if have.digest else is_secret(have)  # One that is being adopted has none yet.
-        digest = await _seen(call, have.path, status, keyed=keyed)
-        return Present(have.path, {"digest": digest, **_place.attributes(status, have)})
+        digest = _digest(place, have, status, answers, keyed=_is_keyed(have) if have.digest else is_secret(have))
+        return Present(have.path, {"digest": digest, **attributes(status, have)})
 
-    async def find(self, call: Call, want: File) -> Observed:
-        """See `Provider.find`: whatever is at that path."""
-        status = await call.host.stat(want.path)
+    def found(self, place: Place, want: File, answers: Answers) -> Observed:
+        """See `HostProvider.found`: whatever is at that path."""
+        status = answers[StatOf(want.path)]
         if status is None:
             return Absent()
         secret = is_secret(want)
-        digest = await _seen(call, want.path, status, keyed=secret)
-        size = 0 if secret else status.size
-        return Present(want.path, {"digest": digest, "size": size, **_place.attributes(status, want)})
+        digest = _digest(place, want, status, answers, keyed=secret)
+        return Present(want.path, {"digest": digest, "size": 0 if secret else status.size, **attributes(status, want)})
 
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""
-        return _place.named(object_id)
+        return named(object_id)
 
     async def describe(self, call: Call, want: File) -> Mapping[str, Value]:
         """See `Provider.describe`: text, which is a secret where the mode keeps others from reading it.
@@ -81,62 +87,65 @@ class FileProvider(MachineProvider["File"]):
         Raises:
             ProviderError: ``invalid`` for what is not text, or too long for a script.
         """
-        status = await _place.standing(call, want.path, "file")
+        status = await standing(call, want.path, "file")
         text = as_text(want.path, await call.host.read(want.path))
         private = bool(text) and not status.mode & 0o077
         return {"content": Secret(text) if private else text, "mode": f"{status.mode:04o}"}
 
-    async def create(self, call: Call, want: File) -> Done:
-        """See `Provider.create`: writing a file again that is whole already changes nothing."""
-        require_absolute(want.path)
+    def make(self, place: Place, want: File, answers: Answers) -> Work:
+        """See `HostProvider.make`: writing a file again that is whole already changes nothing."""
+        return _with_key(place, want, answers, [_write(want, bytes_of(want))])
+
+    def change(self, place: Place, have: File, want: File, answers: Answers) -> Work:
+        """See `HostProvider.change`: content and attributes, or the attributes alone where the content is right."""
         data = bytes_of(want)
-        outputs = await _outputs(call, want, data)
-        try:
-            await _write(call, want, data)
-        except HostError:
-            if await call.host.stat(want.path) is None:  # Nothing was made, so nothing is kept about it.
-                await _place.forget(call, want.path)
-            raise
-        await call.identified(want.path)
-        return Done(want.path, outputs)
+        same = answers[DigestOf(want.path)] == hashlib.sha256(data).hexdigest()
+        return _with_key(place, want, answers, [kept(place, want.path), with_attributes(want) if same else _write(want, data)])
 
-    async def update(self, call: Call, have: File, want: File) -> Done:
-        """See `Provider.update`: content and attributes, or the attributes alone where the content is right."""
-        data = bytes_of(want)
-        await _before.keep(call, want.path)
-        outputs = await _outputs(call, want, data)
-        if await _place.content(call, want.path) == data:
-            await _place.set_attributes(call, want)
-        else:
-            await _write(call, want, data)
-        return Done(want.path, outputs)
+    def remove(self, place: Place, have: File, answers: Answers) -> Work:
+        """See `HostProvider.remove`: also a file that somebody has changed; what is no file any more is somebody else's."""
+        status = answers[StatOf(have.path)]
+        ours = status is not None and status.kind in ("file", "link")
+        return Work(have.path, (*([Remove(have.path)] if ours else []), *forgotten(place, have.path)))
 
-    async def delete(self, call: Call, have: File) -> None:
-        """See `Provider.delete`: also a file that somebody has changed."""
-        await _place.remove(call, have.path)
-
-    async def undo(self, call: Call, have: File, before: File | None) -> Done | None:
-        """See `Provider.undo`: what the file held, to the byte, even where that was somebody's own edit."""
+    def take_back(self, place: Place, have: File, before: File | None, answers: Answers) -> Work:
+        """See `HostProvider.take_back`: what the file held, to the byte, even where that was somebody's own edit."""
         if before is None:
-            await self.delete(call, have)
-            return None
-        if await _before.restore(call, before.path):
-            return None
-        return await self.update(call, have, before)
+            return self.remove(place, have, answers)
+        _, *otherwise = self.change(place, have, before, answers).changes
+        return Work(before.path, (given_back(place, before.path, otherwise),), outputs=None)
 
-    async def preflight(self, call: Call, want: File) -> Sequence[Finding]:
-        """See `Provider.preflight`: the place, the validating program, and whether a template can be filled."""
-        found = await _place.blocked(call, want.path)
-        program = str(want.validate[0]) if want.validate else ""  # An unknown one has a text that is no path.
-        if program.startswith("/") and await call.host.stat(program) is None:
-            found.append(Finding(call.address, f"the validating program {program} does not exist", "Install it."))
+    def learnt(self, want: File, work: Work, ended: Ended) -> Mapping[str, Value]:
+        """See `HostProvider.learnt`: the keyed digest of what is secret."""
+        if not work.after or work.outputs is None:
+            return {}
+        key = ended.answers[work.after[0]]
+        assert isinstance(key, bytes)  # It was written just before.
+        return {"digest": _keyed(key, hashlib.sha256(bytes_of(want)).hexdigest()), "size": 0}
+
+    def explained(self, subject: File, error: ProviderError) -> ProviderError:
+        """See `HostProvider.explained`: the validating program's own words, secrets hidden."""
+        with contextlib.suppress(NotKnownError, ProviderError):  # What cannot be put together was not written.
+            error.detail = hidden(error.detail, words_to_hide(subject, bytes_of(subject)))
+        return error
+
+    def hazards(self, place: Place, want: File) -> Sequence[Fact]:
+        """See `HostProvider.hazards`: the folders above, and the validating program."""
+        program = _program(want)
+        return [*above(want.path), *([StatOf(program)] if program else [])]
+
+    def findings(self, place: Place, want: File, answers: Answers) -> Sequence[Finding]:
+        """See `HostProvider.findings`: the place, the validating program, and whether a template can be filled."""
+        found = blocked(place.address, want.path, answers)
+        if (program := _program(want)) and answers[StatOf(program)] is None:
+            found.append(Finding(place.address, f"the validating program {program} does not exist", "Install it."))
         try:
             if is_plain(want):
                 bytes_of(want)
         except NotKnownError:
             return found
         except ProviderError as error:
-            found.append(Finding(call.address, f"{error.summary}: {error.detail}", error.hint))
+            found.append(Finding(place.address, f"{error.summary}: {error.detail}", error.hint))
         return found
 
     def claims(self, want: File) -> Sequence[str]:
@@ -198,47 +207,46 @@ class File(Resource, kind="files.File", provider=FileProvider):
         return declared(placed(inputs, folder, "0644"), folder)
 
 
-async def _write(call: Call, want: File, data: bytes) -> None:
-    """Put `data` in its place.
-
-    Raises:
-        HostError: ``invalid`` with the validating program's own words, secrets hidden; or why it could not be written.
-    """
-    try:
-        await _place.write(call, want, data, validate=_validation(want))
-    except HostError as error:
-        error.detail = hidden(error.detail, words_to_hide(want, data))
-        raise
+def _program(want: File) -> str:
+    """The validating program, where it is a path; an unknown one has a text that is none."""
+    program = str(want.validate[0]) if want.validate else ""
+    return program if program.startswith("/") else ""
 
 
-def _validation(want: File) -> Command | None:
-    from purvey._hosts.command import Command  # noqa: PLC0415 - declaring a file must not load it.
+def _write(want: File, data: bytes) -> Write:
+    """Put `data` in its place."""
+    validate = Command(tuple(want.validate)) if want.validate else None
+    return Write(want.path, data, bits(want.mode), want.owner, want.group, validate)
 
-    return Command(tuple(want.validate)) if want.validate else None
 
-
-async def _outputs(call: Call, want: File, data: bytes) -> dict[str, Value]:
-    """Digest and size of what is written; the key of a secret file is made here, before the file."""
-    plain = hashlib.sha256(data).hexdigest()
+def _with_key(place: Place, want: File, answers: Answers, changes: Sequence[Change]) -> Work:
+    """The work, with the outputs; the key of a secret file's digest is made where it is missing, once there is a file."""
     if not is_secret(want):
-        return {"digest": plain, "size": len(data)}
-    key = await _place.content(call, _place.key_path(call, want.path))
-    if key is None:
-        key = call.clock.entropy(32)
-        await _before.make_folder(call)
-        await call.host.write(_place.key_path(call, want.path), key, mode=0o600)
-    return {"digest": _keyed(key, plain), "size": 0}
+        data = bytes_of(want)
+        return Work(want.path, tuple(changes), {"digest": hashlib.sha256(data).hexdigest(), "size": len(data)})
+    path = key_path(place, want.path)
+    fact = ContentOf(path)
+    made: list[Change] = [] if answers[fact] is not None else [MakeOwnFolder(place.folder), Write(path, place.entropy, 0o600)]
+    return Work(want.path, (*changes, *made), after=(fact,))
 
 
-async def _seen(call: Call, path: str, status: FileStat, *, keyed: bool) -> str:
-    """The digest of what stands at `path`, comparable with the recorded one; what is no file has none."""
+def _digest(place: Place, want: File, status: FileStat, answers: Answers, *, keyed: bool) -> str:
+    """The digest of what stands there, comparable with the recorded one; what is no file has none."""
     if status.kind != "file":
         return f"(a {status.kind})"
-    plain = await call.host.digest(path)
-    if not keyed:
-        return plain
-    key = await _place.content(call, _place.key_path(call, path))
+    plain = answers[DigestOf(want.path)]
+    if plain is None or not keyed:
+        return plain or ""
+    key = answers[ContentOf(key_path(place, want.path))]
     return "" if key is None else _keyed(key, plain)
+
+
+def _is_keyed(have: File) -> bool:
+    """Whether the recorded digest is a keyed one; what is being made or adopted has none yet."""
+    try:
+        return (have.digest or "").startswith(_KEYED)
+    except NotKnownError:
+        return False
 
 
 def _keyed(key: bytes, plain: str) -> str:

@@ -8,72 +8,71 @@ from typing import Any
 
 from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
+from purvey._hosts.change import MakeLink, Remove
+from purvey._hosts.fact import Answers, Fact, StatOf
 from purvey._script.fields import Input
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, Call, Done, Finding, Observed, Present
-from purvey.resources import _place
+from purvey.providers import Absent, Call, Finding, Observed, Present
+from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._inputs import absolute, require_absolute
-from purvey.resources._machine import MachineProvider
+from purvey.resources._paths import above, blocked, named
+from purvey.resources._place import standing
 
 
-class LinkProvider(MachineProvider["Link"]):
+class LinkProvider(HostProvider["Link"]):
     """Makes links, and never puts one in the place of anything but a link."""
 
     lands_within_s = LOCAL_LANDS_S
 
-    async def read(self, call: Call, have: Link) -> Observed:
-        """See `Provider.read`; what stands there and is no link shows in place of the target."""
-        status = await call.host.stat(have.path)
+    def facts(self, place: Place, subject: Link) -> Sequence[Fact]:
+        """See `HostProvider.facts`."""
+        return [StatOf(require_absolute(subject.path))]
+
+    def seen(self, place: Place, have: Link, answers: Answers) -> Observed:
+        """See `HostProvider.seen`; what stands there and is no link shows in place of the target."""
+        status = answers[StatOf(have.path)]
         if status is None:
             return Absent()
         target = status.target if status.kind == "link" else f"(a {status.kind})"
         return Present(have.path, {"path": have.path, "target": target})
 
-    async def find(self, call: Call, want: Link) -> Observed:
-        """See `Provider.find`: whatever is at that path."""
-        return await self.read(call, want)
-
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""
-        return _place.named(object_id)
+        return named(object_id)
 
     async def describe(self, call: Call, want: Link) -> Mapping[str, Value]:
         """See `Provider.describe`: where it points."""
-        return {"target": (await _place.standing(call, want.path, "link")).target}
+        return {"target": (await standing(call, want.path, "link")).target}
 
-    async def create(self, call: Call, want: Link) -> Done:
-        """See `Provider.create`.
+    def make(self, place: Place, want: Link, answers: Answers) -> Work:
+        """See `HostProvider.make`: readers see the old target or the new one, never none.
 
         Raises:
             ProviderError: ``conflict`` if something else than a link stands there.
         """
-        path = require_absolute(want.path)
-        status = await call.host.stat(path)
+        status = answers[StatOf(want.path)]
         if status is not None and status.kind != "link":
             raise ProviderError(
                 "conflict",
                 "Something else stands where a link shall be",
-                detail=f"{path} is a {status.kind}; a link in its place would lose it.",
+                detail=f"{want.path} is a {status.kind}; a link in its place would lose it.",
                 hint="Move it away, then run again.",
             )
-        await call.host.link(path, want.target)
-        await call.identified(path)
-        return Done(path, {})
+        return Work(want.path, (MakeLink(want.path, want.target),))
 
-    async def update(self, call: Call, have: Link, want: Link) -> Done:
-        """See `Provider.update`: readers see the old target or the new one, never none."""
-        return await self.create(call, want)
+    def remove(self, place: Place, have: Link, answers: Answers) -> Work:
+        """See `HostProvider.remove`: what stands there and is no link is somebody else's, and ours is gone already."""
+        status = answers[StatOf(have.path)]
+        return Work(have.path, (Remove(have.path),) if status is not None and status.kind == "link" else ())
 
-    async def delete(self, call: Call, have: Link) -> None:
-        """See `Provider.delete`: what stands there and is no link is somebody else's, and ours is gone already."""
-        status = await call.host.stat(have.path)
-        if status is not None and status.kind == "link":
-            await call.host.remove(have.path)
+    def hazards(self, place: Place, want: Link) -> Sequence[Fact]:
+        """See `HostProvider.hazards`."""
+        return above(want.path)
 
-    async def preflight(self, call: Call, want: Link) -> Sequence[Finding]:
-        """See `Provider.preflight`."""
-        return await _place.blocked(call, want.path)
+    def findings(self, place: Place, want: Link, answers: Answers) -> Sequence[Finding]:
+        """See `HostProvider.findings`."""
+        return blocked(place.address, want.path, answers)
 
     def claims(self, want: Link) -> Sequence[str]:
         """See `Provider.claims`."""

@@ -15,13 +15,13 @@ from purvey._base.clock import timestamp
 from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
 from purvey.providers import Absent, Call, Done, Finding, Observed, Present
-from purvey.resources import _before, _place
+from purvey.resources import _before, _paths, _place
 from purvey.resources._inputs import require_absolute
 from purvey.resources._machine import MachineProvider
 from purvey.resources.tls._x509 import Facts, facts
 
 
-class Issued(_place.Placed, Protocol):
+class Issued(_paths.Placed, Protocol):
     """What both declarations have."""
 
     @property
@@ -59,7 +59,7 @@ class IssuedProvider(MachineProvider[T]):
             return Absent()
         text = await _text(call, wished.path)
         found = facts(text)
-        values = {**_place.attributes(status, wished), **(_outputs(text, found) if everything else {"digest": _digest(text)})}
+        values = {**_paths.attributes(status, wished), **(_outputs(text, found) if everything else {"digest": _digest(text)})}
         if found is not None:
             values["due"] = found.due(call.clock.now(), wished.renew_before_days)
         return Present(wished.path, values)

@@ -16,7 +16,7 @@ from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Done, Finding, Observed, Present
-from purvey.resources import _before, _place
+from purvey.resources import _before, _paths, _place
 from purvey.resources._inputs import placed, require_absolute
 from purvey.resources._machine import MachineProvider
 from purvey.resources.tls._x509 import Algorithm, KeyFacts, key_facts, new_key
@@ -33,7 +33,7 @@ class PrivateKeyProvider(MachineProvider["PrivateKey"]):
         if status is None:
             return Absent()
         facts = await _facts(call, have.path)
-        values: dict[str, Value] = {"fingerprint": facts.fingerprint if facts else "", **_place.attributes(status, have)}
+        values: dict[str, Value] = {"fingerprint": facts.fingerprint if facts else "", **_paths.attributes(status, have)}
         if facts:
             values["algorithm"] = facts.algorithm
         return Present(have.path, values)
@@ -44,11 +44,11 @@ class PrivateKeyProvider(MachineProvider["PrivateKey"]):
         if status is None:
             return Absent()
         facts = await _facts(call, want.path)
-        return Present(want.path, {**_outputs(facts), **_place.attributes(status, want)})
+        return Present(want.path, {**_outputs(facts), **_paths.attributes(status, want)})
 
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""
-        return _place.named(object_id)
+        return _paths.named(object_id)
 
     async def describe(self, call: Call, want: PrivateKey) -> Mapping[str, Value]:
         """See `Provider.describe`: algorithm and mode; the key stays where it is.

@@ -1,0 +1,207 @@
+"""Kinds whose objects are on a machine: what they ask it and what they do to it is data, so that many go in one piece.
+
+A `HostProvider` is pure. It says which facts it needs, reads the answers, and says which changes make of the machine what is
+wanted. The engine asks and performs, for as many objects at once as there are on the machine; the same methods, given answers
+as JSON, are tested without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from purvey._base.value import Value
+from purvey._hosts.change import Change
+from purvey._hosts.fact import Answers, Fact
+from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
+from purvey.errors import HostError, InternalError, ProviderError
+from purvey.providers.contract import Call, Done, Finding, Observed, Provider
+
+if TYPE_CHECKING:
+    from purvey._hosts.connector import Connector
+
+R = TypeVar("R")
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pure method may know of the operation that it speaks for; see `Call` for each.
+
+    Args:
+        address: The node's full address.
+        folder: The object's own folder on the machine.
+        token: The operation's token; empty where nothing is changed.
+        undoes: The token of the operation that is taken back; empty otherwise.
+        name: The physical name.
+        entropy: 32 unpredictable bytes; other ones for each attempt.
+    """
+
+    address: str = ""
+    folder: str = ""
+    token: str = ""
+    undoes: str = ""
+    name: str = ""
+    entropy: bytes = b""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What an operation does on a machine.
+
+    Args:
+        id: The object's id.
+        changes: What is done, in this order; nothing where there is nothing to do.
+        outputs: The outputs, as far as they are known before anything was done; None leaves those that are recorded.
+        after: What is asked when all is done, for `HostProvider.learnt`.
+    """
+
+    id: str
+    changes: tuple[Change, ...] = ()
+    outputs: Mapping[str, Value] | None = {}
+    after: tuple[Fact, ...] = ()
+
+
+class HostProvider(Provider[R]):
+    """The base of the providers of whatever is on a machine; subclasses override pure methods, `facts` to `remove` at least.
+
+    None of them raises anything but `ProviderError`, `NotKnownError` for what is not known yet, and what looking up an answer
+    raises.
+    """
+
+    def facts(self, place: Place, subject: R) -> Sequence[Fact]:
+        """What must be known of an object to see it, and to make, change or remove it."""
+        raise InternalError(f"{type(self).__name__} asks nothing.")
+
+    def seen(self, place: Place, have: R, answers: Answers) -> Observed:
+        """What is there of a recorded object."""
+        raise InternalError(f"{type(self).__name__} sees nothing.")
+
+    def found(self, place: Place, want: R, answers: Answers) -> Observed:
+        """What is there already of one that is wanted; as `seen` unless it is told otherwise."""
+        return self.seen(place, want, answers)
+
+    def make(self, place: Place, want: R, answers: Answers) -> Work:
+        """How to make it; what is there already may be made whole."""
+        raise InternalError(f"{type(self).__name__} makes nothing.")
+
+    def change(self, place: Place, have: R, want: R, answers: Answers) -> Work:
+        """How to change it in place; as `make` unless it is told otherwise."""
+        return self.make(place, want, answers)
+
+    def remove(self, place: Place, have: R, answers: Answers) -> Work:
+        """How to remove it; nothing to do where it is gone."""
+        raise InternalError(f"{type(self).__name__} removes nothing.")
+
+    def take_back(self, place: Place, have: R, before: R | None, answers: Answers) -> Work:
+        """How to undo what the operation ``place.undoes`` did; `before` is what was there, None if that made it."""
+        return self.remove(place, have, answers) if before is None else self.change(place, have, before, answers)
+
+    def learnt(self, want: R, work: Work, ended: Ended) -> Mapping[str, Value]:
+        """Outputs that are known only when all is done, from what was said and asked."""
+        return {}
+
+    def explained(self, subject: R, error: ProviderError) -> ProviderError:
+        """An error in the kind's own words, and without the secrets that a command may have repeated."""
+        return error
+
+    def hazards(self, place: Place, want: R) -> Sequence[Fact]:
+        """What must be known to foresee that it cannot be made; see `findings`."""
+        return ()
+
+    def findings(self, place: Place, want: R, answers: Answers) -> Sequence[Finding]:
+        """What would make it fail, from the answers to `hazards`."""
+        return ()
+
+    # What the engine calls where an object goes by itself.
+
+    async def identity(self, call: Call, want: R) -> Mapping[str, str]:
+        """The machine, by what names it and no other."""
+        return {"machine": await call.host.identity()}
+
+    async def read(self, call: Call, have: R) -> Observed:
+        """See `Provider.read`."""
+        place = place_of(call)
+        return self.seen(place, have, await call.host.ask(self.facts(place, have)))
+
+    async def find(self, call: Call, want: R) -> Observed:
+        """See `Provider.find`."""
+        place = place_of(call)
+        return self.found(place, want, await call.host.ask(self.facts(place, want)))
+
+    async def preflight(self, call: Call, want: R) -> Sequence[Finding]:
+        """See `Provider.preflight`."""
+        place = place_of(call)
+        asked = self.hazards(place, want)
+        return self.findings(place, want, await call.host.ask(asked) if asked else Answers({}))
+
+    async def create(self, call: Call, want: R) -> Done:
+        """See `Provider.create`."""
+        place = place_of(call)
+        answers = await call.host.ask(self.facts(place, want))
+        return await self._perform(call, want, self.make(place, want, answers))
+
+    async def update(self, call: Call, have: R, want: R) -> Done:
+        """See `Provider.update`."""
+        place = place_of(call)
+        answers = await call.host.ask(self.facts(place, want))
+        return await self._perform(call, want, self.change(place, have, want, answers))
+
+    async def delete(self, call: Call, have: R) -> None:
+        """See `Provider.delete`."""
+        place = place_of(call)
+        answers = await call.host.ask(self.facts(place, have))
+        await self._perform(call, have, self.remove(place, have, answers))
+
+    async def undo(self, call: Call, have: R, before: R | None) -> Done | None:
+        """See `Provider.undo`."""
+        place = place_of(call)
+        answers = await call.host.ask(self.facts(place, have))
+        work = self.take_back(place, have, before, answers)
+        done = await self._perform(call, before if before is not None else have, work)
+        return done if work.outputs is not None else None
+
+    async def _perform(self, call: Call, subject: R, work: Work) -> Done:
+        ended = Ended()
+        if work.changes or work.after:
+            step = Step(call.token, call.attempt, work.changes, after=work.after)
+            (ending,) = await call.host.perform([step])
+            ended = went_through(self, subject, ending)
+        await call.identified(work.id)
+        return Done(work.id, {**(work.outputs or {}), **self.learnt(subject, work, ended)})
+
+
+def place_of(call: Call) -> Place:
+    """What a pure method may know of a call."""
+    return Place(
+        address=call.address, folder=call.folder, token=call.token, undoes=call.undoes, name=call.name,
+        entropy=call.clock.entropy(32),
+    )  # fmt: skip
+
+
+def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended:
+    """What a step left that was done.
+
+    Raises:
+        ProviderError: why it was not, in the kind's words.
+    """
+    if isinstance(ending, Ended):
+        return ending
+    if isinstance(ending, Broken):
+        raise provider.explained(subject, ending.error)
+    if isinstance(ending, Interrupted):
+        raise HostError(
+            "failed",
+            "A command was interrupted, and must not be run twice",
+            detail="It was begun on the machine, and its end is not recorded there: one of the two was killed.",
+            hint="Look what it has done; then say so with `purvey state settle`.",
+            may_exist=True,
+        )
+    raise HostError("conflict", "A machine changed while it was worked on", hint="Plan again.")
+
+
+def asked_of(jobs: Iterable[tuple[Connector, Sequence[Fact]]]) -> dict[int, tuple[Connector, tuple[Fact, ...]]]:
+    """The questions of many, by machine, each once."""
+    found: dict[int, tuple[Connector, dict[Fact, None]]] = {}
+    for host, facts in jobs:
+        found.setdefault(id(host), (host, {}))[1].update(dict.fromkeys(facts))
+    return {key: (host, tuple(facts)) for key, (host, facts) in found.items()}
