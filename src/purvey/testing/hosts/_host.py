@@ -152,7 +152,7 @@ class Host:
             argv: The program and its arguments.
             options: For `subprocess.run`; a time limit of 60 s and captured text unless they say otherwise.
         """
-        entry = ["nsenter", f"--target={self._pid()}", "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
+        entry = ["nsenter", f"--target={self._pid()}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--"]
         given = {"capture_output": True, "text": True, "timeout": 60.0, "check": False, "stdin": subprocess.DEVNULL}
         if "input" in options:
             del given["stdin"]
