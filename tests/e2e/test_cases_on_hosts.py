@@ -50,12 +50,12 @@ class Replay:
 
     async def whole(self) -> None:
         """Replay it, and prove that it may be repeated and taken back."""
+        before = self.machine.changed()
         try:
             answers = await self.asked()
             self.told["seen"] = told_seen(self.trial.seen(answers))
             work = self.trial.work(answers)
             self.told["changes"] = plain(work.changes)
-            before = self.machine.changed()
             ended = await self.performed("first", self.trial.place, self.trial.subject, work)
             after = await self.checked(work, ended)
             await self.again(after)
@@ -64,6 +64,7 @@ class Replay:
                 assert self.machine.differences(before, self.machine.changed()) == []
         except PurveyError as error:
             self.told["error"] = told_error(error)
+            assert self.machine.differences(before, self.machine.changed()) == []
 
     async def asked(self) -> Answers:
         """What the machine answers now."""

@@ -20,6 +20,7 @@ the `error` where there is one. ``{here}`` is the script's folder, ``{server}`` 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -62,7 +63,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     facts: list[Any] = []
     seen: Any = None
     changes: list[Any] | None = None
-    outputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] = {}
     ended: dict[str, Any] = {}
     after: Any = None
     error: dict[str, str] | None = None
@@ -249,4 +250,5 @@ def told_seen(seen: Observed) -> Any:
 
 def told_error(error: PurveyError) -> dict[str, str]:
     """How a case tells an error."""
-    return {"code": error.code, "summary": error.summary, "detail": error.detail, "hint": error.hint}
+    detail = re.sub(r"sh: \d+: ", "sh: ", error.detail)  # Which line of the runner it was may change with each edit of that.
+    return {"code": error.code, "summary": error.summary, "detail": detail, "hint": error.hint}
