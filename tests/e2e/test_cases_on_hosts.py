@@ -57,13 +57,13 @@ class Replay:
             work = self.trial.work(answers)
             self.told["changes"] = plain(work.changes)
             ended = await self.performed("first", self.trial.place, self.trial.subject, work)
-            after = await self.checked(work, ended)
-            await self.again(after)
-            if self.trial.want is not None and not self.trial.case.no_undo:
-                await self.undone(answers, work, ended)
-                assert self.machine.differences(before, self.machine.changed()) == []
         except PurveyError as error:
             self.told["error"] = told_error(error)
+            assert self.machine.differences(before, self.machine.changed()) == []
+            return
+        await self.again(await self.checked(work, ended))
+        if self.trial.want is not None and not self.trial.case.no_undo:
+            await self.undone(answers, work, ended)
             assert self.machine.differences(before, self.machine.changed()) == []
 
     async def asked(self) -> Answers:
