@@ -13,6 +13,7 @@ from purvey._base.version import VERSION
 if TYPE_CHECKING:
     from purvey._base.value import Secret, reveal
     from purvey._script.fields import Input, Output
+    from purvey._script.host import Chroot, Host, Namespace
     from purvey._script.parameters import Param
     from purvey._script.resource import Options, Resource
     from purvey._script.step import step
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 __all__ = [
+    "Chroot",
+    "Host",
     "Input",
+    "Namespace",
     "Options",
     "Output",
     "Param",
@@ -59,6 +63,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Chroot": "_script.host",
+    "Host": "_script.host",
+    "Namespace": "_script.host",
     "Input": "_script.fields",
     "Options": "_script.resource",
     "Output": "_script.fields",

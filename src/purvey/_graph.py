@@ -47,9 +47,12 @@ class Node(msgspec.Struct, frozen=True):
         kind: The name of its kind.
         inputs: Its inputs, frozen; only those the script gave.
         needs: Addresses it depends on, without duplicates.
-        container: The node it lives in (`on=`, or an input of a container kind); empty if none.
+        container: The node it lives in (the one that makes its machine, or an input of a container kind); empty if none.
         options: What belongs to the engine.
         source: ``file:line`` of its declaration.
+        where: The name of the machine it is on; empty for this one.
+        how: How to get there, frozen; None for this machine.
+        way: Identifies that; empty for this machine.
         digest: Identifies kind, inputs and options that matter to the object; equal digests mean an equal wish.
     """
 
@@ -61,6 +64,9 @@ class Node(msgspec.Struct, frozen=True):
     source: str
     digest: str
     container: str = ""
+    where: str = ""
+    how: Value = None
+    way: str = ""
 
 
 class Pause(msgspec.Struct, frozen=True):

@@ -60,7 +60,7 @@ async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
         raise ProviderError("failed", f"Its interrupted {begun.verb} cannot be settled", hint="See `purvey state settle`.")
     have = performer.parts.record_view(begun.node)
     call = performer.parts.call(
-        begun.address, begun.node.name, object_id=doubt.id or begun.node.id, token=begun.token, undoes=begun.token
+        begun.address, begun.node.name, begun.node, object_id=doubt.id or begun.node.id, token=begun.token, undoes=begun.token
     )
     by_name = recovers_by == "name" and not kind.provider.seen_within_s  # Deletes by name; no look is needed before.
     if not by_name and begun.verb == "create" and not call.id:

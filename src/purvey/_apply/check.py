@@ -28,7 +28,7 @@ async def check(performer: Performer, operation: Operation, attempts: Attempts) 
     kind = parts.kinds.get(node.kind)
     values = parts.opened_inputs(node)
     want = parts.view(kind, node.address, values)
-    call = parts.call(node.address, node.address)
+    call = parts.call(node.address, node.address, node)
 
     def look() -> Awaitable[Any]:
         """Look once."""

@@ -40,7 +40,7 @@ async def create(performer: Performer, operation: Operation, attempts: Attempts)
     wanted = performer.wanted(node, kind, values, operation.generation, name)
     want = parts.view(kind, node.address, values)
     if node.options.adopt and not kind.provider.forgets and parts.state.latest(node.address) is None:
-        await _refuse_adoptable(kind, parts.call(node.address, name), want)
+        await _refuse_adoptable(kind, parts.call(node.address, name, node), want)
 
     def act(call: EngineCall) -> Awaitable[Any]:
         """Call the provider, through the gate."""
@@ -127,7 +127,7 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
     values = parts.opened_inputs(node)
     want = parts.view(kind, node.address, values)
-    found = await bounded(kind.provider.find(parts.call(node.address, name), want), kind.provider)
+    found = await bounded(kind.provider.find(parts.call(node.address, name, node), want), kind.provider)
     if not isinstance(found, Present):
         raise ProviderError("not_found", "What was to be adopted is gone", hint="Plan again: it will be created.")
     owner = Owners(parts).of(node, found)

@@ -68,7 +68,7 @@ async def read(parts: Parts, record: ResourceState) -> Observed:
 
 async def _read_one(parts: Parts, provider: Provider[Any], record: ResourceState) -> Observed:
     try:
-        call = parts.call(record.address, record.name, object_id=record.id)
+        call = parts.call(record.address, record.name, record, object_id=record.id)
         have = parts.record_view(record)
         observed: Observed = await answered(lambda: provider.read(call, have), parts.clock, provider)
     except Exception as error:  # noqa: BLE001 - whatever a provider raises, its object is unreadable, not absent.
@@ -92,7 +92,7 @@ async def _read_again(parts: Parts, kind: Kind, record: ResourceState, found: di
 async def _read_together(parts: Parts, kind: Kind, group: Sequence[ResourceState], found: dict[Key, Observed]) -> None:
     read_many = kind.provider.read_many
     assert read_many is not None  # The caller chose the batch form.
-    call = parts.call(group[0].address, group[0].name)
+    call = parts.call(group[0].address, group[0].name, group[0])
     try:
         ids = [record.id for record in group]
         seen = await answered(lambda: read_many(call, ids), parts.clock, kind.provider)

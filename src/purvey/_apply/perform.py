@@ -211,7 +211,7 @@ class Performer:
             await self.record(Identified(at=self._now(), operation=begun.operation, id=object_id))
 
         call = self.parts.call(
-            begun.address, begun.node.name, object_id=object_id or begun.node.id, token=begun.token,
+            begun.address, begun.node.name, begun.node, object_id=object_id or begun.node.id, token=begun.token,
             undoes=begun.undoes_token, identify=identify, **({"run": begun.node.run} if begun.makes else {}),
         )  # fmt: skip
         try:
@@ -270,7 +270,8 @@ class Performer:
         return ResourceState(
             address=node.address, kind=node.kind, generation=generation, id="", name=name, inputs=inputs, digest=node.digest,
             home=before.home if before is not None else "",
-            needs=node.needs, container=node.container, source=node.source,
+            needs=node.needs, container=node.container, where=node.where, how=self.parts.how_at_rest(node.how), way=node.way,
+            source=node.source,
             protect=said(options.protect, recorded=former is not None and former.protect),
             retain=said(options.retain, recorded=former is not None and former.retain),
             version=kind.version, run=self.parts.run, ignore=options.ignore,

@@ -150,7 +150,7 @@ def _caller(parts: Parts) -> Any:
             if record
             else physical_name(parts.estate, parts.stack, node.address, parts.next_generation(node.address))
         )
-        return parts.call(node.address, name, object_id=record.id if record else "")
+        return parts.call(node.address, name, node, object_id=record.id if record else "")
 
     return call
 

@@ -220,6 +220,8 @@ class Decider:
         reasons: list[str] = []
         if node.kind != record.kind:
             reasons.append(f"its kind was {record.kind}")
+        if node.where != record.where:
+            reasons.append(f"it moves from {record.where or 'this machine'} to {node.where or 'this machine'}")
         wanted = resolve(node.options.replace_when, self.link, self.secret)
         if wanted != thaw(record.replace_when):
             reasons.append("`replace_when` changed")
@@ -356,6 +358,7 @@ def _same_terms(node: Node, record: ResourceState) -> bool:
         and record.retain is said(options.retain, recorded=record.retain)
         and record.needs == node.needs
         and record.container == node.container
+        and record.way == node.way
         and record.ignore == options.ignore
     )
 

@@ -225,7 +225,7 @@ def _parts(start: Start, store: Store, run_id: str) -> Parts:
     found = {address.removeprefix(prefix): seen for address, seen in start.found.items()}
     kinds = SimulatedKinds(real.kinds, Stage(real.stack, world, state, found))
     parts = Parts(
-        stack=real.stack, run=run_id, state=state, kinds=kinds, host=real.host, reader=real.reader, sealer=real.sealer,
+        stack=real.stack, run=run_id, state=state, kinds=kinds, hosts=real.hosts, reader=real.reader, sealer=real.sealer,
         clock=real.clock, observer=_Deaf(), folder=start.folder / "objects", estate=real.estate,
     )  # fmt: skip
     for record in state.resources.values():

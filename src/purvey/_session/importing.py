@@ -53,7 +53,7 @@ async def _look(drive: Drive, store: Store, state: State, request: Request, addr
     name = physical_name(parts.estate, parts.stack, address, generation)
     try:
         want = parts.view(kind, address, parts.opened_inputs(node))
-        call = parts.call(address, name)
+        call = parts.call(address, name, node)
         seen = await answered(lambda: kind.provider.find(call, want), parts.clock, kind.provider)
     except NotKnownError as error:
         raise _not_known(node) from error

@@ -34,6 +34,9 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         digest: The node digest of the wish that it fulfils.
         needs: Addresses it depended on.
         container: The node it lives in.
+        where: The name of the machine it is on; empty for the one that purvey runs on.
+        how: How to get there, each part sealed; None for the machine that purvey runs on.
+        way: Identifies how its last declaration said one gets there.
         protect: Whether it may not be deleted or replaced.
         retain: Whether a delete leaves it in the world.
         adopted: Whether it existed before purvey knew it; an undo never deletes it.
@@ -60,6 +63,9 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     digest: str = ""
     needs: tuple[str, ...] = ()
     container: str = ""
+    where: str = ""
+    how: Any = None
+    way: str = ""
     protect: bool = False
     retain: bool = False
     adopted: bool = False
