@@ -9,7 +9,8 @@ import msgspec
 
 from purvey._apply.attempt import Attempts, Parked
 from purvey._apply.redacting import clean_error
-from purvey._state.record import Noted, ResourceState
+from purvey._state.record import Noted
+from purvey._state.resource import ResourceState
 from purvey.errors import ProviderError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from purvey._apply.parts import Parts
     from purvey._graph import Node
     from purvey._plan.plan import Plan
-    from purvey._state.record import ResourceState
+    from purvey._state.resource import ResourceState
     from purvey.providers import Kind
 
 

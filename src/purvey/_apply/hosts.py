@@ -1,10 +1,10 @@
-"""The machines of one run: from how a node says one gets there to what asks and changes it; each is made once, when it is needed."""
+"""The machines of one run: from how a node says one gets there to what asks and changes it. Each is made when it is needed."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -68,7 +68,8 @@ class Hosts:
         if isinstance(route, SshRoute) and route.become:
             becoming = Becoming(route.become, route.become_user, route.become_password)
         shell = self._pool.shell(route)
-        return ShellHost(shell, where, self._clock, becoming, worker=self._worker, fence=lambda: self.fence)
+        host = ShellHost(shell, where, self._clock, becoming, worker=self._worker, fence=lambda: self.fence)
+        return cast("Connector", host)
 
 
 def route_of(how: Mapping[str, Value]) -> Route:

@@ -13,7 +13,8 @@ from purvey._apply.ownership import Owners, how_to_get
 from purvey._gate.question import bounded
 from purvey._plan.guard import growth
 from purvey._state.moving import moved
-from purvey._state.record import Noted, ResourceState
+from purvey._state.record import Noted
+from purvey._state.resource import ResourceState
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Kind, Observed, Present
 

@@ -13,7 +13,7 @@ from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error, cleaned
 from purvey._base.limits import OBSERVE_BATCH
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey.providers import Absent, Kind, Observed, Provider, Unreadable
 
 Key = tuple[str, int]

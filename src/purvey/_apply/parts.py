@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 from purvey._apply.call import EngineCall
 from purvey._apply.redacting import Redacting
 from purvey._base.address import full, parted, split
-from purvey._hosts.program import OWN_FOLDER
 from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, resolve, thaw, walk
+from purvey._hosts.program import OWN_FOLDER
 from purvey._secrets.redaction import Redactor
 from purvey._state.lease import Former
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey.errors import InternalError, ProviderError, ScriptError
 from purvey.providers import NotKnownError
 
 if TYPE_CHECKING:
+    from purvey._apply.hosts import Hosts
     from purvey._base.clock import Clock
     from purvey._base.event import Event, Observer
-    from purvey._apply.hosts import Hosts
     from purvey._graph import Node
     from purvey._hosts.connector import Connector
     from purvey._secrets.backends import Reader

@@ -32,7 +32,8 @@ from purvey._plan.effects import Effect
 from purvey._plan.guard import refuse_outside
 from purvey._plan.plan import Operation, Plan
 from purvey._state.contents import gone_with
-from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
+from purvey._state.record import Begun, Failed, Identified, Noted, Record, Succeeded
+from purvey._state.resource import ResourceState
 from purvey.errors import ProviderError, ScriptError, StateError
 from purvey.providers import Absent, Done, Kind, NotKnownError
 

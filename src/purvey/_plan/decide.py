@@ -16,7 +16,8 @@ from purvey._graph import ALL, Node, Selection
 from purvey._plan.decision import Decision, refuse_secrets, said
 from purvey._plan.plan import Action
 from purvey._state.moving import readdressed
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import ScriptError
 from purvey.providers import Absent, Diff, Kind, NotKnownError, Observed, Present, Recorded, Registry, Unreadable

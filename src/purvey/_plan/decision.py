@@ -10,7 +10,7 @@ from purvey._base.compare import FieldChange
 from purvey._base.value import Masked, Value, walk
 from purvey._graph import Node
 from purvey._plan.plan import Action
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey.errors import ScriptError
 from purvey.providers import Kind
 

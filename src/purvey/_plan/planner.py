@@ -17,7 +17,8 @@ from purvey._plan.decide import Decider
 from purvey._plan.decision import Decision, lifted
 from purvey._plan.ordering import backward, forward, generation_of
 from purvey._plan.plan import Action, Change, Operation, Plan
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey.errors import ScriptError
 from purvey.providers import Kind
 

@@ -17,7 +17,8 @@ from purvey._plan.decide import Decider
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Action, Change, Operation, Plan, Verb
 from purvey._plan.refusals import refuse_built_on, refuse_deleted, refuse_handed_over, refuse_touched
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import RefusedError
 from purvey.providers import Registry

@@ -29,7 +29,8 @@ from purvey._plan.undo import undo_plan
 from purvey._rehearse.kinds import SimulatedKinds, Stage, claims_of
 from purvey._rehearse.order import Undone, undone
 from purvey._rehearse.world import Thing, World, traits_of
-from purvey._state.record import Closed, LookedUp, Noted, Opened, Record, ResourceState
+from purvey._state.record import Closed, LookedUp, Noted, Opened, Record
+from purvey._state.resource import ResourceState
 from purvey._state.sqlite.open import open_sqlite
 from purvey._state.state import State
 from purvey._state.store import Store

@@ -3,8 +3,8 @@
     web = Host("192.0.2.11", user="root", key=secret("file:fleet.key"))
     files.File("motd", on=web, path="/etc/motd", content="hello")
 
-A place has two sides. *Where* it is, its `name`, is recorded with each object and decides whether that is still where it was. *How*
-to get there may change at any time, and comes to rest sealed.
+A place has two sides. *Where* it is, its `name`, is recorded with each object and decides whether that is still where it was.
+*How* to get there may change at any time, and comes to rest sealed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Place:
 class Host(Place):
     """A machine behind OpenSSH.
 
-    What is not given is taken from the user's OpenSSH configuration (aliases, ProxyJump, keys, the agent), then from its defaults.
-    The address may be an output of a resource of the same script; what is on the machine then lives in that resource.
+    What is not given is taken from the user's OpenSSH configuration (aliases, ProxyJump, keys, the agent), then from its
+    defaults. The address may be an output of a resource of the same script; what is on the machine then lives in that resource.
 
     Args:
         address: A host name, an address, or an alias in the user's OpenSSH configuration.
@@ -55,7 +55,7 @@ class Host(Place):
             ``first_use`` (an unknown key is believed once, and recorded in known_hosts), or the fingerprint ``SHA256:…`` of its
             key, as a cloud's console shows it.
         known_hosts: A known_hosts file in place of the user's own.
-        become: ``sudo``, ``su`` or ``doas`` for the rights of another user; without it, things are done as the user who logs in.
+        become: ``sudo``, ``su`` or ``doas``, for the rights of another user than the one who logs in.
         become_user: That other user.
         become_password: What that program asks for.
 
@@ -70,12 +70,13 @@ class Host(Place):
         known_hosts: str | None = None, become: Literal["sudo", "su", "doas"] | None = None, become_user: str = "root",
         become_password: Secret | None = None,
     ) -> None:  # fmt: skip
-        if port is not None and not (isinstance(port, int) and 1 <= port <= _PORT_MAX):
+        if port is not None and not 1 <= port <= _PORT_MAX:
             raise _bad(f"`port` is {port!r}.", "Ports are numbers from 1 to 65535.")
         if host_key not in (KNOWN_HOSTS, FIRST_USE) and not host_key.startswith(_FINGERPRINT):
             raise _bad(
                 f"`host_key` is {host_key!r}.",
-                f'Write "{KNOWN_HOSTS}", "{FIRST_USE}", or the fingerprint:\n\n    ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
+                f'Write "{KNOWN_HOSTS}", "{FIRST_USE}", or the fingerprint that the machine shows for\n\n'
+                "    ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
             )
         if become not in (None, "sudo", "su", "doas"):
             raise _bad(f"`become` is {become!r}.", 'Write "sudo", "su" or "doas".')
@@ -92,7 +93,7 @@ class Host(Place):
 
 
 class Chroot(Place):
-    """A root file system in a folder of this machine, worked on from inside with chroot(8): an image in the making. Needs root."""
+    """A root file system in a folder of this machine, worked on with chroot(8): an image in the making. Needs root."""
 
     def __init__(self, root: str, /, *, name: str = "") -> None:
         self.root = root

@@ -73,8 +73,9 @@ def make_parts(
         load_kinds(store, stack, objects(state, effects(store.records(run)) if run else ()), run=run, is_loaded=True)
     estate = store.estate if store is not None else ""
     sealer = Sealer(*store.ring) if store is not None else Sealer(clock.entropy(32))
+    hosts = Hosts(LocalConnector(), clock, f"{estate}/{stack}/.work")
     return Parts(
-        stack=stack, run=run, state=state, kinds=registry, hosts=Hosts(LocalConnector(), clock, f"{estate}/{stack}/.work"), reader=Reader(root), sealer=sealer,
+        stack=stack, run=run, state=state, kinds=registry, hosts=hosts, reader=Reader(root), sealer=sealer,
         clock=clock, observer=observer, folder=data_folder(settings, estate, stack), estate=estate,
         other_stacks=lambda: {name: store.load(name) for name in store.stacks() if name != stack} if store is not None else {},
     )  # fmt: skip
