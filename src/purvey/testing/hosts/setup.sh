@@ -13,7 +13,7 @@ echo 'HostKey /etc/ssh/ssh_host_ed25519_key' >/etc/ssh/sshd_config.d/lab.conf
 
 # A boot is this, and orphans have somebody to reap them.
 cat >/etc/inittab <<'TABLE'
-::respawn:/usr/sbin/sshd -D
+::respawn:/usr/sbin/sshd -D -e
 ::respawn:/usr/sbin/cron -f
 TABLE
 for name in halt poweroff reboot; do ln -s /usr/bin/busybox "/usr/sbin/$name"; done
