@@ -20,7 +20,7 @@ from purvey.testing.hosts._network import NAMESPACES, await_end, command, run
 ENVIRONMENT: Final = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
 }  # fmt: skip
-_BOOT: Final = ("sh", "-eu", str(Path(__file__).with_name("boot.sh")))
+_BOOT: Final = ("sh", str(Path(__file__).with_name("boot.sh")))
 _BOOT_S: Final = 60.0
 _LOOK_S: Final = 0.005
 _LISTENING: Final = ":0016 00000000:0000 0A"

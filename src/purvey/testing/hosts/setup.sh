@@ -1,5 +1,7 @@
 # What makes a server of a new tree; runs in it, once.
 
+set -eu
+
 useradd --create-home --shell /bin/bash --uid 1000 --groups sudo admin
 useradd --create-home --shell /bin/bash --uid 1001 deploy
 echo 'admin:admin-password' | chpasswd
