@@ -39,6 +39,7 @@ class Hosts:
         self._worker = worker
         self._pool = Pool(clock)
         self._made: dict[str, Connector] = {}
+        self._seen: set[Connector] = set()
 
     def at(self, where: str, how: Value) -> Connector:
         """The machine of that name, reached in that way; None as the way is this machine.
@@ -54,6 +55,12 @@ class Hosts:
         if key not in self._made:
             self._made[key] = self._make(where, how)
         return self._made[key]
+
+    def is_first(self, host: Connector) -> bool:
+        """Whether this is the first time in the run that it is asked about a machine."""
+        is_new = host not in self._seen
+        self._seen.add(host)
+        return is_new
 
     async def close(self) -> None:
         """Give up every way to every machine."""

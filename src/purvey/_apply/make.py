@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -93,15 +93,45 @@ async def _change(
     seen: Observed | None = None,
 ) -> str:  # fmt: skip
     """Change an object from what is `seen` of it, or is read now, to what is wished."""
+    kind = performer.parts.kinds.get(node.kind)
+    if seen is None and kind.provider.reads:
+        seen = await read(performer.parts, prior)
+    change = await decided(performer, operation, node, prior, seen)
+    if change is None:
+        return "unchanged"
+
+    def act(call: EngineCall) -> Awaitable[Any]:
+        """Call the provider, through the gate."""
+        return kind.provider.update(call, change.have, change.want)
+
+    await performer.effect(operation, "update", change.wanted, change.before, kind, attempts, act, change.want)
+    return "done"
+
+
+class Decided(NamedTuple):
+    """A change in place: what will be recorded, what was there before, and both as a provider gets them."""
+
+    wanted: ResourceState
+    before: ResourceState
+    have: Any
+    want: Any
+
+
+async def decided(
+    performer: Performer, operation: Operation, node: Node, prior: ResourceState, seen: Observed | None
+) -> Decided | None:  # fmt: skip
+    """Decide once more how an object changes, with what is known and seen now; None where it stays, which is recorded.
+
+    Raises:
+        ProviderError: ``conflict`` if it would be more than was planned.
+    """
     parts = performer.parts
     kind = parts.kinds.get(node.kind)
-    if seen is None and kind.provider.reads:
-        seen = await read(parts, prior)
     observed = {(prior.address, prior.generation): seen} if seen is not None else {}
     decision = performer.decider(observed).weigh(node)
     if decision is None and "needs" not in operation.planned:
         await performer.record(refreshed(performer, node, prior))
-        return "unchanged"
+        return None
     fields = decision.fields if decision is not None else ()
     grown = growth(operation.planned, [change.name for change in fields])
     if grown or (decision is not None and decision.action != "update"):
@@ -110,14 +140,7 @@ async def _change(
     wanted = performer.wanted(node, kind, values, prior.generation, prior.name)
     wanted = msgspec.structs.replace(wanted, id=prior.id, adopted=prior.adopted, made_at=prior.made_at)
     before = _as_observed(parts, kind, prior, seen.values if isinstance(seen, Present) else {})
-    have, want = parts.record_view(prior), parts.view(kind, node.address, values)
-
-    def act(call: EngineCall) -> Awaitable[Any]:
-        """Call the provider, through the gate."""
-        return kind.provider.update(call, have, want)
-
-    await performer.effect(operation, "update", wanted, before, kind, attempts, act, want)
-    return "done"
+    return Decided(wanted, before, parts.record_view(prior), parts.view(kind, node.address, values))
 
 
 async def adopt(performer: Performer, operation: Operation, attempts: Attempts) -> str:

@@ -209,7 +209,11 @@ class Parts:
         Raises:
             NotKnownError: while its address is not known yet.
         """
-        return self.hosts.local if how is None else self.hosts.at(where, self.opened(resolve(how, self._known_link, self.open)))
+        return (
+            self.hosts.local
+            if how is None
+            else self.hosts.at(where, self.opened(resolve(thaw(how), self._known_link, self.open)))
+        )
 
     def _known_link(self, link: Link) -> Value:
         found = self.open_link(link)

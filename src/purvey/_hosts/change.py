@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from purvey._hosts.command import Command
-from purvey._hosts.fact import Answer, ContentOf, DigestOf, Fact, FileStat, StatOf
+from purvey._hosts.fact import Answer, ContentOf, DigestOf, Fact, FileStat, StatOf, Unanswered
 
 
 class Write(msgspec.Struct, frozen=True, tag="write", tag_field="do"):
@@ -131,7 +131,7 @@ class Run(msgspec.Struct, frozen=True, tag="run", tag_field="do"):
 Change: TypeAlias = Write | MakeDirectory | MakeOwnFolder | MakeLink | SetAttributes | Remove | Keep | Restore | Run
 
 
-def foreseen(change: Change, known: dict[Fact, Answer], us: str) -> None:
+def foreseen(change: Change, known: dict[Fact, Answer | Unanswered], us: str) -> None:
     """Let `known` say what a machine will answer after a change; what nobody can say before is taken out.
 
     Args:
@@ -149,7 +149,7 @@ def foreseen(change: Change, known: dict[Fact, Answer], us: str) -> None:
     known.update(_after(change, us))
 
 
-def _after_run(change: Run, known: dict[Fact, Answer]) -> None:
+def _after_run(change: Run, known: dict[Fact, Answer | Unanswered]) -> None:
     if change.touches is None:
         known.clear()
     for fact in change.touches or ():

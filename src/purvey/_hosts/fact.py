@@ -71,7 +71,7 @@ class Unanswered(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class NotAskedError(Exception):
+class NotAskedError(LookupError):
     """An answer is wanted that is not known: the question was not asked, or the answer may have changed since."""
 
     def __init__(self, fact: Fact) -> None:
@@ -83,11 +83,11 @@ class Answers:
     """What a machine has answered; looking up what has no answer raises.
 
     Args:
-        known: The answers.
+        known: The answers, and why there is none.
     """
 
     def __init__(self, known: Mapping[Fact, Answer | Unanswered]) -> None:
-        self._known = known
+        self.known = known
 
     @overload
     def __getitem__(self, fact: StatOf) -> FileStat | None: ...
@@ -104,12 +104,12 @@ class Answers:
             HostError: if the machine could not answer.
             NotAskedError: if it was not asked.
         """
-        if fact not in self._known:
+        if fact not in self.known:
             raise NotAskedError(fact)
-        answer = self._known[fact]
+        answer = self.known[fact]
         if isinstance(answer, Unanswered):
             raise HostError(answer.code, answer.summary, detail=answer.detail)
         return answer
 
     def __contains__(self, fact: Fact) -> bool:
-        return fact in self._known
+        return fact in self.known

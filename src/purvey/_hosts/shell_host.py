@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from purvey._hosts.become import Becoming
+from purvey._hosts.change import foreseen
 from purvey._hosts.command import EVIDENCE_LINES, Completed
 from purvey._hosts.connector import Told
-from purvey._hosts.fact import Answers, Fact
+from purvey._hosts.fact import Answer, Answers, Fact, Unanswered
 from purvey._hosts.failures import failure
 from purvey._hosts.frames import Frame, Frames
 from purvey._hosts.program import INCOMPLETE, asking, working
@@ -67,6 +68,7 @@ class ShellHost:
         self._sent = 0
         self._working = asyncio.Lock()
         self._machine: Machine | None = None
+        self.known: dict[Fact, Answer | Unanswered] = {}
         self.requests = 0
 
     async def machine(self) -> Machine:
@@ -94,7 +96,16 @@ class ShellHost:
     async def _asked(self, facts: Sequence[Fact]) -> Answers:
         _, *frames = [frame async for frame in self._run(lambda nonce: asking(facts, nonce))]
         machine = await self.machine()
-        return Answers(answers_of(facts, frames, machine.folder))
+        found = answers_of(facts, frames, machine.folder)
+        self.known.update(found)
+        return Answers(found)
+
+    def learn(self, step: Step, ended: Ended) -> None:
+        """Take into account what a step has done."""
+        assert self._machine is not None  # It said so itself.
+        for change in step.changes:
+            foreseen(change, self.known, self._machine.user)
+        self.known.update(ended.answers.known)
 
     async def perform(self, steps: Sequence[Step], *, fresh: bool = False, told: Told = lambda *_: None) -> list[Ending]:
         """Perform steps, all in one program, until one does not go through.
@@ -190,7 +201,7 @@ class _Work:
         self.steps = steps
         self.endings: list[Ending] = [NotReached()] * len(steps)
         self.complete = False
-        self._name = host.name
+        self._host = host
         self._told = told
         self._ending: list[Frame] = []
 
@@ -213,7 +224,7 @@ class _Work:
         elif frame.kind == "interrupted":
             self._end(int(frame.words[0]), Interrupted())
         elif frame.kind == "superseded":
-            raise _superseded(self._name)
+            raise _superseded(self._host.name)
         elif frame.kind == "left":
             self.complete = True
 
@@ -228,7 +239,7 @@ class _Work:
         texts = {frame.kind: frame.data for frame in more if frame.kind in ("out", "err")}
         said = Completed(code, texts.get("out", b""), texts.get("err", b""))
         if code:
-            self._end(number, Broken(failure(step.changes[change], said, self._name)))
+            self._end(number, Broken(failure(step.changes[change], said, self._host.name)))
         else:
             self._end(number, Ended(said.stdout, said.stderr, Answers(answers_of(step.after, more, folder))))
 
@@ -236,6 +247,8 @@ class _Work:
         """Tell it once, however often the machine tells it."""
         known, self.endings[number] = self.endings[number], ending
         if isinstance(known, NotReached):
+            if isinstance(ending, Ended):
+                self._host.learn(self.steps[number], ending)
             self._told(number, ending)
 
 

@@ -177,6 +177,7 @@ class Drive:
             journal.write_now(*opened())
             parts = self.parts(store, run_id, state)
             parts.guard = lease.check
+            parts.hosts.fence = lease.fence
             parts.former = lease.former
             self._tell(RunStarted(at=self.clock.now(), run=run_id, stack=self.stack, verb=request.verb))
 

@@ -7,8 +7,8 @@ as JSON, are tested without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -18,9 +18,6 @@ from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
 from purvey.errors import HostError, InternalError, ProviderError
 from purvey.providers.contract import Call, Done, Finding, Observed, Provider
-
-if TYPE_CHECKING:
-    from purvey._hosts.connector import Connector
 
 R = TypeVar("R")
 
@@ -197,11 +194,3 @@ def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended
             may_exist=True,
         )
     raise HostError("conflict", "A machine changed while it was worked on", hint="Plan again.")
-
-
-def asked_of(jobs: Iterable[tuple[Connector, Sequence[Fact]]]) -> dict[int, tuple[Connector, tuple[Fact, ...]]]:
-    """The questions of many, by machine, each once."""
-    found: dict[int, tuple[Connector, dict[Fact, None]]] = {}
-    for host, facts in jobs:
-        found.setdefault(id(host), (host, {}))[1].update(dict.fromkeys(facts))
-    return {key: (host, tuple(facts)) for key, (host, facts) in found.items()}
