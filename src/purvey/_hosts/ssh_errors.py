@@ -10,7 +10,7 @@ import socket
 from typing import Final
 
 from purvey._hosts import ssh_refusals as refusals
-from purvey._hosts.ssh_hop import CONNECT_S, LOGIN_S, SSH_PORT, Hop
+from purvey._hosts.ssh_hop import LOGIN_S, SSH_PORT, Hop
 from purvey._hosts.ssh_library import asyncssh
 from purvey._hosts.ssh_login import Login
 from purvey._hosts.ssh_trust import Trust, files
@@ -129,7 +129,7 @@ def _timeout(hop: Hop, login: Login) -> HostError:
         detail = f"{way(hop)} accepted the connection and did not finish the login within {LOGIN_S:g} s."
         hint = "Look at its load, and whether it waits for the name service (UseDNS no in its sshd_config)."
     else:
-        detail = f"{way(hop)} did not answer within {CONNECT_S:g} s: it is down, or a firewall drops what we send."
+        detail = f"{way(hop)} did not answer within {hop.connect_s:g} s: it is down, or a firewall drops what we send."
         hint = f"Look whether it can be reached from here:\n  nc -vz {shlex.quote(hop.options.host)} {hop.options.port}"
     return HostError("unavailable", "A host does not answer", detail=detail, hint=hint)
 

@@ -13,7 +13,7 @@ from purvey._base.clock import Clock
 from purvey._base.limits import ATTEMPTS_MAX, BACKOFF_S, BACKOFF_S_MAX
 from purvey._hosts import ssh_errors as errors
 from purvey._hosts.route import SshRoute
-from purvey._hosts.ssh_hop import CHEAP_CIPHER, CONNECT_S, KEEPALIVE_COUNT, KEEPALIVE_S, LOGIN_S, Hop, hop, target
+from purvey._hosts.ssh_hop import CHEAP_CIPHER, KEEPALIVE_COUNT, KEEPALIVE_S, LOGIN_S, Hop, hop, target
 from purvey._hosts.ssh_keys import Keyring
 from purvey._hosts.ssh_library import asyncssh
 from purvey._hosts.ssh_login import Login
@@ -170,7 +170,7 @@ async def _connected(
 ) -> asyncssh.SSHClientConnection:
     """One attempt; the time to answer is bounded, and from then on the time to let us in."""
     loop = asyncio.get_running_loop()
-    patience = asyncio.timeout(at.setting("ConnectTimeout") or CONNECT_S)
+    patience = asyncio.timeout(at.connect_s)
     login = Login(at, trust, keyring, answered=lambda: patience.reschedule(loop.time() + LOGIN_S))
     try:
         async with patience:
