@@ -8,7 +8,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -107,7 +106,7 @@ async def test_what_cannot_be_entered_is_told(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Iterator[Path]:
+def tree(tmp_path: Path) -> Path:
     """A root file system with a shell and what it needs, and empty /proc, /dev and /sys as in an image."""
     root = tmp_path / "tree"
     for folder in ("bin", "proc", "dev", "sys", "etc"):

@@ -127,6 +127,20 @@ async def test_what_an_ended_command_did_not_read_is_nobody_s(server: Sshd, pool
     assert await pipes.wait() == 4
 
 
+async def test_a_command_that_nobody_waits_for_gives_its_place_back(tmp_path: Path, pool: Pool) -> None:
+    """Cancelled while it is being started, a command is not left behind: a server that takes one takes the next."""
+    with running(Sshd(tmp_path, settings="MaxSessions 1\n")) as server:
+        shell = pool.shell(server.route())
+        assert (await said(shell, "true"))[0] == 0
+        starting = asyncio.create_task(shell.start("cat"))
+        await asyncio.wait([starting], timeout=0)
+
+        starting.cancel()
+
+        assert await said(shell, "echo next") == (0, "next\n", "")
+        assert starting.cancelled()
+
+
 async def test_a_closed_pool_leaves_no_connection(server: Sshd) -> None:
     """After the end of a run no server serves it any more, although a command was still running."""
     pool = Pool(SystemClock())

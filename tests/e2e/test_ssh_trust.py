@@ -100,16 +100,16 @@ async def test_a_changed_key_is_refused(server: Sshd, name: str, other: Path) ->
 
 async def test_a_key_of_another_type_than_the_known_one_is_refused(server: Sshd, name: str, tmp_path: Path) -> None:
     """That no key of the known type is offered is no reason to believe another."""
-    server.known_hosts.write_text(f"{name} {public(keygen(tmp_path / 'rsa', kind='rsa'))}\n")
+    server.known_hosts.write_text(f"{name} {public(keygen(tmp_path / 'ecdsa', kind='ecdsa'))}\n")
 
     assert (await refusal(server.route())).summary == "The key of a host is not the one that is known"
 
 
 async def test_of_several_keys_the_known_one_is_asked_for(tmp_path: Path) -> None:
     """A machine with several keys shows the one that we know, whichever it likes best."""
-    rsa = keygen(tmp_path / "rsa", kind="rsa")
-    with running(Sshd(tmp_path / "server", settings=f"HostKey {rsa}\n")) as server:
-        server.known_hosts.write_text(f"[{server.address}]:{server.port} {public(rsa)}\n")
+    ecdsa = keygen(tmp_path / "ecdsa", kind="ecdsa")
+    with running(Sshd(tmp_path / "server", settings=f"HostKey {ecdsa}\n")) as server:
+        server.known_hosts.write_text(f"[{server.address}]:{server.port} {public(ecdsa)}\n")
 
         assert await attempt(server.route()) is None
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from purvey._base.clock import SystemClock
+from purvey._base.limits import ATTEMPTS_MAX
 from purvey._hosts import ssh_link
 from purvey._hosts.pool import Pool
 from purvey._hosts.route import SshRoute
 from purvey.errors import HostError
 from tests.e2e.sshd import USER, Sshd, configured, free_port, running, said
+from tests.support.clock import VirtualClock
 
 
 @pytest.fixture
@@ -200,9 +202,13 @@ async def test_a_login_that_does_not_end_is_told(pool: Pool, monkeypatch: pytest
     assert (caught.value.code, "did not finish the login" in caught.value.detail) == ("unavailable", True)
 
 
-async def test_a_refused_command_is_told(tmp_path: Path, pool: Pool) -> None:
-    """A server that takes no command at all says so, and nothing is waited for."""
+async def test_a_refused_command_is_told(tmp_path: Path) -> None:
+    """A server that takes no command at all is asked a few times, as one that was let go of may hold its place."""
+    clock = VirtualClock()
+    pool = Pool(clock)
     with running(Sshd(tmp_path, settings="MaxSessions 0\n")) as server, pytest.raises(HostError) as caught:
         await pool.shell(server.route()).start("true")
+    await pool.close()
 
     assert (caught.value.code, caught.value.summary) == ("unavailable", "A host starts no command")
+    assert len(clock.slept) == ATTEMPTS_MAX - 1

@@ -101,7 +101,7 @@ def _distrust(error: asyncssh.HostKeyNotVerifiable, hop: Hop, trust: Trust) -> H
 
 
 def _not_let_in(hop: Hop, login: Login) -> HostError:
-    tried = [f"It did not take {_sentence(login.refused)}."] if login.refused else []
+    tried = [f"It did not take {_sentence(login.tried)}."] if login.tried else []
     problems = [f"Not tried: {'; '.join(login.problems)}."] if login.problems else []
     none = [] if tried else ["There was nothing to try."]
     takes = [f"It takes {_sentence(sorted(login.takes))}."] if login.takes else ["It takes neither keys nor passwords."]
@@ -118,7 +118,7 @@ def _too_many_keys(hop: Hop, login: Login) -> HostError:
     return HostError(
         "denied",
         "A host was shown too many keys",
-        detail=f"{way(hop)} lets nobody in after so many tries (MaxAuthTries). It did not take {_sentence(login.refused)}.",
+        detail=f"{way(hop)} lets nobody in after so many tries (MaxAuthTries). It did not take {_sentence(login.tried)}.",
         hint="Give the one key that it knows, or name it in the OpenSSH configuration, so that no others are shown:\n"
         "  IdentityFile ~/.ssh/KEY\n  IdentitiesOnly yes",
     )

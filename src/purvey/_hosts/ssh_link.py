@@ -139,12 +139,16 @@ class Link:
         self.users -= 1
         self._links.freed()
 
-    async def _made(self) -> asyncssh.SSHClientConnection:
+    async def pause(self, attempt: int) -> None:
+        """Wait before the next attempt: longer each time, and for a chance part of it, so that many come back apart."""
         clock = self._links.clock
+        await clock.sleep(min(BACKOFF_S_MAX, BACKOFF_S * 2 ** (attempt - 1)) * clock.random())
+
+    async def _made(self) -> asyncssh.SSHClientConnection:
         self._hop = await self._links.hop(self._route)
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
-                await clock.sleep(min(BACKOFF_S_MAX, BACKOFF_S * 2 ** (attempt - 1)) * clock.random())
+                await self.pause(attempt)
             with contextlib.suppress(errors.DroppedError):
                 return await self._attempt(self._hop)
         raise errors.dropped(self._hop, ATTEMPTS_MAX)
