@@ -1,4 +1,4 @@
-"""Removes what is no longer wanted: from the world, or, where nothing is there that is ours to remove, from the record alone."""
+"""Removes what is no longer wanted: from the world, or, where nothing there is ours to remove, from the record alone."""
 
 from __future__ import annotations
 
