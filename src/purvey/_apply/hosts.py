@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from purvey._base.clock import Clock
     from purvey._hosts.connector import Connector
 
-_SECRETS = frozenset({"key", "passphrase", "password", "become_password"})
+ROUTE_SECRETS: Final = frozenset({"key", "passphrase", "password", "become_password"})
+"""What is secret of how one gets to a machine; the rest is sealed in the record, and shown in messages all the same."""
 
 
 class Hosts:
@@ -75,13 +76,14 @@ class Hosts:
         if isinstance(route, SshRoute) and route.become:
             becoming = Becoming(route.become, route.become_user, route.become_password)
         shell = self._pool.shell(route)
-        host = ShellHost(shell, where, self._clock, becoming, worker=self._worker, fence=lambda: self.fence)
+        folder = f"{self._worker}/{hashlib.sha256(where.encode()).hexdigest()[:16]}"  # Names may share a file system.
+        host = ShellHost(shell, where, self._clock, becoming, worker=folder, fence=lambda: self.fence)
         return cast("Connector", host)
 
 
 def route_of(how: Mapping[str, Value]) -> Route:
     """The way to a machine, from what a script's `Host`, `Chroot` or `Namespace` was given."""
-    given = {name: value if name in _SECRETS else reveal(value) for name, value in how.items()}
+    given = {name: value if name in ROUTE_SECRETS else reveal(value) for name, value in how.items()}
     kind = given.pop("by")
     if kind == "chroot":
         return ChrootRoute(**given)

@@ -8,9 +8,10 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from purvey._apply.call import EngineCall
+from purvey._apply.hosts import ROUTE_SECRETS
 from purvey._apply.redacting import Redacting
 from purvey._base.address import full, parted, split
-from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, resolve, thaw, walk
+from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, digest, resolve, thaw, walk
 from purvey._hosts.program import OWN_FOLDER
 from purvey._secrets.redaction import Redactor
 from purvey._state.lease import Former
@@ -64,6 +65,7 @@ class Parts:
         self.state = state
         self.kinds = kinds
         self.hosts = hosts
+        self._at_rest: dict[str, Value] = {}
         self.reader = reader
         self.sealer = sealer
         self.clock = clock
@@ -209,11 +211,21 @@ class Parts:
         Raises:
             NotKnownError: while its address is not known yet.
         """
-        return (
-            self.hosts.local
-            if how is None
-            else self.hosts.at(where, self.opened(resolve(thaw(how), self._known_link, self.open)))
-        )
+        if how is None:
+            return self.hosts.local
+        resolved = resolve(thaw(how), self._known_link, lambda part: part)
+        return self.hosts.at(where, {name: self._opened_part(name, part) for name, part in resolved.items()})
+
+    def _opened_part(self, name: str, part: Value) -> Value:
+        """A part of the way to a machine; what is sealed only because it is nobody's business is no secret."""
+        if isinstance(part, list):
+            return [{inner: self._opened_part(inner, item) for inner, item in jump.items()} for jump in part]
+        if isinstance(part, SecretRef | Masked):
+            if name in ROUTE_SECRETS:
+                return self._open_masked(part) if isinstance(part, Masked) else self.open(part)
+            assert isinstance(part, Masked)  # The script may give a secret for these only.
+            return self.sealer.unseal(part).reveal()
+        return part
 
     def _known_link(self, link: Link) -> Value:
         found = self.open_link(link)
@@ -223,8 +235,13 @@ class Parts:
 
     def how_at_rest(self, how: Value) -> Value:
         """How to get to a machine, as it may be recorded: each part sealed, secrets with a source by that."""
+        if how is None:
+            return None
         resolved = resolve(how, self.masked_link, self.mask)
-        return _with_plain(resolved, lambda value: self.sealer.seal(self.sealer.mask(Secret(value)), Secret(value)))
+        key = digest(resolved)
+        if key not in self._at_rest:
+            self._at_rest[key] = _with_plain(resolved, lambda value: self.sealer.mask(Secret(value)))
+        return self._at_rest[key]
 
     def next_generation(self, address: str) -> int:
         """The number of the next object at an address; never reused."""
