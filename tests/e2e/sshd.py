@@ -118,9 +118,17 @@ class Sshd:
         return SshRoute(**{**given, **changes})  # type: ignore[arg-type]
 
     def sessions(self) -> list[int]:
-        """The processes that serve connections."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
+        """The processes that serve connections, one for each."""
+        return _children(self.process.pid)
+
+    def cut(self) -> None:
+        """Kill what serves connections, and what was run over them, from the top, so that nobody reports another's end."""
+        pids = self.sessions()
+        for pid in pids:
+            pids += _children(pid)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def start(self) -> None:
         """Make what is missing, and listen."""
@@ -159,6 +167,12 @@ class Sshd:
 
     def _listens(self) -> bool:
         return self.log.count("Server listening on ") == 1 + len(self.more)
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(FileNotFoundError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 @contextlib.contextmanager

@@ -71,8 +71,7 @@ async def test_a_lost_connection_is_told_and_made_again(server: Sshd, pool: Pool
     pipes = await shell.start("echo begun; exec sleep 60")
     assert await pipes.receive() == b"begun\n"
 
-    [session] = server.sessions()
-    os.kill(session, signal.SIGKILL)
+    server.cut()
     for lost in (pipes.receive, pipes.wait):
         with pytest.raises(HostError) as caught:
             await lost()

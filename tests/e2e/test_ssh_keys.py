@@ -133,7 +133,7 @@ async def test_a_key_of_the_configuration_that_is_not_opened_is_told(
 
 
 async def test_the_agent_s_key_gets_in(server: Sshd, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a given key the agent of the environment is asked, and once for all machines."""
+    """Without a given key the agent of the environment is asked."""
     with agent(server.folder, server.key) as socket:
         monkeypatch.setenv("SSH_AUTH_SOCK", socket)
 

@@ -14,6 +14,7 @@ from purvey._hosts.pool import Pool
 from purvey._hosts.route import SshRoute
 from purvey.errors import HostError
 from tests.e2e.sshd import USER, Sshd, configured, fingerprint, keygen, public, running, said, sign
+from tests.unit.hosts.waiting import until
 
 
 @pytest.fixture
@@ -206,6 +207,17 @@ async def test_first_use_adds_a_line_of_its_own(server: Sshd, name: str) -> None
 
     assert await attempt(server.route(host_key="first_use")) is None
     assert server.known_hosts.read_text() == f"elsewhere ssh-ed25519 AAAA\n{name} {public(server.host_key)}\n"
+
+
+async def test_a_key_that_cannot_be_recorded_is_not_believed(server: Sshd) -> None:
+    """Believed and not recorded, it would be believed again each time; the connection is given up."""
+    folder = server.folder / "a-file"
+    folder.write_text("")
+
+    error = await refusal(server.route(known_hosts=str(folder / "known_hosts"), host_key="first_use"))
+
+    assert error.summary == "The key of a host cannot be recorded"
+    assert await asyncio.to_thread(until, lambda: not server.sessions())
 
 
 async def test_the_configuration_does_not_weaken_the_policy(server: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:

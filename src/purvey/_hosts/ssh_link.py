@@ -18,6 +18,7 @@ from purvey._hosts.ssh_keys import Keyring
 from purvey._hosts.ssh_library import asyncssh
 from purvey._hosts.ssh_login import Login
 from purvey._hosts.ssh_trust import Trust
+from purvey.errors import HostError
 
 CONNECTIONS_MAX: Final = 400
 """Machines connected to at once: each costs a file, and the usual limit is 1,024. For more, the one idle longest is left."""
@@ -160,7 +161,11 @@ class Link:
         trust = Trust(at)
         async with self._links.opening:
             connection = await _connected(at, trust, self._links.keyring, tunnel)
-        trust.record()
+        try:
+            trust.record()
+        except HostError:
+            connection.abort()
+            raise
         return connection
 
     async def _bastion(self, via: Hop) -> asyncssh.SSHClientConnection:
