@@ -149,9 +149,22 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     node = performer.plan.nodes[operation.address]
     kind = parts.kinds.get(node.kind)
     name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
-    values = parts.opened_inputs(node)
-    want = parts.view(kind, node.address, values)
+    want = parts.view(kind, node.address, parts.opened_inputs(node))
     found = await bounded(kind.provider.find(parts.call(node.address, name, node), want), kind.provider)
+    record = await taken_over(performer, operation, node, found)
+    return await _change(performer, operation, attempts, node, record, found)
+
+
+async def taken_over(performer: Performer, operation: Operation, node: Node, found: Observed) -> ResourceState:
+    """Record what exists already as it was found.
+
+    Raises:
+        ProviderError: if it is gone, or somebody else's.
+    """
+    parts = performer.parts
+    kind = parts.kinds.get(node.kind)
+    name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
+    values = parts.opened_inputs(node)
     if not isinstance(found, Present):
         raise ProviderError("not_found", "What was to be adopted is gone", hint="Plan again: it will be created.")
     owner = Owners(parts).of(node, found)
@@ -168,7 +181,7 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     record = msgspec.structs.replace(wanted, id=found.id, digest="", adopted=True, **seen)
     now = parts.clock.now()
     await performer.record(Noted(at=now, what="adopted", address=node.address, generation=operation.generation, state=record))
-    return await _change(performer, operation, attempts, node, record, found)
+    return record
 
 
 def _seen(parts: Parts, kind: Kind, wanted: ResourceState, values: dict[str, Value]) -> dict[str, dict[str, Value]]:

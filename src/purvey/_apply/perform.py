@@ -107,7 +107,7 @@ class Performer:
     def lane(self, operation_id: str) -> str:
         """The machine on which an operation goes together with others; empty for one that goes by itself."""
         operation = self._operations[operation_id]
-        if operation.verb in ("check", "forget", "adopt") or operation_id in self.cancelled:
+        if operation.verb in ("check", "forget") or operation_id in self.cancelled:
             return ""
         at: Node | ResourceState | None = self.plan.nodes.get(operation.address)
         if operation.verb in ("delete", "undo") or at is None:

@@ -132,6 +132,32 @@ class _Update(Prepared):
         return self.work
 
 
+class _Adoption(Prepared):
+    def __init__(self, performer: Performer, operation: Operation, kind: Kind, ahead: Ahead) -> None:
+        parts = performer.parts
+        node = performer.plan.nodes[operation.address]
+        name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
+        values = parts.opened_inputs(node)
+        _require_known(values, operation.address)
+        wanted = performer.wanted(node, kind, values, operation.generation, name)
+        super().__init__(performer, operation, kind, performer.begin(operation, "update", wanted, None))
+        self._node, self._ahead = node, ahead
+        self.subject = parts.view(kind, node.address, values)
+        self.facts = self.provider.facts(self.place, self.subject)
+
+    async def decide(self, known: Known) -> Work | None:
+        answers, performer = Answers(known), self.performer
+        found = cleaned(self.provider.found(self.place, self.subject, answers), performer.parts.redactor)
+        record = await make.taken_over(performer, self.operation, self._node, found)
+        self._ahead.foresee(record)
+        change = await make.decided(performer, self.operation, self._node, record, found)
+        if change is None:
+            return None
+        self.begun = performer.begin(self.operation, "update", change.wanted, change.before, token=self.begun.token)
+        self.work = self.provider.change(self.place, change.have, change.want, answers)
+        return self.work
+
+
 class _Removal(Prepared):
     def __init__(self, performer: Performer, operation: Operation, kind: Kind, prior: ResourceState) -> None:
         super().__init__(performer, operation, kind, performer.begin(operation, "delete", prior, prior))
@@ -182,6 +208,9 @@ def prepared(performer: Performer, operation: Operation, ahead: Ahead) -> Prepar
         kind = _together(performer, node.kind)
         alone = operation.prior or node.options.adopt
         return _Creation(looking, operation, kind) if kind is not None and not alone else None
+    if operation.verb == "adopt":
+        kind = _together(performer, performer.plan.nodes[operation.address].kind)
+        return _Adoption(looking, operation, kind, ahead) if kind is not None else None
     if operation.verb == "update":
         prior = ahead.latest(operation.address)
         kind = _together(performer, performer.plan.nodes[operation.address].kind)

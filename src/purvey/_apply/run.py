@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from purvey._apply.abandon import abandon
+from purvey._apply.abandon import abandon, settling_ones
 from purvey._apply.attempt import Parked
 from purvey._apply.executor import Lanes, Stop, execute
 from purvey._apply.expected import require_expected
@@ -270,7 +270,8 @@ class Run:
         self._phase("undo", "")
         stop = Stop()  # One Ctrl-C does not stop an undo that has begun; a second one leaves at once.
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
-        await abandon(first, list(self.parts.state.in_doubt.values()))
+        settling, doubts = settling_ones(self.parts)
+        await abandon(first, doubts)
         done = effects(self.records())
         plan = undo_plan(
             self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds, only, later=self._later()
@@ -281,6 +282,7 @@ class Run:
         needs = {operation.id: operation.needs for operation in plan.operations}
         self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=plan.stage))
         await self._execute(needs, performer, stop, lambda _: True)
+        await abandon(performer, settling)
         await self._forget_checks(performer)
         left = [change.address for change in plan.changes if change.final]
         if performer.failures or performer.parked or left:

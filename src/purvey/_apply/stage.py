@@ -70,7 +70,7 @@ async def prepare(
     decide_all(graph, decider)
     new = [decision.node for decision in decider.decisions.values() if decision.action == "create" and not decision.lost]
     found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts)) if new else {}
-    if any(graph.nodes[address].options.adopt for address in found):
+    if any(_is_adopted(parts, graph.nodes[address]) for address in found):
         decider = _decider(parts, request, seen, found)
     plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage)
     findings = [
@@ -89,6 +89,10 @@ async def prepare(
         findings=_placed(graph, findings),
         strangers=await strangers(parts, request.expect, plan, call, view),
     )
+
+
+def _is_adopted(parts: Parts, node: Node) -> bool:
+    return node.options.adopt or parts.kinds.get(node.kind).provider.adopts
 
 
 def refusals(ready: StagePlan, deletes_max: int | None) -> tuple[str, ...]:

@@ -111,7 +111,7 @@ async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Ca
             async with turns:
                 found[node.address] = await bounded(provider.find(call(node), view(node)), provider)
         except UnansweredError as error:
-            if node.options.adopt:  # Taken for absent, it would be made a second time.
+            if node.options.adopt or provider.adopts:  # Taken for absent, it would be made a second time.
                 error.address, error.source = node.address, node.source
                 raise
         except (NotKnownError, PurveyError):  # It depends on what is not there yet, or cannot be reached yet.
@@ -132,7 +132,7 @@ def _find(node: Node, reply: Reply, provider: HostProvider[Any], found: dict[str
     try:
         found[node.address] = reply.read(provider.found)
     except UnansweredError as error:
-        if node.options.adopt:
+        if node.options.adopt or provider.adopts:
             error.address, error.source = node.address, node.source
             raise
     except (NotKnownError, PurveyError):

@@ -198,7 +198,7 @@ class Decider:
     def _appear(self, node: Node, kind: Kind, inputs: dict[str, Value]) -> Decision:
         """A node that is not recorded: new, or there already."""
         found = self.found.get(node.address)
-        if isinstance(found, Present) and node.options.adopt:
+        if isinstance(found, Present) and (node.options.adopt or kind.provider.adopts):
             recorded = Recorded(
                 {**found.values, **{k: v for k, v in inputs.items() if k not in found.values}},
                 self._outputs(node, kind, inputs, "adopt", None),

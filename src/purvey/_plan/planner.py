@@ -158,9 +158,9 @@ def _left_behind(graph: Graph, decider: Decider, gone: Mapping[Key, ResourceStat
 
 
 def _leaves_nothing(resource: ResourceState, decider: Decider) -> bool:
-    """Whether there is nothing in the world behind the record."""
+    """Whether there is nothing in the world behind the record that would be ours to remove."""
     kind = decider.kinds.get(resource.kind)
-    return kind.check or kind.provider.forgets
+    return kind.check or kind.provider.forgets or (resource.adopted and kind.provider.adopts)
 
 
 def _with_old(

@@ -135,6 +135,8 @@ class Resource(Declaration):
             frozen = _frozen_inputs(type(self), address, prepared, source)
             options = _node_options(opts, source)
             where, how = frozen_place(on, source)
+            if how is not None and not kind.provider.on_hosts:
+                raise _not_on_hosts(kind, source)
             matters = [kind.name, frozen, options_matter(options), *([where] if where else [])]
             return Node(
                 address, kind.name, frozen, _needs(frozen, options, how), options, source, digest(matters),
@@ -322,6 +324,16 @@ def _require_reading(kind: str, provider: Provider[Any]) -> None:
             detail=f"{type(provider).__name__}, the provider of {kind}, has no `read`.",
             hint="Write `async def read(self, call, have)`, or `reads = False` where nothing can be read.",
         )
+
+
+def _not_on_hosts(kind: Kind, source: str) -> ScriptError:
+    return ScriptError(
+        "script.not_on_host",
+        "A kind cannot be on another machine",
+        detail=f"A {kind.name} was given `on=`, and is made from the machine that purvey runs on only.",
+        hint="Leave `on` out.",
+        source=source,
+    )
 
 
 def _unknown_input(kind: Kind, address: str, name: str, source: str) -> ScriptError:

@@ -109,6 +109,8 @@ class HostProvider(Provider[R]):
         """What would make it fail, from the answers to `hazards`."""
         return ()
 
+    on_hosts = True
+
     # What the engine calls where an object goes by itself.
 
     async def identity(self, call: Call, want: R) -> Mapping[str, str]:
@@ -184,7 +186,9 @@ def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended
     if isinstance(ending, Ended):
         return ending
     if isinstance(ending, Broken):
-        raise provider.explained(subject, ending.error)
+        error = provider.explained(subject, ending.error)
+        error.may_exist = error.may_exist or provider.settles
+        raise error
     if isinstance(ending, Interrupted):
         raise HostError(
             "failed",
