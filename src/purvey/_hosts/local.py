@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import hashlib
-import hmac
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -19,6 +17,7 @@ from purvey._hosts import local_files, local_stage, local_steps, local_users
 from purvey._hosts.command import Command, Completed, evidence
 from purvey._hosts.connector import Told, User
 from purvey._hosts.fact import Answer, Answers, Fact, FileStat, Unanswered
+from purvey._hosts.identity import identity_of
 from purvey._hosts.local_run import run
 from purvey._hosts.step import Ending, Machine, Step
 from purvey.errors import HostError
@@ -44,8 +43,8 @@ class LocalConnector:
         return Machine(name, os.geteuid(), str(Path.home()), _machine_id().decode(errors="replace"), "", "")
 
     async def identity(self) -> str:
-        """See `Connector.identity`; the machine's own id, hashed, because machine-id(5) asks not to publish it."""
-        return hmac.new(_machine_id(), b"purvey host", hashlib.sha256).hexdigest()[:32]
+        """See `Connector.identity`."""
+        return identity_of(_machine_id())
 
     async def ask(self, facts: Sequence[Fact]) -> Answers:
         """See `Connector.ask`."""
