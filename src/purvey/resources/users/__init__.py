@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from purvey.resources.users.authorized_keys import AuthorizedKeys
 from purvey.resources.users.group import Group
+from purvey.resources.users.sudoers import Sudoers
 from purvey.resources.users.user import User
 
-__all__ = ["Group", "User"]
+__all__ = ["AuthorizedKeys", "Group", "Sudoers", "User"]
