@@ -68,3 +68,12 @@ def compared(kind: Kind, desired: Mapping[str, Value], observed: Mapping[str, Va
     A kind reads them all the same, so that an undo of their first change knows what was there.
     """
     return {name: value for name, value in observed.items() if name in kind.outputs or desired.get(name) is not None}
+
+
+def recorded(subject: Resource, name: str, default: Value = "") -> Value:
+    """A recorded output; `default` for an object that is being made or adopted, which has none yet."""
+    try:
+        value: Value = getattr(subject, name)
+    except NotKnownError:
+        return default
+    return default if value is None else value

@@ -93,6 +93,11 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes = b""
 
     @property
+    def path(self) -> str:
+        """The file."""
+        return f"{self.home}/.ssh/authorized_keys"
+
+    @property
     def lines(self) -> list[str]:
         """The file's lines."""
         return _lines(self.content)
@@ -130,7 +135,9 @@ class AuthorizedKeysProvider(HostProvider["AuthorizedKeys"]):
         keys = shown(found.lines, _keys(have), exclusive=have.exclusive)
         if not found.home or not (keys or (have.exclusive and not have.keys)):
             return Absent()
-        return Present(_id(place, have), {"user": have.user, "keys": list(keys), "private": found.is_private(have.user)})
+        return Present(_id(place, have), {
+            "user": have.user, "keys": list(keys), "private": found.is_private(have.user), "path": found.path,
+        })  # fmt: skip
 
     def make(self, place: Place, want: AuthorizedKeys, answers: Answers) -> Work:
         """See `HostProvider.make`."""
@@ -177,7 +184,7 @@ class AuthorizedKeysProvider(HostProvider["AuthorizedKeys"]):
     def _write(self, place: Place, want: AuthorizedKeys, unwished: Sequence[str], answers: Answers) -> Work:
         found = _usable(_found(answers, want), want)
         lines = merged(found.lines, _keys(want), unwished, exclusive=want.exclusive)
-        outputs: dict[str, Value] = {"path": f"{found.home}/.ssh/authorized_keys"}
+        outputs: dict[str, Value] = {"path": found.path}
         if lines == found.lines and (found.is_private(want.user) or not want.private):
             return Work(_id(place, want), outputs=outputs)
         mode = "0600" if want.private or found.file is None else found.state

@@ -15,7 +15,7 @@ from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Diff, Finding, Kind, Observed, Present, Recorded
 from purvey.providers.host import HostProvider, Place, Work
-from purvey.resources._given import compared, matching, require
+from purvey.resources._given import compared, matching, recorded, require
 from purvey.resources._programs import missing, not_installed, program
 from purvey.resources.users._account import NAME, NAME_SAYS, about_group, group_of
 
@@ -39,7 +39,7 @@ class GroupProvider(HostProvider["Group"]):
         gid = group_of(answers, about_group(have.name))
         if gid is None:
             return Absent()
-        return Present(have.name, {"name": have.name, "gid": gid, "assigned_gid": gid})
+        return Present(have.name, {"name": have.name, "gid": gid, "assigned_gid": gid, "revision": recorded(have, "revision")})
 
     def diff(self, kind: Kind, desired: Mapping[str, Value], recorded: Recorded | None, observed: Mapping[str, Value]) -> Diff:
         """See `Provider.diff`: the number may be any where the script gives none."""

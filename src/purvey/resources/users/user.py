@@ -22,7 +22,7 @@ from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Diff, Finding, Kind, Observed, Present, Recorded
 from purvey.providers.host import HostProvider, Place, Work, place_of
-from purvey.resources._given import bad, compared, matching, require, text, wished
+from purvey.resources._given import bad, compared, matching, recorded, require, text, wished
 from purvey.resources._inputs import absolute
 from purvey.resources._programs import missing, program
 from purvey.resources.users._account import (
@@ -73,7 +73,8 @@ class UserProvider(HostProvider["User"]):
         return Present(have.name, {
             "name": have.name, "uid": account.uid, "group": account.group, "groups": list(account.groups), "home": account.home,
             "create_home": account.home_uid is not None, "shell": account.shell, "comment": account.comment, **known,
-            **_outputs(have, account, answers),
+            **_outputs(have, account, answers), "revision": recorded(have, "revision"),
+            "home_made_by": recorded(have, "home_made_by"), "own_group": recorded(have, "own_group", default=False),
         })  # fmt: skip
 
     def diff(self, kind: Kind, desired: Mapping[str, Value], recorded: Recorded | None, observed: Mapping[str, Value]) -> Diff:
@@ -119,7 +120,11 @@ class UserProvider(HostProvider["User"]):
     def change(self, place: Place, have: User, want: User, answers: Answers) -> Work:
         """See `HostProvider.change`."""
         work = self.make(place, want, answers)
-        outputs = {"revision": place.token, "home_made_by": have.home_made_by or "", "own_group": bool(have.own_group)}
+        outputs = {
+            "revision": place.token,
+            "home_made_by": recorded(have, "home_made_by"),
+            "own_group": recorded(have, "own_group", default=False),
+        }
         return Work(work.id, work.changes, outputs, work.after)
 
     def remove(self, place: Place, have: User, answers: Answers) -> Work:
