@@ -32,6 +32,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 UNIT := tests/unit tests/tidy tests/golden
 LONG := tests/property tests/fault tests/e2e
 DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
+DEBIAN_HOSTS := $(addprefix /usr/bin/,mmdebstrap ip ssh gpg gpg-agent)
 COVER := --cov --cov-report= --cov-fail-under=0
 
 .PHONY: help
@@ -108,17 +109,27 @@ unit: .venv/.dev
 	@COVERAGE_FILE=.build/coverage/unit $(PYTEST) $(COVER) $(wildcard $(UNIT))
 	@touch $@
 
+# $(call install,PACKAGES) of the system's, as root or with sudo.
+define install
+apt() { $$sudo apt-get -qq -o DPkg::Lock::Timeout=300 "$$@" >/dev/null; }; \
+  sudo= ; if [ "$$(id -u)" != 0 ]; then sudo='sudo -n'; fi; \
+  apt install -y --no-install-recommends $(1) || { apt update && apt install -y --no-install-recommends $(1); } || \
+  { echo 'The tests need packages that root installs with' >&2; echo '  apt install $(1)' >&2; exit 1; }
+endef
+
 # The other release that a store may be on. No cluster is made with it: tests make their own.
 $(DEBIAN_POSTGRES)/postgres:
 	@sudo= ; if [ "$$(id -u)" != 0 ]; then sudo='sudo -n'; fi; \
-	  { [ -e /etc/postgresql-common/createcluster.conf ] || { $$sudo mkdir -p /etc/postgresql-common && \
-	      echo 'create_main_cluster = false' | $$sudo tee /etc/postgresql-common/createcluster.conf >/dev/null; }; } && \
-	  { $$sudo apt-get install -qq -y --no-install-recommends postgresql-15 >/dev/null || \
-	    { $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends postgresql-15 >/dev/null; }; } || \
-	  { echo 'The tests need PostgreSQL 15, which root installs with' >&2; echo '  apt install postgresql-15' >&2; exit 1; }
+	  [ -e /etc/postgresql-common/createcluster.conf ] || { $$sudo mkdir -p /etc/postgresql-common && \
+	    echo 'create_main_cluster = false' | $$sudo tee /etc/postgresql-common/createcluster.conf >/dev/null; }
+	@$(call install,postgresql-15)
+
+# What real hosts are made of, and reached with.
+$(DEBIAN_HOSTS) &:
+	@$(call install,mmdebstrap iproute2 openssh-client gpg gpg-agent)
 
 .PHONY: test
-test: .build/unit-passed $(DEBIAN_POSTGRES)/postgres ## Every test, the long suites as a seeded sample; under 25 minutes, installs included
+test: .build/unit-passed $(DEBIAN_POSTGRES)/postgres $(DEBIAN_HOSTS) ## Every test, the long suites as a seeded sample; under 25 minutes, installs included
 	@COVERAGE_FILE=.build/coverage/long $(PYTEST) $(COVER) $(wildcard $(LONG))
 	@PURVEY_TEST_POSTGRES=$(DEBIAN_POSTGRES) $(PYTEST) tests/unit/state tests/e2e/test_server_store.py -k 'postgres or server'
 	@$(BIN)/coverage combine --quiet --keep --data-file=.build/coverage/data .build/coverage/unit .build/coverage/long
@@ -126,7 +137,7 @@ test: .build/unit-passed $(DEBIAN_POSTGRES)/postgres ## Every test, the long sui
 
 .PHONY: test-all
 test-all: export PURVEY_TEST_FULL := 1
-test-all: .venv/.dev ## Every test, the long suites at full count with a fresh seed
+test-all: .venv/.dev $(DEBIAN_HOSTS) ## Every test, the long suites at full count with a fresh seed
 	@$(PYTEST) tests
 
 .PHONY: test-faults

@@ -30,13 +30,13 @@ def test_the_kind_of_the_page_conforms(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_tests_of_the_page_about_testing_pass(tmp_path: Path) -> None:
     """What the page shows can be saved as a file, pytest finds the fixtures by itself, and the tests pass."""
-    shown = re.findall(r"```python\n(.*?)```", TESTING.read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "test_shop.py").write_text(f"{shown[0]}\n\n{shown[1]}", encoding="utf-8")
-    (tmp_path / "alone.py").write_text(shown[2], encoding="utf-8")
+    *tests, alone = re.findall(r"```python\n(.*?)```", TESTING.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "test_shop.py").write_text("\n\n".join(tests), encoding="utf-8")
+    (tmp_path / "alone.py").write_text(alone, encoding="utf-8")
 
     for command in (["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py"], ["alone.py"]):
         ended = subprocess.run(
             [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
         )  # fmt: skip
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert "3 passed" in ended.stdout or command == ["alone.py"]
+        assert "4 passed" in ended.stdout or command == ["alone.py"]

@@ -66,3 +66,20 @@ class NamespaceRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Route: TypeAlias = SshRoute | ChrootRoute | NamespaceRoute
+
+
+def described(route: Route) -> str:
+    """To which machine a route leads and as whom, for messages: ``deploy@web1:2222``."""
+    match route:
+        case SshRoute():
+            return place(route.address, user=route.user, port=route.port)
+        case ChrootRoute():
+            return f"the root file system {route.root}"
+        case NamespaceRoute():
+            return f"the network namespace {route.name}"
+
+
+def place(host: str, *, user: str | None = None, port: int | None = None) -> str:
+    """A host as people write it: brackets only where an IPv6 address meets a port."""
+    shown = f"[{host}]" if port and ":" in host else host
+    return (f"{user}@" if user else "") + shown + (f":{port}" if port else "")

@@ -1,4 +1,4 @@
-"""Fixtures for pytest: a running cloud, and a project in which `purvey` runs as its users run it.
+"""Fixtures for pytest: a running cloud, real hosts, and a project in which `purvey` runs as its users run it.
 
     def test_the_shop_survives_a_lost_answer(purvey_cloud, purvey_project):
         purvey_project.write(SCRIPT)
@@ -18,6 +18,15 @@ and the cloud's clock moves on with the run's:
 
         assert purvey_project.apply().result == "succeeded"
 
+Real hosts, for which the tests must run as root:
+
+    def test_the_shop_is_set_up(purvey_lab, purvey_project):
+        lab = purvey_lab(2)
+        purvey_project.write(SCRIPT)
+
+        with lab.inside():
+            purvey_project.run("apply", "--yes")
+
 pytest finds them by itself where purvey is installed.
 """
 
@@ -28,7 +37,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,8 +49,9 @@ if TYPE_CHECKING:
     from purvey._session import Session
     from purvey._state.history import RunHistory
     from purvey.testing.cloud import Cloud
+    from purvey.testing.hosts import Lab
 
-__all__ = ["Project", "purvey_cloud", "purvey_project"]
+__all__ = ["Project", "purvey_cloud", "purvey_lab", "purvey_project"]
 
 _RUN_S: Final = 300.0
 
@@ -151,6 +161,15 @@ def purvey_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         cloud = stack.enter_context(Cloud())
         monkeypatch.setenv("PURVEY_CLOUD_URL", cloud.url)
         yield cloud
+
+
+@pytest.fixture
+def purvey_lab() -> Iterator[Callable[[int], Lab]]:
+    """Makes a running lab of so many hosts, which ends with the test; see `purvey.testing.hosts`."""
+    from purvey.testing.hosts import Lab  # noqa: PLC0415 - see `purvey_cloud`.
+
+    with contextlib.ExitStack() as stack:
+        yield lambda hosts: stack.enter_context(Lab(hosts))
 
 
 @pytest.fixture
