@@ -35,6 +35,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         undoes: The token of the operation that is taken back; empty otherwise.
         name: The physical name.
         entropy: 32 unpredictable bytes; other ones for each attempt.
+        run: The run's id, for what is done once in a run; empty where nothing is changed.
     """
 
     address: str = ""
@@ -43,6 +44,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     undoes: str = ""
     name: str = ""
     entropy: bytes = b""
+    run: str = ""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -174,7 +176,7 @@ def place_of(call: Call) -> Place:
     """What a pure method may know of a call."""
     return Place(
         address=call.address, folder=call.folder, token=call.token, undoes=call.undoes, name=call.name,
-        entropy=call.clock.entropy(32),
+        entropy=call.clock.entropy(32), run=call.run,
     )  # fmt: skip
 
 
