@@ -15,12 +15,14 @@ from typing import Any, ClassVar, Final, Protocol, TypeVar
 import msgspec
 
 from purvey._base.value import Value
-from purvey._hosts.change import Change, MakeOwnFolder, Remove, Write
-from purvey._hosts.fact import Answers, ContentOf, Fact
+from purvey._hosts.change import Change
+from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Ended
 from purvey.errors import HostError, ProviderError
 from purvey.providers import Absent, NotKnownError, Observed, Present, Unreadable
 from purvey.providers.host import HostProvider, Place, Work
+from purvey.resources._note import asked as asked_note
+from purvey.resources._note import forgotten, noted, was_before
 from purvey.resources.packages._names import fits
 
 INSTALL_S: Final = 1800.0
@@ -44,13 +46,6 @@ class Installed(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str
     held: bool = False
     whole: bool = True
-
-
-class Note(msgspec.Struct, frozen=True):
-    """What there was of the packages before the operation `token`."""
-
-    token: str
-    packages: dict[str, Installed]
 
 
 class Packages(Protocol):
@@ -138,7 +133,7 @@ class PackagesProvider(HostProvider[P]):
     def facts(self, place: Place, subject: P) -> Sequence[Fact]:
         """See `HostProvider.facts`: more than the listing is asked only where something is to be done."""
         asked = [self.listing(subject)]
-        return [*asked, ContentOf(note_path(place)), *self.means(place, subject)] if place.token else asked
+        return [*asked, asked_note(place), *self.means(place, subject)] if place.token else asked
 
     def seen(self, place: Place, have: P, answers: Answers) -> Observed:
         """See `HostProvider.seen`."""
@@ -196,14 +191,14 @@ class PackagesProvider(HostProvider[P]):
             return Work(place.address, (), {**outputs, "versions": {name: there[name].version for name in want.names}})
         if wrong or gone:
             outputs["revision"] = place.token
-        return Work(place.address, (*_noted(place, former, answers), *changes), outputs, after=(self.listing(want),))
+        return Work(place.address, (*self._noted(place, former, answers), *changes), outputs, after=(self.listing(want),))
 
     def remove(self, place: Place, have: P, answers: Answers) -> Work:
         """See `HostProvider.remove`: what purvey installed goes, and what came along with it unless it is needed by now."""
         known = self.listed(have, answers)
         ours = [name for name in have.names if name in begun(known) and name not in found_of(have)]
         changes = [*(self.uninstall(have, ours, clean=False) if ours else ()), *self.loosened(have, answers)]
-        return Work(place.address, (*changes, *self._swept(have, answers), *_forgotten(place)))
+        return Work(place.address, (*changes, *self._swept(have, answers), *forgotten(place)))
 
     def loosened(self, have: P, answers: Answers) -> Sequence[Change]:
         """What is taken back of packages that stay."""
@@ -219,14 +214,14 @@ class PackagesProvider(HostProvider[P]):
 
     def take_back(self, place: Place, have: P, before: P | None, answers: Answers) -> Work:
         """See `HostProvider.take_back`: the former versions come back, and what was not there goes whole."""
-        note = note_in(place, answers)
-        if note is None or note.token != place.undoes:  # Nothing was done.
+        was = was_before(place, answers, dict[str, Installed], token=place.undoes)
+        if was is None:  # Nothing was done.
             return Work(place.address, (), None)
         known = begun(self.listed(have, answers))
-        former = present(note.packages)
+        former = present(was)
         names = {*have.names, *former}
         away = [name for name in sorted(names) if name in known and name not in former]
-        clean = [name for name in away if name not in note.packages]
+        clean = [name for name in away if name not in was]
         back = {name: item.version for name, item in former.items() if known.get(name, Installed("")).version != item.version}
         changes = [
             *(self.uninstall(have, clean, clean=True) if clean else ()),
@@ -235,7 +230,7 @@ class PackagesProvider(HostProvider[P]):
             *(self.install(place, have, back, answers) if back else ()),
             *self.reset(have, former, set(back), known),
         ]
-        return Work(place.address, (*changes, *_forgotten(place)), None)
+        return Work(place.address, (*changes, *forgotten(place)), None)
 
     def reset(
         self, have: P, former: Mapping[str, Installed], again: set[str], known: Mapping[str, Installed]
@@ -292,11 +287,15 @@ class PackagesProvider(HostProvider[P]):
         self, place: Place, have: P | None, want: P, known: Mapping[str, Installed], answers: Answers
     ) -> dict[str, Installed]:
         """What there was before this operation, as its first attempt has noted it."""
-        note = note_in(place, answers)
-        if note is not None and note.token == place.token:
-            return note.packages
+        was = was_before(place, answers, dict[str, Installed], token=place.token)
+        if was is not None:
+            return was
         versions = versions_of(have) if have is not None else {}
         return {**{name: Installed(version) for name, version in versions.items() if name not in want.names}, **known}
+
+    def _noted(self, place: Place, former: Mapping[str, Installed], answers: Answers) -> Sequence[Change]:
+        was = was_before(place, answers, dict[str, Installed], token=place.token)
+        return noted(place, dict(sorted(former.items()))) if was is None else ()
 
     def _may_be_there(self, have: P | None, name: str, answers: Answers) -> bool:
         """Whether a package is there that only the record names; where that was not asked, it may be."""
@@ -316,20 +315,6 @@ def present(known: Mapping[str, Installed]) -> dict[str, Installed]:
 def begun(known: Mapping[str, Installed]) -> dict[str, Installed]:
     """Those that are installed, be it half."""
     return {name: item for name, item in known.items() if item.version}
-
-
-def note_path(place: Place) -> str:
-    """Where the former state is noted."""
-    return f"{place.folder}/packages"
-
-
-def note_in(place: Place, answers: Answers) -> Note | None:
-    """What is noted, by whichever operation; None for nothing."""
-    data = answers[ContentOf(note_path(place))]
-    try:
-        return msgspec.json.decode(data, type=Note) if data is not None else None
-    except msgspec.DecodeError:
-        return None
 
 
 def was_held(text: str) -> bool:
@@ -363,18 +348,6 @@ def revision_of(have: Packages | None) -> str:
     with contextlib.suppress(NotKnownError):
         return (have.revision or "") if have is not None else ""
     return ""
-
-
-def _noted(place: Place, former: Mapping[str, Installed], answers: Answers) -> tuple[Change, ...]:
-    note = note_in(place, answers)
-    if note is not None and note.token == place.token:
-        return ()
-    text = msgspec.json.encode(Note(place.token, dict(sorted(former.items()))))
-    return (MakeOwnFolder(place.folder), Write(note_path(place), text, 0o600))
-
-
-def _forgotten(place: Place) -> tuple[Change, ...]:
-    return (Remove(note_path(place)), Remove(place.folder, if_empty=True))
 
 
 def _shown(version: str, wanted: str, newest: str) -> str:
