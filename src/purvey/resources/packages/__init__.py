@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from purvey.resources.packages.apt import Apt
+from purvey.resources.packages.apt_repository import AptPin, AptRepository
 
-__all__ = ["Apt"]
+__all__ = ["Apt", "AptPin", "AptRepository"]

@@ -14,7 +14,6 @@ import msgspec
 from purvey._hosts.change import Change, MakeOwnFolder, Run, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Ask, ContentOf, Fact
-from purvey.errors import ProviderError
 from purvey.providers.host import Place
 from purvey.resources.packages._provider import INSTALL_S
 
@@ -155,35 +154,3 @@ def not_required(said: str) -> list[str]:
         listing = (listing and line.startswith("  ")) or "no longer required:" in line
         found += line.split() if listing and line.startswith("  ") else []
     return found
-
-
-_EXPLAINED: Final = (
-    (("Unable to locate package", "has no installation candidate"), "not_found", "A package is not known to apt",
-     "Check the name, and that the repository which has it is declared, and comes before: opts=Options(after=[repository])."),
-    (("was not found",), "not_found", "A version of a package is not known to apt",
-     "See which there are, as the repository may have removed it:\n\n    apt-cache policy NAME"),
-    (("Unable to acquire the dpkg frontend lock", "Could not get lock", "frontend lock was locked"), "timeout",
-     "Another program works on the packages of a machine", "Run again when it has ended, or let `lock_timeout_s` be longer."),
-    (("Held packages were changed",), "conflict", "A package is held at its version by somebody else",
-     "Let it go there, or let the script hold it at the version that it names (`hold=True`):\n\n    apt-mark unhold NAME"),
-    (("Packages need to be removed but remove is disabled",), "conflict", "An installation would remove other packages",
-     "See which, and allow it with `replaces=True`:\n\n    apt-get --simulate install NAME"),
-    (("dependency problems prevent removal",), "in_use", "A package is needed by others",
-     "Remove those as well, or keep the package with Options(retain=True)."),
-    (("NO_PUBKEY", "is not signed"), "denied", "A repository is not signed by a key that is trusted",
-     "Give the repository its key: packages.AptRepository(…, signed_by=…)."),
-    (("No space left on device", "don't have enough free space"), "quota_exceeded", "The machine has no room for a package",
-     "Make room there, then run again."),
-    (("installed", "subprocess returned error exit status"), "failed", "A package's own script failed",
-     "Its words are above. Mend what it complains of, then run again: what is half installed is completed."),
-)  # fmt: skip
-"""Words of apt and dpkg, what they mean, and what to do."""
-
-
-def explained(error: ProviderError) -> ProviderError:
-    """An error of apt's in words that say what to do; its own are kept as the evidence."""
-    for words, code, summary, hint in _EXPLAINED:
-        every = words[0] == "installed"
-        if (all if every else any)(word in error.detail for word in words):
-            return type(error)(code, summary, detail=error.detail, hint=hint, may_exist=error.may_exist)  # type: ignore[arg-type]
-    return error

@@ -18,7 +18,6 @@ from purvey.resources.packages._apt import (
     apt_get,
     choices,
     dpkg,
-    explained,
     facts,
     lists_fetched,
     mark,
@@ -27,6 +26,7 @@ from purvey.resources.packages._apt import (
     recovered,
     waited,
 )
+from purvey.resources.packages._apt_words import explained
 from purvey.resources.packages._dpkg import NAME, installed, query
 from purvey.resources.packages._names import by_name
 from purvey.resources.packages._provider import Installed, PackagesProvider, brought_of, found_of, was_held
@@ -122,7 +122,7 @@ class AptProvider(PackagesProvider["Apt"]):
     def swept(self, have: Apt, names: Sequence[str], answers: Answers) -> Sequence[Change]:
         """See `PackagesProvider.swept`: what apt says that nobody has asked for, and nobody needs then."""
         loose = [name for name in names if name in not_required(answers[_removal(have)].text())]
-        return [Run(dpkg("--purge", *loose), touches=None)] if loose else []
+        return [Run(apt_get("purge", *loose, lock_s=have.lock_timeout_s), touches=None)] if loose else []
 
     def came_along(self, out: str) -> Iterable[str]:
         """See `PackagesProvider.came_along`."""

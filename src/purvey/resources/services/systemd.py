@@ -55,7 +55,7 @@ class SystemdProvider(ServiceProvider["Systemd"]):
             raise HostError(
                 "unavailable",
                 "systemd does not answer",
-                detail=f"systemctl ended with code {said.returncode}. A container, which systemd has not started, has no units.",
+                detail=f"systemctl ended with code {said.returncode}; a container is not started by systemd, and has no units.",
             )
         return _state(subject.unit, told)
 
@@ -149,14 +149,23 @@ class Systemd(Resource, kind="services.Systemd", provider=SystemdProvider):
         for name in drop_ins if isinstance(drop_ins, Mapping) else ():
             if not isinstance(name, str) or not _DROP_IN.fullmatch(name):
                 raise _bad(f"{name!r} is no name of a drop-in", "Use letters, digits, dashes and points; `.conf` is added.")
-        return _masked(known) if known.get("masked") is True else known
+        usual = (
+            {"enabled": None, "running": False} if _is_masked(known) else {"enabled": True, "running": True, "masked": False}
+        )
+        return {**usual, "drop_ins": {}, **known}
 
 
-def _masked(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs of a unit that nobody shall start."""
+def _is_masked(inputs: Mapping[str, Any]) -> bool:
+    """Whether it is a unit that nobody shall start.
+
+    Raises:
+        ScriptError: ``script.bad_unit`` if it shall be more than that.
+    """
+    if inputs.get("masked") is not True:
+        return False
     if inputs.get("enabled") or inputs.get("running") or inputs.get("content") is not None:
         raise _bad("A masked unit can be neither enabled nor running, nor have a text", "Leave those inputs out.")
-    return {"enabled": None, "running": False, **inputs}
+    return True
 
 
 def _unit(unit: str) -> str:
