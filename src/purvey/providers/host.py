@@ -87,7 +87,7 @@ class HostProvider(Provider[R]):
         raise InternalError(f"{type(self).__name__} makes nothing.")
 
     def change(self, place: Place, have: R, want: R, answers: Answers) -> Work:
-        """How to change it in place; as `make` unless it is told otherwise."""
+        """How to change it in place; as `make` unless it is told otherwise. The facts of both are asked."""
         return self.make(place, want, answers)
 
     def remove(self, place: Place, have: R, answers: Answers) -> Work:
@@ -145,7 +145,7 @@ class HostProvider(Provider[R]):
     async def update(self, call: Call, have: R, want: R) -> Done:
         """See `Provider.update`."""
         place = place_of(call)
-        answers = await call.host.ask(self.facts(place, want))
+        answers = await call.host.ask(list(dict.fromkeys([*self.facts(place, want), *self.facts(place, have)])))
         return await self._perform(call, want, self.change(place, have, want, answers))
 
     async def delete(self, call: Call, have: R) -> None:
