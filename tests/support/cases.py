@@ -8,7 +8,8 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
     beside    files beside the script, by name
     have      null, the inputs and outputs that are recorded, or "found": what is there is adopted
     want      the inputs as a script passes them; null removes
-    no_undo   why taking back does not bring the former state back; empty where it does, which is then proved
+    no_undo   why taking back does not bring the former state back, or a failure or removal leaves something; empty where
+              nothing is left, which is then proved
     no_host   why it is not replayed on a machine; empty where it is
     busybox   whether a machine with nothing but busybox does the same
 
@@ -147,7 +148,10 @@ class Trial:
 
     def facts(self) -> tuple[Fact, ...]:
         """What is asked first."""
-        return tuple(self.provider.facts(self.place, self.subject))
+        asked = list(self.provider.facts(self.place, self.subject))
+        if isinstance(self.case.have, dict):  # The engine has looked at what is recorded before it changes it.
+            asked += self.provider.facts(self.place, self._view(self.case.have))
+        return tuple(dict.fromkeys(asked))
 
     def seen(self, answers: Answers) -> Observed:
         """What is there of it."""

@@ -32,6 +32,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         undoes: The token of the operation that is taken back; empty otherwise.
         name: The physical name.
         entropy: 32 unpredictable bytes; other ones for each attempt.
+        run: The run's id, for what is done once in a run; empty where nothing is changed.
     """
 
     address: str = ""
@@ -40,6 +41,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     undoes: str = ""
     name: str = ""
     entropy: bytes = b""
+    run: str = ""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ class HostProvider(Provider[R]):
         raise InternalError(f"{type(self).__name__} makes nothing.")
 
     def change(self, place: Place, have: R, want: R, answers: Answers) -> Work:
-        """How to change it in place; as `make` unless it is told otherwise."""
+        """How to change it in place; as `make` unless it is told otherwise. The facts of both are asked."""
         return self.make(place, want, answers)
 
     def remove(self, place: Place, have: R, answers: Answers) -> Work:
@@ -142,7 +144,7 @@ class HostProvider(Provider[R]):
     async def update(self, call: Call, have: R, want: R) -> Done:
         """See `Provider.update`."""
         place = place_of(call)
-        answers = await call.host.ask(self.facts(place, want))
+        answers = await call.host.ask(list(dict.fromkeys([*self.facts(place, want), *self.facts(place, have)])))
         return await self._perform(call, want, self.change(place, have, want, answers))
 
     async def delete(self, call: Call, have: R) -> None:
@@ -173,7 +175,7 @@ def place_of(call: Call) -> Place:
     """What a pure method may know of a call."""
     return Place(
         address=call.address, folder=call.folder, token=call.token, undoes=call.undoes, name=call.name,
-        entropy=call.clock.entropy(32),
+        entropy=call.clock.entropy(32), run=call.run,
     )  # fmt: skip
 
 
