@@ -94,7 +94,7 @@ class MountProvider(HostProvider["Mount"]):
         """See `HostProvider.remove`: what is in it stays in it; the folder goes if purvey made it, and nothing is in it."""
         runs = [_run("umount", "--", have.path)] if _mounted(answers, have) is not None and have.mounted else []
         folder = [Remove(have.path, if_empty=True)] if recorded(have, "made_path", default=False) else []
-        return Work(have.path, (*with_entry(answers, _is_of(have), None), *runs, *folder))
+        return Work(have.path, (*runs, *with_entry(answers, _is_of(have), None), *folder))
 
     def take_back(self, place: Place, have: Mount, before: Mount | None, answers: Answers) -> Work:
         """See `HostProvider.take_back`."""
