@@ -8,7 +8,8 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
     beside    files beside the script, by name
     have      null, the inputs and outputs that are recorded, or "found": what is there is adopted
     want      the inputs as a script passes them; null removes
-    no_undo   why taking back does not bring the former state back; empty where it does, which is then proved
+    no_undo   why taking back does not bring the former state back, or a failure or removal leaves something; empty where
+              nothing is left, which is then proved
     no_host   why it is not replayed on a machine; empty where it is
     busybox   whether a machine with nothing but busybox does the same
     lab       whether it needs a machine with a network, mounts and a name of its own: a host of a lab, reached by SSH
@@ -21,6 +22,7 @@ the `error` where there is one. ``{here}`` is the script's folder, ``{server}`` 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -64,7 +66,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     facts: list[Any] = []
     seen: Any = None
     changes: list[Any] | None = None
-    outputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] = {}
     ended: dict[str, Any] = {}
     after: Any = None
     error: dict[str, str] | None = None
@@ -148,7 +150,10 @@ class Trial:
 
     def facts(self) -> tuple[Fact, ...]:
         """What is asked first."""
-        return tuple(self.provider.facts(self.place, self.subject))
+        asked = list(self.provider.facts(self.place, self.subject))
+        if isinstance(self.case.have, dict):  # The engine has looked at what is recorded before it changes it.
+            asked += self.provider.facts(self.place, self._view(self.case.have))
+        return tuple(dict.fromkeys(asked))
 
     def seen(self, answers: Answers) -> Observed:
         """What is there of it."""
@@ -251,4 +256,5 @@ def told_seen(seen: Observed) -> Any:
 
 def told_error(error: PurveyError) -> dict[str, str]:
     """How a case tells an error."""
-    return {"code": error.code, "summary": error.summary, "detail": error.detail, "hint": error.hint}
+    detail = re.sub(r"sh: \d+: ", "sh: ", error.detail)  # Which line of the runner it was may change with each edit of that.
+    return {"code": error.code, "summary": error.summary, "detail": detail, "hint": error.hint}

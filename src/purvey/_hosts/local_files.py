@@ -23,12 +23,13 @@ def stat(path: str) -> FileStat | None:
             target = str(Path(path).readlink()) if modes.S_ISLNK(found.st_mode) else ""
         except (FileNotFoundError, NotADirectoryError):
             return None
+    kind = _kind(found.st_mode)
     return FileStat(
-        kind=_kind(found.st_mode),
+        kind=kind,
         mode=modes.S_IMODE(found.st_mode),
         owner=user_name(found.st_uid),
         group=group_name(found.st_gid),
-        size=found.st_size,
+        size=found.st_size if kind == "file" else 0,
         target=target,
     )
 

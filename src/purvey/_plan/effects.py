@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from purvey._base.address import parted
-from purvey._state.record import Begun, Noted, Record, ResourceState, Succeeded
+from purvey._state.record import Begun, Noted, Record, Succeeded
+from purvey._state.resource import ResourceState
 
 _MOVED_TO: Final = "moved to "
 """How journals say where an object was handed over to that know no `Noted.to`."""

@@ -24,7 +24,7 @@ def test_what_is_asked_seen_and_done(name: str, tmp_path: Path) -> None:
     assert _told(trial, told) == {
         "seen": case.seen,
         "changes": case.changes,
-        "outputs": case.outputs or {},
+        "outputs": case.outputs,
         "error": case.error,
     }
 
