@@ -42,6 +42,9 @@ class LocalConnector:
         name = local_users.user_name(os.geteuid())
         return Machine(name, os.geteuid(), str(Path.home()), _machine_id().decode(errors="replace"), "", "")
 
+    async def renew(self) -> None:
+        """See `Connector.renew`; nothing lies between us and this machine."""
+
     async def identity(self) -> str:
         """See `Connector.identity`."""
         return identity_of(_machine_id())

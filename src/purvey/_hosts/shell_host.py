@@ -81,6 +81,11 @@ class ShellHost(ShellCalls):
         assert self._machine is not None  # Every program begins with it.
         return self._machine
 
+    async def renew(self) -> None:
+        """See `Connector.renew`; what is asked meanwhile is asked again."""
+        async with self._working:
+            await self._shell.close()
+
     async def ask(self, facts: Sequence[Fact]) -> Answers:
         """Ask questions, all in one program.
 

@@ -17,7 +17,7 @@ from purvey._hosts.change import Change
 from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
 from purvey.errors import HostError, InternalError, ProviderError
-from purvey.providers.contract import Call, Done, Finding, Observed, Provider
+from purvey.providers.contract import Call, Done, Finding, Observed, Outcome, Provider
 
 R = TypeVar("R")
 
@@ -135,13 +135,13 @@ class HostProvider(Provider[R]):
         asked = self.hazards(place, want)
         return self.findings(place, want, await call.host.ask(asked) if asked else Answers({}))
 
-    async def create(self, call: Call, want: R) -> Done:
+    async def create(self, call: Call, want: R) -> Outcome:
         """See `Provider.create`."""
         place = place_of(call)
         answers = await call.host.ask(self.facts(place, want))
         return await self._perform(call, want, self.make(place, want, answers))
 
-    async def update(self, call: Call, have: R, want: R) -> Done:
+    async def update(self, call: Call, have: R, want: R) -> Outcome:
         """See `Provider.update`."""
         place = place_of(call)
         answers = await call.host.ask(list(dict.fromkeys([*self.facts(place, want), *self.facts(place, have)])))
