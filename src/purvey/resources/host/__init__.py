@@ -11,7 +11,12 @@ from purvey.resources.host.hostname import Hostname
 from purvey.resources.host.mount import Mount
 from purvey.resources.host.reboot import Reboot
 from purvey.resources.host.script import Script
+from purvey.resources.host.swap import Swap
 from purvey.resources.host.sysctl import Sysctl
+from purvey.resources.host.timer import timer
 from purvey.resources.host.timezone import Timezone
 
-__all__ = ["Command", "Cron", "Facts", "Firewall", "Git", "Hostname", "Mount", "Reboot", "Script", "Sysctl", "Timezone"]
+__all__ = [
+    "Command", "Cron", "Facts", "Firewall", "Git", "Hostname", "Mount", "Reboot", "Script", "Swap", "Sysctl", "Timezone",
+    "timer",
+]  # fmt: skip
