@@ -57,8 +57,9 @@ def action(change: Change) -> str:
         case Write():
             return _write(change)
         case MakeDirectory(path, mode, owner, group):
-            how = "exact" if mode & 0o7000 or owner or group else "masked"
-            words = [f"{0o777 & ~mode:03o}", quoted(path), quoted(parent(path)), _bits(mode), _owner(owner, group), how]
+            masked = not (mode & 0o7000 or owner or group)
+            mask, how = (f"{0o777 & ~mode:03o}", "masked") if masked else ("077", "exact")
+            words = [mask, quoted(path), quoted(parent(path)), _bits(mode), _owner(owner, group), how]
             return f"folder {' '.join(words)}"
         case MakeOwnFolder(path):
             return f"own_folder {quoted(path)}"

@@ -112,6 +112,10 @@ class LocalConnector:
         """See `Connector.remove`."""
         await self._in_thread(partial(local_files.remove, path))
 
+    async def is_folder(self, path: str) -> bool:
+        """Whether a directory is at `path`, or a link leads to one."""
+        return os.path.isdir(path)  # noqa: PTH112 - `Path.is_dir` raises for what may not be looked at.
+
     async def remove_tree(self, path: str) -> None:
         """Remove a directory and all that is in it, or whatever is there; nothing if there is nothing."""
         await self._in_thread(partial(local_files.remove_tree, path))

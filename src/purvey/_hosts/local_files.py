@@ -56,6 +56,7 @@ def digest(path: str) -> str:
 
 def make_directory(path: str, *, mode: int, owner: str | None, group: str | None) -> None:
     """See `Connector.make_directory`."""
+    uid_of(owner), gid_of(group)  # Before anything is made for nobody.
     with explained(path, "made"):
         try:
             Path(path).mkdir(0o700)

@@ -189,7 +189,7 @@ async def _own_folder(host: LocalConnector, folder: str) -> None:
     """Make an object's own folder, closed to others, and the ones above it where they are missing."""
     missing: list[str] = []
     above = folder
-    while await host.stat(above) is None:
+    while not await host.is_folder(above):
         missing.append(above)
         above = parent(above)
     for path in reversed(missing):

@@ -37,10 +37,19 @@ hello() {
   printf '%s\n%s\n%s\n%s\n%s' "$who" "$HOME" "$machine" "$boot" "$B" 2>/dev/null >&3
 }
 
-# Whether what is said to be missing in a folder certainly is: nobody can tell behind a folder that may not be entered.
+# Whether what is said to be missing in a folder certainly is: nobody can tell behind a folder that may not be entered, or behind
+# links that lead to each other.
 reachable() { # FOLDER
   above=$1
   until [ -e "$above" ]; do
+    if [ -L "$above" ]; then
+      said=$(stat -L -- "$above" 2>&1)
+      case $said in *"No such file or directory" | *"Not a directory") ;; *)
+        printf '%s\n' "$said" >&2
+        return 1
+        ;;
+      esac
+    fi
     above=${above%/*}
     above=${above:-/}
   done
@@ -452,8 +461,9 @@ folder() { # UMASK PATH PARENT MODE OWNER exact|masked: whether the umask alone 
   umask 077
   [ "$code" = 0 ] || return 1
   soil "$3"
-  [ -z "$5" ] || chown -- "$5" "$2" || return 1
-  if [ "$6" = exact ] || [ -g "$2" ]; then chmod -- "$4" "$2"; fi
+  { [ -z "$5" ] || chown -- "$5" "$2"; } && { [ "$6$5" = masked ] && [ ! -g "$2" ] || chmod -- "$4" "$2"; } && return
+  rmdir -- "$2"
+  return 1
 }
 
 link() { # TARGET TEMPORARY PATH FOLDER
@@ -467,6 +477,10 @@ link() { # TARGET TEMPORARY PATH FOLDER
 
 attributes() { # PATH MODE OWNER
   settle
+  if [ ! -e "$1" ] && [ ! -L "$1" ] && reachable "${1%/*}/"; then
+    printf '%s: No such file or directory\n' "$1" >&2
+    return 1
+  fi
   { [ -z "$3" ] || chown -h -- "$3" "$1"; } && { [ -z "$2" ] || [ -L "$1" ] || chmod -- "$2" "$1"; } || return 1
   [ -L "$1" ] || soil "$1"
 }
