@@ -65,6 +65,7 @@ class Replay:
             self.told["seen"] = told_seen(self.trial.seen(answers))
             work = self.trial.work(answers)
             self.told["changes"] = plain(work.changes)
+            self.noticed(answers, work)
             ended = await self.performed("first", self.trial.place, self.trial.subject, work)
             after = await self.checked(work, ended)
             await self.again(after)
@@ -74,6 +75,16 @@ class Replay:
         if self.trial.want is not None and not self.trial.case.no_undo:
             await self.undone(answers, work, ended)
             assert self.machine.differences(before, self.machine.changed()) == []
+
+    def noticed(self, answers: Answers, work: Work) -> None:
+        """What is done to an object on record is seen to differ by a plan, which nothing would be done without."""
+        trial, case = self.trial, self.trial.case
+        if isinstance(case.have, dict) and trial.want is not None and work.changes:
+            seen = trial.seen(answers)
+            record = trial.have(answers)
+            inputs = {name: value for name, value in record._values.items() if name in trial.kind.inputs}
+            if isinstance(seen, Present) and inputs == dict(trial.want._values):
+                assert trial.differences(record, seen) != []
 
     async def asked(self) -> Answers:
         """What the machine answers now."""

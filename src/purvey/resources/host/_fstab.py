@@ -59,10 +59,10 @@ def lines_of(answers: Answers) -> list[str]:
     return (answers[CONTENT] or b"").decode("utf-8", "surrogateescape").split("\n")
 
 
-def entry_in(answers: Answers, is_it: Callable[[Entry], bool]) -> Entry | None:
-    """The first entry that is meant; None if there is none."""
-    entries = (entry_of(line) for line in lines_of(answers))
-    return next((entry for entry in entries if entry is not None and is_it(entry)), None)
+def entry_in(answers: Answers, is_it: Callable[[Entry], bool], wished: Entry) -> Entry | None:
+    """The entry that is meant, of several one that is not as it is wished; None if there is none."""
+    found = [entry for line in lines_of(answers) if (entry := entry_of(line)) is not None and is_it(entry)]
+    return next((entry for entry in found if entry != wished), found[0] if found else None)
 
 
 def with_entry(answers: Answers, is_it: Callable[[Entry], bool], wished: Entry | None) -> tuple[Change, ...]:

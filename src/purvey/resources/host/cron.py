@@ -123,7 +123,8 @@ class Cron(Resource, kind="host.Cron", provider=CronProvider):
             for name, value in env.items():
                 if not _VARIABLE.fullmatch(f"{name}=") or "\n" in str(value):
                     raise bad(f"A variable is {name!r}.", "Letters, digits and `_`; no line end in the value.")
-        return {**inputs, "schedule": " ".join(schedule.split())} if schedule is not None else inputs
+        known = {"user": "root", "env": {}, "safe": True, **inputs}
+        return {**known, "schedule": " ".join(schedule.split())} if schedule is not None else known
 
 
 def _path(subject: Cron) -> str:

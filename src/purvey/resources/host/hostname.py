@@ -90,7 +90,7 @@ class Hostname(Resource, kind="host.Hostname", provider=HostnameProvider):
     def prepare(cls, inputs: dict[str, Any], folder: Path) -> dict[str, Any]:  # noqa: ARG003 - as the base has it.
         """See `Resource.prepare`."""
         matching(inputs, "hostname", _NAME, _SAYS)
-        return inputs
+        return {"persistent": True, **inputs}
 
 
 def _now(answers: Answers) -> str:

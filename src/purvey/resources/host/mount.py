@@ -52,7 +52,7 @@ class MountProvider(HostProvider["Mount"]):
 
     def seen(self, place: Place, have: Mount, answers: Answers) -> Observed:
         """See `HostProvider.seen`: it is there while it is mounted, or has its line."""
-        mounted, entry = _mounted(answers, have), entry_in(answers, _is_of(have))
+        mounted, entry = _mounted(answers, have), entry_in(answers, _is_of(have), _entry(have))
         if mounted is None and entry is None:
             return Absent()
         told = _told(entry or _entry(have), mounted, have)
@@ -151,12 +151,13 @@ class Mount(Resource, kind="host.Mount", provider=MountProvider):
         Raises:
             ScriptError: ``script.bad_input``, ``script.bad_path``.
         """
-        known = {**inputs, "path": absolute(inputs["path"], folder)} if "path" in inputs else dict(inputs)
+        usual = {"options": ["defaults"], "check_order": 0, "mounted": True, "persistent": True}
+        known = {**usual, **inputs, **({"path": absolute(inputs["path"], folder)} if "path" in inputs else {})}
         for name in ("source", "type"):
             if (given := text(known.get(name))) is not None and not given.strip():
                 raise bad(f"`{name}` is empty.", "Say what is mounted, and of which type it is.")
         options = known.get("options", ())
-        if options in ([], ()) and "options" in known:
+        if options in ([], ()):
             raise bad("`options` is empty.", 'Leave it out, which means ["defaults"].')
         for option in options if isinstance(options, list | tuple) else ():
             if (given := text(option)) is not None and (not given or set(given) & set(", \t\n")):

@@ -53,7 +53,7 @@ class SwapProvider(HostProvider["Swap"]):
 
     def seen(self, place: Place, have: Swap, answers: Answers) -> Observed:
         """See `HostProvider.seen`."""
-        status, entry = answers[StatOf(have.path)], entry_in(answers, _is_of(have))
+        status, entry = answers[StatOf(have.path)], entry_in(answers, _is_of(have), _entry(have))
         if status is None and entry is None:
             return Absent()
         size = status.size // _MIB if status is not None and (status.kind, status.mode) == ("file", _MODE) else 0
@@ -80,7 +80,7 @@ class SwapProvider(HostProvider["Swap"]):
             changes.append(_run("sh", "-c", _MAKE, "sh", want.path, str(want.size_mib)))
         if want.used and not (used and right):
             changes.append(_run("swapon", "--", want.path))
-        entry = Entry(want.path, "none", "swap") if want.persistent else None
+        entry = _entry(want) if want.persistent else None
         return Work(want.path, (*changes, *with_entry(answers, _is_of(want), entry)), {"revision": place.token})
 
     def remove(self, place: Place, have: Swap, answers: Answers) -> Work:
@@ -96,7 +96,7 @@ class SwapProvider(HostProvider["Swap"]):
             return self.remove(place, have, answers)
         if before.size_mib > 0:
             return Work(before.path, self.make(place, before, answers).changes, outputs=None)
-        line = with_entry(answers, _is_of(before), Entry(before.path, "none", "swap") if before.persistent else None)
+        line = with_entry(answers, _is_of(before), _entry(before) if before.persistent else None)
         gone = [change for change in self.remove(place, have, answers).changes if isinstance(change, Run | Remove)]
         return Work(before.path, (*gone, *line), outputs=None)
 
@@ -150,7 +150,8 @@ class Swap(Resource, kind="host.Swap", provider=SwapProvider):
         size = inputs.get("size_mib")
         if isinstance(size, int) and size < 1:
             raise bad(f"`size_mib` is {size}.", "Give at least 1.")
-        return {**inputs, "path": absolute(inputs["path"], folder)} if "path" in inputs else inputs
+        usual = {"used": True, "persistent": True}
+        return {**usual, **inputs, **({"path": absolute(inputs["path"], folder)} if "path" in inputs else {})}
 
 
 def _question(subject: Swap) -> Ask:
@@ -162,6 +163,10 @@ def _is_used(answers: Answers, subject: Swap) -> bool:
     if said.returncode:
         raise HostError("failed", "What a machine swaps to could not be read", detail="There is no /proc/swaps.")
     return said.text() == "used"
+
+
+def _entry(subject: Swap) -> Entry:
+    return Entry(subject.path, "none", "swap")
 
 
 def _is_of(subject: Swap) -> Any:

@@ -117,7 +117,7 @@ class Sysctl(Resource, kind="host.Sysctl", provider=SysctlProvider):
             value = int(value)
         if isinstance(value, int):
             value = str(value)
-        return {**inputs, "value": " ".join(value.split()) if isinstance(value, str) else value}
+        return {"persistent": True, **inputs, "value": " ".join(value.split()) if isinstance(value, str) else value}
 
 
 def _parts(subject: Sysctl) -> list[str]:
