@@ -114,7 +114,7 @@ class LocalConnector:
 
     async def is_folder(self, path: str) -> bool:
         """Whether a directory is at `path`, or a link leads to one."""
-        return os.path.isdir(path)  # noqa: PTH112 - `Path.is_dir` raises for what may not be looked at.
+        return local_files.is_folder(path)
 
     async def remove_tree(self, path: str) -> None:
         """Remove a directory and all that is in it, or whatever is there; nothing if there is nothing."""

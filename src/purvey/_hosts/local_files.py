@@ -54,6 +54,11 @@ def digest(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_folder(path: str) -> bool:
+    """Whether a directory is at `path`, or a link leads to one."""
+    return os.path.isdir(path)  # noqa: PTH112 - `Path.is_dir` raises for what may not be looked at.
+
+
 def make_directory(path: str, *, mode: int, owner: str | None, group: str | None) -> None:
     """See `Connector.make_directory`."""
     uid_of(owner), gid_of(group)  # Before anything is made for nobody.
