@@ -8,9 +8,11 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
     beside    files beside the script, by name; ``run.sh!`` may be executed, and ``current->`` is a link
     have      null, the inputs and outputs as they are recorded, or "found": what is there is adopted
     want      the inputs as a script passes them; null removes
-    no_undo   why taking back does not bring the former state back; empty where it does, which is then proved
+    no_undo   why taking back does not bring the former state back, or a failure or removal leaves something; empty where
+              nothing is left, which is then proved
     no_host   why it is not replayed on a machine; empty where it is
     busybox   whether a machine with nothing but busybox does the same
+    lab       whether it needs a machine with a network, mounts and a name of its own: a host of a lab, reached by SSH
 
 and ``PURVEY_GOLDEN=write`` fills in, from a real machine, what is then read line by line: the `facts` with their answers, what
 is `seen`, the `changes`, the `outputs` with what `ended` says for those that are known only then, what is seen `after`, and
@@ -65,6 +67,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     no_undo: str = ""
     no_host: str = ""
     busybox: bool = False
+    lab: bool = False
     facts: list[Any] = []
     seen: Any = None
     changes: list[Any] | None = None
@@ -150,9 +153,10 @@ class Trial:
         return self.want if self.want is not None else self._view(self.case.have)
 
     def facts(self) -> tuple[Fact, ...]:
-        """What is asked first: by a plan about what is recorded, and by the operation."""
-        recorded = [self._view(self.case.have)] if isinstance(self.case.have, dict) else []
-        asked = [fact for subject in (*recorded, self.subject) for fact in self.provider.facts(self.place, subject)]
+        """What is asked first."""
+        asked = list(self.provider.facts(self.place, self.subject))
+        if isinstance(self.case.have, dict):  # The engine has looked at what is recorded before it changes it.
+            asked += self.provider.facts(self.place, self._view(self.case.have))
         return tuple(dict.fromkeys(asked))
 
     def seen(self, answers: Answers) -> Observed:
@@ -183,7 +187,7 @@ class Trial:
     def work(self, answers: Answers) -> Work:
         """What is done, from what the operation itself has asked."""
         have = self.have(answers)
-        answers = Answers({fact: answers._known[fact] for fact in self.provider.facts(self.place, self.subject)})
+        answers = Answers({fact: answers.known[fact] for fact in self.provider.facts(self.place, self.subject)})
         if self.want is None:
             return self.provider.remove(self.place, have, answers)
         if have is None:

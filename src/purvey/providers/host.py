@@ -7,8 +7,8 @@ as JSON, are tested without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -17,10 +17,7 @@ from purvey._hosts.change import Change
 from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
 from purvey.errors import HostError, InternalError, ProviderError
-from purvey.providers.contract import Call, Done, Finding, Observed, Provider
-
-if TYPE_CHECKING:
-    from purvey._hosts.connector import Connector
+from purvey.providers.contract import Call, Done, Finding, Observed, Outcome, Provider
 
 R = TypeVar("R")
 
@@ -35,6 +32,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         undoes: The token of the operation that is taken back; empty otherwise.
         name: The physical name.
         entropy: 32 unpredictable bytes; other ones for each attempt.
+        run: The run's id, for what is done once in a run; empty where nothing is changed.
     """
 
     address: str = ""
@@ -43,6 +41,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     undoes: str = ""
     name: str = ""
     entropy: bytes = b""
+    run: str = ""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -85,7 +84,7 @@ class HostProvider(Provider[R]):
         raise InternalError(f"{type(self).__name__} makes nothing.")
 
     def change(self, place: Place, have: R, want: R, answers: Answers) -> Work:
-        """How to change it in place; as `make` unless it is told otherwise."""
+        """How to change it in place; as `make` unless it is told otherwise. The facts of both are asked."""
         return self.make(place, want, answers)
 
     def remove(self, place: Place, have: R, answers: Answers) -> Work:
@@ -112,6 +111,8 @@ class HostProvider(Provider[R]):
         """What would make it fail, from the answers to `hazards`."""
         return ()
 
+    on_hosts = True
+
     # What the engine calls where an object goes by itself.
 
     async def identity(self, call: Call, want: R) -> Mapping[str, str]:
@@ -134,16 +135,16 @@ class HostProvider(Provider[R]):
         asked = self.hazards(place, want)
         return self.findings(place, want, await call.host.ask(asked) if asked else Answers({}))
 
-    async def create(self, call: Call, want: R) -> Done:
+    async def create(self, call: Call, want: R) -> Outcome:
         """See `Provider.create`."""
         place = place_of(call)
         answers = await call.host.ask(self.facts(place, want))
         return await self._perform(call, want, self.make(place, want, answers))
 
-    async def update(self, call: Call, have: R, want: R) -> Done:
+    async def update(self, call: Call, have: R, want: R) -> Outcome:
         """See `Provider.update`."""
         place = place_of(call)
-        answers = await call.host.ask(self.facts(place, want))
+        answers = await call.host.ask(list(dict.fromkeys([*self.facts(place, want), *self.facts(place, have)])))
         return await self._perform(call, want, self.change(place, have, want, answers))
 
     async def delete(self, call: Call, have: R) -> None:
@@ -174,7 +175,7 @@ def place_of(call: Call) -> Place:
     """What a pure method may know of a call."""
     return Place(
         address=call.address, folder=call.folder, token=call.token, undoes=call.undoes, name=call.name,
-        entropy=call.clock.entropy(32),
+        entropy=call.clock.entropy(32), run=call.run,
     )  # fmt: skip
 
 
@@ -187,7 +188,9 @@ def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended
     if isinstance(ending, Ended):
         return ending
     if isinstance(ending, Broken):
-        raise provider.explained(subject, ending.error)
+        error = provider.explained(subject, ending.error)
+        error.may_exist = error.may_exist or provider.settles
+        raise error
     if isinstance(ending, Interrupted):
         raise HostError(
             "failed",
@@ -197,11 +200,3 @@ def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended
             may_exist=True,
         )
     raise HostError("conflict", "A machine changed while it was worked on", hint="Plan again.")
-
-
-def asked_of(jobs: Iterable[tuple[Connector, Sequence[Fact]]]) -> dict[int, tuple[Connector, tuple[Fact, ...]]]:
-    """The questions of many, by machine, each once."""
-    found: dict[int, tuple[Connector, dict[Fact, None]]] = {}
-    for host, facts in jobs:
-        found.setdefault(id(host), (host, {}))[1].update(dict.fromkeys(facts))
-    return {key: (host, tuple(facts)) for key, (host, facts) in found.items()}
