@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import shlex
-import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,6 +16,9 @@ from purvey._hosts.fact import Fact
 from purvey.errors import ProviderError
 from purvey.providers.host import Place
 from purvey.resources._paths import stem
+
+if TYPE_CHECKING:
+    import tarfile
 
 WORK_S: Final = 600.0
 """Seconds that a tree may take."""
@@ -50,20 +51,9 @@ def put(
     return _merging(place, argv, _archive(items, first, last), touches)
 
 
-def unpack(place: Place, folder: str, archive: str, archive_format: str, strip: int, owner: str) -> tuple[Change, ...]:
-    """Unpack an archive into a folder, and remove what an earlier one had left there and this one has not."""
-    argv = ("unpack", folder, _copy(folder, place.token), owner, archive, archive_format, str(strip))
-    return _merging(place, argv, b"", None)
-
-
 def take_away(place: Place, folder: str, names: Iterable[str]) -> tuple[Change, ...]:
     """Remove names from a folder for good, and what is kept about it."""
     return (*_merging(place, ("put", folder, "", ""), _archive({}, (), names), None), *_forgotten(place, folder))
-
-
-def take_unpacked_away(place: Place, folder: str) -> tuple[Change, ...]:
-    """Remove for good what was unpacked into a folder, and what is kept about it."""
-    return (*_merging(place, ("gone", folder, ""), b"", None), *_forgotten(place, folder))
 
 
 def give_back(place: Place, folder: str) -> tuple[Change, ...]:
@@ -94,12 +84,16 @@ def _copy(folder: str, token: str) -> str:
 @cache
 def script() -> str:
     """What the machine's shell gets."""
+    from importlib.resources import files  # noqa: PLC0415 - only who sends a tree pays for it.
+
     text = files("purvey.resources.files").joinpath("merge.sh").read_text()
     return "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 
 def _archive(items: Mapping[str, Item], first: Iterable[str], last: Iterable[str]) -> bytes:
     """What `put` reads; the same bytes for the same items."""
+    import tarfile  # noqa: PLC0415 - as below.
+
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as archive:
         _add(archive, "tree", Item(0o755))
@@ -111,6 +105,8 @@ def _archive(items: Mapping[str, Item], first: Iterable[str], last: Iterable[str
 
 
 def _add(archive: tarfile.TarFile, name: str, item: Item) -> None:
+    import tarfile  # noqa: PLC0415 - as above.
+
     member = tarfile.TarInfo(name)
     member.mode = item.mode
     if item.target:

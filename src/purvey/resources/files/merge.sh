@@ -1,11 +1,10 @@
 # Puts a tree into a folder, file by file and each at once, and takes that back. POSIX sh; run in purvey's own folder for the object.
 #
 #   put TARGET COPY OWNER                            standard input: a tar archive of `tree`, `first` and `last`
-#   unpack TARGET COPY OWNER ARCHIVE FORMAT STRIP    what is in an archive
 #   back TARGET COPY                                 what is kept in COPY, as it was
 #
 # `first` and `last` are names to remove before and after. COPY, a folder here, is made before anything is changed, and once: it
-# holds what was there of all that changes. An empty COPY keeps nothing. The list of what was unpacked is kept in `unpacked`.
+# holds what was there of all that changes. An empty COPY keeps nothing.
 
 set -eu
 umask 077
@@ -64,7 +63,6 @@ keep() {
   done 3>"$copy.new/folders" 4>"$copy.new/files" 5>"$copy.new/added"
   if [ -s "$copy.new/folders" ]; then (cd "$target" && each stat -c '%a %u:%g %n' --) <"$copy.new/folders"; fi >"$copy.new/attributes"
   save "$copy.new/tree" <"$copy.new/files"
-  [ ! -f unpacked ] || cp unpacked "$copy.new/unpacked"
   settle
   mv -- "$copy.new" "$copy"
 }
@@ -100,31 +98,6 @@ merge() { # FOLDERS
   away <"$new/last"
 }
 
-extract() { # ARCHIVE FORMAT
-  case $2 in
-    tar) tar -xp -o -f "$1" ;;
-    tar.gz) tar -xpz -o -f "$1" ;;
-    tar.bz2) tar -xpj -o -f "$1" ;;
-    tar.xz) tar -xpJ -o -f "$1" ;;
-    zip)
-      command -v unzip >/dev/null || complain 69 'unzip is not there'
-      unzip -q -o "$1"
-      ;;
-  esac
-}
-
-strip() { # What is in the folders at the top comes to the top; files that are there already are left away.
-  mkdir "$new/stripped"
-  for folder in "$new/tree"/* "$new/tree"/.[!.]* "$new/tree"/..?*; do
-    if [ ! -d "$folder" ] || [ -L "$folder" ]; then continue; fi
-    for file in "$folder"/* "$folder"/.[!.]* "$folder"/..?*; do
-      if [ -e "$file" ] || [ -L "$file" ]; then mv -- "$file" "$new/stripped/"; fi
-    done
-  done
-  rm -rf "$new/tree"
-  mv "$new/stripped" "$new/tree"
-}
-
 rm -rf -- "$new"
 mkdir -- "$new"
 trap 'rm -rf -- "$new"' EXIT
@@ -132,26 +105,6 @@ case $verb in
   put)
     (cd "$new" && tar -xpm -o -f -)
     merge all
-    ;;
-  unpack)
-    mkdir -m 755 "$new/tree"
-    : >"$new/first"
-    case $5 in /*) archive=$5 ;; *) archive=$PWD/$5 ;; esac
-    (umask 022 && cd "$new/tree" && extract "$archive" "$6")
-    left=$7
-    while [ "$left" -gt 0 ]; do
-      strip
-      left=$((left - 1))
-    done
-    names "$new/tree" >"$new/now"
-    [ -s "$new/now" ] || complain 66 'nothing is left to unpack'
-    if [ -f unpacked ]; then comm -13 "$new/now" unpacked >"$new/last"; else : >"$new/last"; fi
-    merge new
-    mv "$new/now" unpacked
-    ;;
-  gone)
-    [ ! -f unpacked ] || away <unpacked
-    rm -f unpacked
     ;;
   back)
     [ -d "$copy" ] || exit 0
@@ -166,7 +119,6 @@ case $verb in
     done <"$copy/attributes"
     cp -pPR -- "$copy/tree" "$new/tree"
     place new
-    if [ -f "$copy/unpacked" ]; then mv "$copy/unpacked" unpacked; else rm -f unpacked; fi
     rm -rf -- "${copy%/*}"
     ;;
 esac
