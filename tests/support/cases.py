@@ -12,6 +12,7 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
               nothing is left, which is then proved
     no_host   why it is not replayed on a machine; empty where it is
     busybox   whether a machine with nothing but busybox does the same
+    packages  what the machine has on top of others
 
 and ``PURVEY_GOLDEN=write`` fills in, from a real machine, what is then read line by line: the `facts` with their answers, what
 is `seen`, the `changes`, the `outputs` with what `ended` says for those that are known only then, what is seen `after`, and
@@ -60,6 +61,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     no_undo: str = ""
     no_host: str = ""
     busybox: bool = False
+    packages: list[str] = []
     facts: list[Any] = []
     seen: Any = None
     changes: list[Any] | None = None
