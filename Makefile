@@ -1,5 +1,6 @@
 # Everything that is done with the project, from a bare Debian 12 with python3-venv, git and make.
-# It works as root and as an ordinary user, and from any folder with `make -C`. `make` alone lists the targets.
+# It works as root and as an ordinary user, and from any folder with `make -C`; only the tests that boot real hosts need root.
+# `make` alone lists the targets.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -113,7 +114,7 @@ unit: .venv/.dev
 define install
 apt() { $$sudo apt-get -qq -o DPkg::Lock::Timeout=300 "$$@" >/dev/null; }; \
   sudo= ; if [ "$$(id -u)" != 0 ]; then sudo='sudo -n'; fi; \
-  apt install -y --no-install-recommends $(1) || { apt update && apt install -y --no-install-recommends $(1); } || \
+  apt install -y --no-install-recommends $(1) 2>/dev/null || { apt update && apt install -y --no-install-recommends $(1); } || \
   { echo 'The tests need packages that root installs with' >&2; echo '  apt install $(1)' >&2; exit 1; }
 endef
 

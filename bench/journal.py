@@ -35,7 +35,8 @@ from purvey._base.clock import SystemClock
 from purvey._secrets.key import KeyRing
 from purvey._state.journal import Journal, Write, Writer
 from purvey._state.open import open_at
-from purvey._state.record import Begun, Identified, ResourceState, Succeeded
+from purvey._state.record import Begun, Identified, Succeeded
+from purvey._state.resource import ResourceState
 from purvey._state.sql.write import SqlAdapter
 from tests.support.database_server import DatabaseServer
 

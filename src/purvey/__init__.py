@@ -13,8 +13,10 @@ from purvey._base.version import VERSION
 if TYPE_CHECKING:
     from purvey._base.value import Secret, reveal
     from purvey._script.fields import Input, Output
+    from purvey._script.host import Chroot, Host, Namespace
     from purvey._script.parameters import Param
     from purvey._script.resource import Options, Resource
+    from purvey._script.rolling import rolling
     from purvey._script.step import step
     from purvey._script.words import (
         component,
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 __all__ = [
+    "Chroot",
+    "Host",
     "Input",
+    "Namespace",
     "Options",
     "Output",
     "Param",
@@ -47,6 +52,7 @@ __all__ = [
     "lookup",
     "param",
     "reveal",
+    "rolling",
     "scope",
     "secret",
     "sha256",
@@ -59,6 +65,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Chroot": "_script.host",
+    "Host": "_script.host",
+    "Namespace": "_script.host",
     "Input": "_script.fields",
     "Options": "_script.resource",
     "Output": "_script.fields",
@@ -67,6 +76,7 @@ _HOMES = {
     "Secret": "_base.value",
     "Session": "_session",
     "reveal": "_base.value",
+    "rolling": "_script.rolling",
     "step": "_script.step",
 }
 

@@ -21,7 +21,11 @@ OnFailure = Literal["undo", "keep", "continue"]
 
 
 class NodeOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What belongs to the engine and not to the resource; see `purvey.Options` for the meaning of each."""
+    """What belongs to the engine and not to the resource; see `purvey.Options` for the meaning of each.
+
+    Attributes:
+        around: The nodes that it goes with: it is performed whenever one of these changes, and never by itself.
+    """
 
     after: tuple[str, ...] = ()
     protect: bool | None = None
@@ -34,6 +38,7 @@ class NodeOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     on_failure: OnFailure | None = None
     tags: dict[str, str] = {}
     preflight: bool = False
+    around: tuple[str, ...] = ()
 
 
 DEFAULT_OPTIONS = NodeOptions()
@@ -47,9 +52,12 @@ class Node(msgspec.Struct, frozen=True):
         kind: The name of its kind.
         inputs: Its inputs, frozen; only those the script gave.
         needs: Addresses it depends on, without duplicates.
-        container: The node it lives in (`on=`, or an input of a container kind); empty if none.
+        container: The node it lives in (the one that makes its machine, or an input of a container kind); empty if none.
         options: What belongs to the engine.
         source: ``file:line`` of its declaration.
+        where: The name of the machine it is on; empty for this one.
+        how: How to get there, frozen; None for this machine.
+        way: Identifies that; empty for this machine.
         digest: Identifies kind, inputs and options that matter to the object; equal digests mean an equal wish.
     """
 
@@ -61,6 +69,9 @@ class Node(msgspec.Struct, frozen=True):
     source: str
     digest: str
     container: str = ""
+    where: str = ""
+    how: Value = None
+    way: str = ""
 
 
 class Pause(msgspec.Struct, frozen=True):

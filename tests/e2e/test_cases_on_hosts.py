@@ -20,10 +20,12 @@ from purvey.errors import PurveyError
 from purvey.providers import Absent, Observed, Present
 from purvey.providers.host import Place, Work, went_through
 from tests.support.case_hosts import CaseHost, CaseHosts, served
+from tests.support.case_lab import LabHosts
 from tests.support.case_words import plain, told_facts
 from tests.support.cases import NAMES, NO_SERVER, Setting, Trial, load, told_error, told_seen, write
 
-ON_HOSTS = [name for name in NAMES if not load(name).no_host]
+ON_HOSTS = [name for name in NAMES if not load(name).no_host and not load(name).lab]
+ON_LAB = [name for name in NAMES if load(name).lab]
 ON_BUSYBOX = [name for name in ON_HOSTS if load(name).busybox]
 
 
@@ -41,6 +43,13 @@ def busybox() -> Iterator[CaseHosts]:
         yield hosts
 
 
+@pytest.fixture(scope="module")
+def lab() -> Iterator[LabHosts]:
+    """Machines with a network, mounts and a name of their own."""
+    with LabHosts() as hosts:
+        yield hosts
+
+
 class Replay:
     """One case on one machine, with what it tells."""
 
@@ -51,20 +60,32 @@ class Replay:
 
     async def whole(self) -> None:
         """Replay it, and prove that it may be repeated and taken back."""
+        before = self.machine.changed()
         try:
             answers = await self.asked()
             self.told["seen"] = told_seen(self.trial.seen(answers))
             work = self.trial.work(answers)
             self.told["changes"] = plain(work.changes)
-            before = self.machine.changed()
+            self.noticed(answers, work)
             ended = await self.performed("first", self.trial.place, self.trial.subject, work)
             after = await self.checked(work, ended)
             await self.again(after)
-            if self.trial.want is not None and not self.trial.case.no_undo:
-                await self.undone(answers, work, ended)
-                assert self.machine.differences(before, self.machine.changed()) == []
         except PurveyError as error:
             self.told["error"] = told_error(error)
+            return
+        if self.trial.want is not None and not self.trial.case.no_undo:
+            await self.undone(answers, work, ended)
+            assert self.machine.differences(before, self.machine.changed()) == []
+
+    def noticed(self, answers: Answers, work: Work) -> None:
+        """What is done to an object on record is seen to differ by a plan, which nothing would be done without."""
+        trial, case = self.trial, self.trial.case
+        if isinstance(case.have, dict) and trial.want is not None and work.changes:
+            seen = trial.seen(answers)
+            record = trial.have(answers)
+            inputs = {name: value for name, value in record._values.items() if name in trial.kind.inputs}
+            if isinstance(seen, Present) and inputs == dict(trial.want._values):
+                assert trial.differences(record, seen) != []
 
     async def asked(self) -> Answers:
         """What the machine answers now."""
@@ -126,7 +147,7 @@ class Replay:
         return told
 
 
-async def replayed(hosts: CaseHosts, name: str, folder: Path) -> tuple[Trial, dict[str, Any]]:
+async def replayed(hosts: CaseHosts | LabHosts, name: str, folder: Path) -> tuple[Trial, dict[str, Any]]:
     """A case on a machine of its own, and what that told."""
     case = load(name)
     with served(folder) if "{server}" in str(case) else nullcontext("") as server:
@@ -143,6 +164,19 @@ async def test_a_case_on_a_debian(debian: Callable[..., CaseHosts], name: str, t
     """A real machine answers, does and shows what the case tells; a second time changes nothing, and an undo brings it back."""
     _, told = await replayed(debian(*load(name).packages), name, tmp_path)
 
+    confirmed(name, told)
+
+
+@pytest.mark.parametrize("name", ON_LAB)
+async def test_a_case_on_a_host_of_a_lab(lab: LabHosts, name: str, tmp_path: Path) -> None:
+    """So does a machine that has more of its own."""
+    _, told = await replayed(lab, name, tmp_path)
+
+    confirmed(name, told)
+
+
+def confirmed(name: str, told: dict[str, Any]) -> None:
+    """What a machine told is what the case tells; it is written down where that is asked for."""
     if os.environ.get("PURVEY_GOLDEN") == "write":
         write(name, told)
     case = load(name)

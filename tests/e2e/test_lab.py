@@ -81,6 +81,16 @@ def test_hosts_are_machines_of_their_own(shared: Lab) -> None:
     assert told(second, "sh", "-c", "command -v python3 || echo none") == "none"
 
 
+def test_a_program_in_a_host_has_its_time(shared: Lab) -> None:
+    """What takes too long there is ended there, too."""
+    host = shared.hosts[1]
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        host.exec(["sleep", "3456"], timeout=SOON_S)
+
+    assert host.exec(["pgrep", "-f", "sleep 3456"]).stdout == ""
+
+
 def test_a_host_cannot_harm_this_machine(shared: Lab) -> None:
     """Settings of this machine's kernel, its clock and its devices are out of reach, those of the host's network are not."""
     host = shared.hosts[0]
@@ -141,10 +151,11 @@ def test_a_link_that_is_down_is_a_partition(shared: Lab) -> None:
 
 
 def test_packets_are_lost_and_slowed_as_ordered(shared: Lab) -> None:
-    """With all packets lost nobody answers, with none everybody does; a megabyte takes its eight seconds at one megabit."""
-    host = shared.hosts[0]
+    """With all packets lost nobody reaches the host, with none everybody does; a megabyte takes a second at eight megabits."""
+    host, other, _ = shared.hosts
     host.loss(100)
     assert not reached(shared, host)
+    assert other.exec(["timeout", str(SOON_S), "bash", "-c", f"</dev/tcp/{host.address}/22"]).returncode == 124
     host.loss(0)
     assert banner(shared, host) == b"SSH-2.0-"
 

@@ -18,7 +18,8 @@ import pytest
 from purvey._base.clock import SystemClock
 from purvey._secrets.key import KeyRing
 from purvey._state.postgres import open_postgres
-from purvey._state.record import Noted, ResourceState
+from purvey._state.record import Noted
+from purvey._state.resource import ResourceState
 from purvey._state.tag_out import TagOut
 from purvey.errors import StateError
 from tests.support import world

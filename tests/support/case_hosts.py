@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -21,6 +22,7 @@ from purvey._base.clock import SystemClock
 from purvey._hosts.become import Becoming
 from purvey._hosts.enter import EnteredShell
 from purvey._hosts.route import ChrootRoute
+from purvey._hosts.shell import Shell
 from purvey._hosts.shell_host import ShellHost
 from purvey.testing.hosts._place import Place
 from purvey.testing.hosts._tree import base_tree
@@ -29,6 +31,9 @@ TOOLS: Final = ("curl", "unzip", "wget", "xz-utils")
 """What the kinds use where it is there, and a host of a lab has not."""
 
 _OWN: Final = "var/lib/purvey/"
+_ASIDE: Final = re.compile(r"etc/((passwd|group|shadow|gshadow|subuid|subgid)-|\.pwd\.lock)/|var/log/\w+/")
+"""What programs leave by the way: the former files of users with their lock, and who logged in."""
+
 _FOLDERS: Final = ("bin", "dev", "etc", "proc", "root", "srv", "sys", "tmp", "var/lib")
 
 
@@ -53,7 +58,7 @@ class CaseHost:
         self._tree = tree
         self._upper = folder / "upper"
         self.root = folder / "root"
-        self._shell = EnteredShell(ChrootRoute(root=str(self.root)))
+        self._shell: Shell = EnteredShell(ChrootRoute(root=str(self.root)))
         self.host = ShellHost(self._shell, "the case's machine", SystemClock(), Becoming(), worker="cases", fence=lambda: 1)
 
     async def prepare(self, lines: Sequence[str]) -> None:
@@ -78,7 +83,7 @@ class CaseHost:
             for name in (*folders, *files):
                 path = Path(folder, name)
                 relative = str(path.relative_to(self._upper))
-                if not f"{relative}/".startswith(_OWN):
+                if not f"{relative}/".startswith(_OWN) and not _ASIDE.fullmatch(f"{relative}/"):
                     found[relative] = _entry(path)
         return found
 

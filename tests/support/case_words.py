@@ -15,6 +15,7 @@ from purvey._hosts.fact import Answers, Ask, ContentOf, DigestOf, Fact, FileStat
 from purvey.errors import HostError
 
 _LINE: Final = 120
+_EMPTY: Final[dict[str, Any]] = {}
 
 
 def plain(value: Any) -> Any:
@@ -37,7 +38,7 @@ def _struct(value: msgspec.Struct) -> dict[str, Any]:
     found = {config.tag_field: config.tag} if config.tag_field else {}
     for field in msgspec.structs.fields(type(value)):
         item = getattr(value, field.name)
-        if field.required or item != field.default:
+        if item not in (field.default, _EMPTY if field.default_factory is dict else field.default):
             octal = field.name == "mode" and isinstance(item, int)
             found[field.name] = f"{item:04o}" if octal else plain(item)
     return found

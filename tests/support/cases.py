@@ -13,6 +13,7 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
     no_host   why it is not replayed on a machine; empty where it is
     busybox   whether a machine with nothing but busybox does the same
     packages  what the machine has on top of others
+    lab       whether it needs a machine with a network, mounts and a name of its own: a host of a lab, reached by SSH
 
 and ``PURVEY_GOLDEN=write`` fills in, from a real machine, what is then read line by line: the `facts` with their answers, what
 is `seen`, the `changes`, the `outputs` with what `ended` says for those that are known only then, what is seen `after`, and
@@ -22,6 +23,7 @@ the `error` where there is one. ``{here}`` is the script's folder, ``{server}`` 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +64,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     no_host: str = ""
     busybox: bool = False
     packages: list[str] = []
+    lab: bool = False
     facts: list[Any] = []
     seen: Any = None
     changes: list[Any] | None = None
@@ -255,4 +258,5 @@ def told_seen(seen: Observed) -> Any:
 
 def told_error(error: PurveyError) -> dict[str, str]:
     """How a case tells an error."""
-    return {"code": error.code, "summary": error.summary, "detail": error.detail, "hint": error.hint}
+    detail = re.sub(r"sh: \d+: ", "sh: ", error.detail)  # Which line of the runner it was may change with each edit of that.
+    return {"code": error.code, "summary": error.summary, "detail": detail, "hint": error.hint}

@@ -13,6 +13,7 @@ from typing import Any
 from purvey._apply import patience
 from purvey._apply.attempt import Parked
 from purvey._apply.call import EngineCall
+from purvey._apply.parts import Parts
 from purvey._apply.perform import Failure, Performer
 from purvey._apply.recover import attempts_for, settle
 from purvey._apply.redacting import clean_error
@@ -21,6 +22,15 @@ from purvey._state.record import Failed
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError
 from purvey.providers import Kind, Outcome, Present, Unreadable
+
+
+def settling_ones(parts: Parts) -> tuple[list[InDoubt], list[InDoubt]]:
+    """What is in doubt: first the updates that make what they need take effect, which go back after that; then the rest."""
+    found: tuple[list[InDoubt], list[InDoubt]] = ([], [])
+    for doubt in parts.state.in_doubt.values():
+        settles = doubt.begun.verb == "update" and parts.kinds.get(doubt.begun.node.kind).provider.settles
+        found[not settles].append(doubt)
+    return found
 
 
 async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
@@ -60,7 +70,7 @@ async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
         raise ProviderError("failed", f"Its interrupted {begun.verb} cannot be settled", hint="See `purvey state settle`.")
     have = performer.parts.record_view(begun.node)
     call = performer.parts.call(
-        begun.address, begun.node.name, object_id=doubt.id or begun.node.id, token=begun.token, undoes=begun.token
+        begun.address, begun.node.name, begun.node, object_id=doubt.id or begun.node.id, token=begun.token, undoes=begun.token
     )
     by_name = recovers_by == "name" and not kind.provider.seen_within_s  # Deletes by name; no look is needed before.
     if not by_name and begun.verb == "create" and not call.id:

@@ -31,7 +31,7 @@ class EngineCall:
         address: str,
         clock: Clock,
         folder: Callable[[], str],
-        host: Connector,
+        host: Callable[[], Connector],
         name: str,
         run: str,
         estate: str = "",
@@ -66,7 +66,7 @@ class EngineCall:
     def host(self) -> Connector:
         """The machine that the node is `on`, as long as the lease is ours."""
         self._guard()
-        return self._host
+        return self._host()
 
     def check_lease(self) -> None:
         """Return if the lease is still ours."""

@@ -9,7 +9,8 @@ import msgspec
 
 from purvey._apply.attempt import Attempts, Parked
 from purvey._apply.redacting import clean_error
-from purvey._state.record import Noted, ResourceState
+from purvey._state.record import Noted
+from purvey._state.resource import ResourceState
 from purvey.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ async def check(performer: Performer, operation: Operation, attempts: Attempts) 
     kind = parts.kinds.get(node.kind)
     values = parts.opened_inputs(node)
     want = parts.view(kind, node.address, values)
-    call = parts.call(node.address, node.address)
+    call = parts.call(node.address, node.address, node)
 
     def look() -> Awaitable[Any]:
         """Look once."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from purvey._apply.parts import Parts
     from purvey._graph import Node
     from purvey._plan.plan import Plan
-    from purvey._state.record import ResourceState
+    from purvey._state.resource import ResourceState
     from purvey.providers import Kind
 
 
@@ -71,7 +71,7 @@ def _of_node(parts: Parts, node: Node, call: Callable[[Node], Call], view: Calla
 
 def _of_record(parts: Parts, record: ResourceState) -> _Asked:
     def call() -> Call:
-        return parts.call(record.address, record.name, object_id=record.id)
+        return parts.call(record.address, record.name, record, object_id=record.id)
 
     kind = parts.kinds.get(record.kind)
     return _Asked(kind, record.container, record.address, record.source, call, lambda: parts.record_view(record))

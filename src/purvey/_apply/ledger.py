@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Operation, Plan
-from purvey._state.record import Left, ResourceState
+from purvey._state.record import Left
+from purvey._state.resource import ResourceState
 
 if TYPE_CHECKING:
     from purvey._apply.perform import Performer

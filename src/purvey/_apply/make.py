@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -13,7 +13,8 @@ from purvey._apply.ownership import Owners, how_to_get
 from purvey._gate.question import bounded
 from purvey._plan.guard import growth
 from purvey._state.moving import moved
-from purvey._state.record import Noted, ResourceState
+from purvey._state.record import Noted
+from purvey._state.resource import ResourceState
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Kind, Observed, Present
 
@@ -40,7 +41,7 @@ async def create(performer: Performer, operation: Operation, attempts: Attempts)
     wanted = performer.wanted(node, kind, values, operation.generation, name)
     want = parts.view(kind, node.address, values)
     if node.options.adopt and not kind.provider.forgets and parts.state.latest(node.address) is None:
-        await _refuse_adoptable(kind, parts.call(node.address, name), want)
+        await _refuse_adoptable(kind, parts.call(node.address, name, node), want)
 
     def act(call: EngineCall) -> Awaitable[Any]:
         """Call the provider, through the gate."""
@@ -92,15 +93,45 @@ async def _change(
     seen: Observed | None = None,
 ) -> str:  # fmt: skip
     """Change an object from what is `seen` of it, or is read now, to what is wished."""
+    kind = performer.parts.kinds.get(node.kind)
+    if seen is None and kind.provider.reads:
+        seen = await read(performer.parts, prior)
+    change = await decided(performer, operation, node, prior, seen)
+    if change is None:
+        return "unchanged"
+
+    def act(call: EngineCall) -> Awaitable[Any]:
+        """Call the provider, through the gate."""
+        return kind.provider.update(call, change.have, change.want)
+
+    await performer.effect(operation, "update", change.wanted, change.before, kind, attempts, act, change.want)
+    return "done"
+
+
+class Decided(NamedTuple):
+    """A change in place: what will be recorded, what was there before, and both as a provider gets them."""
+
+    wanted: ResourceState
+    before: ResourceState
+    have: Any
+    want: Any
+
+
+async def decided(
+    performer: Performer, operation: Operation, node: Node, prior: ResourceState, seen: Observed | None
+) -> Decided | None:  # fmt: skip
+    """Decide once more how an object changes, with what is known and seen now; None where it stays, which is recorded.
+
+    Raises:
+        ProviderError: ``conflict`` if it would be more than was planned.
+    """
     parts = performer.parts
     kind = parts.kinds.get(node.kind)
-    if seen is None and kind.provider.reads:
-        seen = await read(parts, prior)
     observed = {(prior.address, prior.generation): seen} if seen is not None else {}
     decision = performer.decider(observed).weigh(node)
     if decision is None and "needs" not in operation.planned:
         await performer.record(refreshed(performer, node, prior))
-        return "unchanged"
+        return None
     fields = decision.fields if decision is not None else ()
     grown = growth(operation.planned, [change.name for change in fields])
     if grown or (decision is not None and decision.action != "update"):
@@ -109,14 +140,7 @@ async def _change(
     wanted = performer.wanted(node, kind, values, prior.generation, prior.name)
     wanted = msgspec.structs.replace(wanted, id=prior.id, adopted=prior.adopted, made_at=prior.made_at)
     before = _as_observed(parts, kind, prior, seen.values if isinstance(seen, Present) else {})
-    have, want = parts.record_view(prior), parts.view(kind, node.address, values)
-
-    def act(call: EngineCall) -> Awaitable[Any]:
-        """Call the provider, through the gate."""
-        return kind.provider.update(call, have, want)
-
-    await performer.effect(operation, "update", wanted, before, kind, attempts, act, want)
-    return "done"
+    return Decided(wanted, before, parts.record_view(prior), parts.view(kind, node.address, values))
 
 
 async def adopt(performer: Performer, operation: Operation, attempts: Attempts) -> str:
@@ -125,9 +149,22 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     node = performer.plan.nodes[operation.address]
     kind = parts.kinds.get(node.kind)
     name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
+    want = parts.view(kind, node.address, parts.opened_inputs(node))
+    found = await bounded(kind.provider.find(parts.call(node.address, name, node), want), kind.provider)
+    record = await taken_over(performer, operation, node, found)
+    return await _change(performer, operation, attempts, node, record, found)
+
+
+async def taken_over(performer: Performer, operation: Operation, node: Node, found: Observed) -> ResourceState:
+    """Record what exists already as it was found.
+
+    Raises:
+        ProviderError: if it is gone, or somebody else's.
+    """
+    parts = performer.parts
+    kind = parts.kinds.get(node.kind)
+    name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
     values = parts.opened_inputs(node)
-    want = parts.view(kind, node.address, values)
-    found = await bounded(kind.provider.find(parts.call(node.address, name), want), kind.provider)
     if not isinstance(found, Present):
         raise ProviderError("not_found", "What was to be adopted is gone", hint="Plan again: it will be created.")
     owner = Owners(parts).of(node, found)
@@ -144,7 +181,7 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     record = msgspec.structs.replace(wanted, id=found.id, digest="", adopted=True, **seen)
     now = parts.clock.now()
     await performer.record(Noted(at=now, what="adopted", address=node.address, generation=operation.generation, state=record))
-    return await _change(performer, operation, attempts, node, record, found)
+    return record
 
 
 def _seen(parts: Parts, kind: Kind, wanted: ResourceState, values: dict[str, Value]) -> dict[str, dict[str, Value]]:

@@ -13,8 +13,10 @@ from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error, cleaned
 from purvey._base.limits import OBSERVE_BATCH
-from purvey._state.record import ResourceState
+from purvey._gate.machines import Inquiry, Reply, inquire
+from purvey._state.resource import ResourceState
 from purvey.providers import Absent, Kind, Observed, Provider, Unreadable
+from purvey.providers.host import HostProvider
 
 Key = tuple[str, int]
 
@@ -31,8 +33,11 @@ async def observe(parts: Parts, records: Sequence[ResourceState], *, parallel: i
     """
     found: dict[Key, Observed] = {}
     jobs: dict[str, list[ResourceState]] = {}
+    await _read_on_machines(parts, records, found)
     for record in records:
         provider = parts.kinds.get(record.kind).provider
+        if (record.address, record.generation) in found:
+            continue
         if provider.read_many is None:
             jobs[f"{record.address} #{record.generation}"] = [record]
         else:
@@ -53,6 +58,31 @@ async def observe(parts: Parts, records: Sequence[ResourceState], *, parallel: i
     return found
 
 
+async def _read_on_machines(parts: Parts, records: Sequence[ResourceState], found: dict[Key, Observed]) -> None:
+    """Read what is on machines, each of them asked once for all that is there."""
+    inquiries: list[Inquiry] = []
+    for record in records:
+        provider, key = parts.kinds.get(record.kind).provider, (record.address, record.generation)
+        if not isinstance(provider, HostProvider) or record.how is None:
+            continue
+        if record.container and parts.state.latest(record.container) is None:
+            found[key] = Absent()  # What it lived in is gone, and so is it.
+            continue
+        call = parts.call(record.address, record.name, record, object_id=record.id)
+        inquiries.append(Inquiry(key, call, provider, provider.facts, partial(parts.record_view, record)))
+    replies = await inquire(inquiries)
+    for item in inquiries:
+        found[item.key] = _seen(parts, replies[item.key]) if item.key in replies else Unreadable("its machine is not known yet")
+
+
+def _seen(parts: Parts, reply: Reply) -> Observed:
+    try:
+        seen: Observed = reply.read(reply.provider.seen)
+    except Exception as error:  # noqa: BLE001 - whatever it raises, the object is unreadable, not absent.
+        return Unreadable(_reason(parts, error))
+    return cleaned(seen, parts.redactor)
+
+
 async def read(parts: Parts, record: ResourceState) -> Observed:
     """What is there now for one object."""
     kind = parts.kinds.get(record.kind)
@@ -68,7 +98,7 @@ async def read(parts: Parts, record: ResourceState) -> Observed:
 
 async def _read_one(parts: Parts, provider: Provider[Any], record: ResourceState) -> Observed:
     try:
-        call = parts.call(record.address, record.name, object_id=record.id)
+        call = parts.call(record.address, record.name, record, object_id=record.id)
         have = parts.record_view(record)
         observed: Observed = await answered(lambda: provider.read(call, have), parts.clock, provider)
     except Exception as error:  # noqa: BLE001 - whatever a provider raises, its object is unreadable, not absent.
@@ -92,7 +122,7 @@ async def _read_again(parts: Parts, kind: Kind, record: ResourceState, found: di
 async def _read_together(parts: Parts, kind: Kind, group: Sequence[ResourceState], found: dict[Key, Observed]) -> None:
     read_many = kind.provider.read_many
     assert read_many is not None  # The caller chose the batch form.
-    call = parts.call(group[0].address, group[0].name)
+    call = parts.call(group[0].address, group[0].name, group[0])
     try:
         ids = [record.id for record in group]
         seen = await answered(lambda: read_many(call, ids), parts.clock, kind.provider)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from purvey._apply.call import EngineCall
+from purvey._apply.hosts import ROUTE_SECRETS
 from purvey._apply.redacting import Redacting
 from purvey._base.address import full, parted, split
-from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, resolve, thaw, walk
+from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, digest, resolve, thaw, walk
+from purvey._hosts.paths import OWN_FOLDER
 from purvey._secrets.redaction import Redactor
 from purvey._state.lease import Former
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey.errors import InternalError, ProviderError, ScriptError
+from purvey.providers import NotKnownError
 
 if TYPE_CHECKING:
+    from purvey._apply.hosts import Hosts
     from purvey._base.clock import Clock
     from purvey._base.event import Event, Observer
     from purvey._graph import Node
@@ -35,7 +40,7 @@ class Parts:
         run: The run's id.
         state: What is recorded; kept up to date by whoever writes records.
         kinds: The kinds.
-        host: The machine on which nodes without `on` are.
+        hosts: The machines.
         reader: Reads secrets from their backends.
         sealer: Masks and seals.
         clock: Time and chance.
@@ -51,7 +56,7 @@ class Parts:
     """
 
     def __init__(
-        self, *, stack: str, run: str, state: State, kinds: Registry, host: Connector, reader: Reader, sealer: Sealer,
+        self, *, stack: str, run: str, state: State, kinds: Registry, hosts: Hosts, reader: Reader, sealer: Sealer,
         clock: Clock, observer: Observer, folder: Path, estate: str,
         other_stacks: Callable[[], Mapping[str, State]] = dict,
     ) -> None:  # fmt: skip
@@ -59,7 +64,8 @@ class Parts:
         self.run = run
         self.state = state
         self.kinds = kinds
-        self.host = host
+        self.hosts = hosts
+        self._at_rest: dict[str, Value] = {}
         self.reader = reader
         self.sealer = sealer
         self.clock = clock
@@ -191,22 +197,63 @@ class Parts:
         """Whether a recorded secret's source yields another one now."""
         return masked.origin is not None and bool(resolve(masked.origin, self.masked_link, self.mask) != masked)
 
-    def call(self, address: str, name: str, **more: Any) -> EngineCall:
-        """The gate for one operation on the node at `address`."""
+    def call(self, address: str, name: str, at: Node | ResourceState | None = None, **more: Any) -> EngineCall:
+        """The gate for one operation on the node at `address`, which is where `at` says."""
+        where, how = (at.where, at.how) if at is not None else ("", None)
         return EngineCall(
-            address=full(self.stack, address), clock=self.clock, folder=partial(self.object_folder, address), host=self.host,
-            name=name, estate=self.estate, guard=self.guard, **{"run": self.run, **more},
+            address=full(self.stack, address), clock=self.clock, folder=partial(self.object_folder, address, where),
+            host=partial(self.host, where, how), name=name, estate=self.estate, guard=self.guard, **{"run": self.run, **more},
         )  # fmt: skip
+
+    def host(self, where: str, how: Value) -> Connector:
+        """The machine of a name.
+
+        Raises:
+            NotKnownError: while its address is not known yet.
+        """
+        if how is None:
+            return self.hosts.local
+        resolved = resolve(thaw(how), self._known_link, lambda part: part)
+        return self.hosts.at(where, {name: self._opened_part(name, part) for name, part in resolved.items()})
+
+    def _opened_part(self, name: str, part: Value) -> Value:
+        """A part of the way to a machine; what is sealed only because it is nobody's business is no secret."""
+        if isinstance(part, list):
+            return [{inner: self._opened_part(inner, item) for inner, item in jump.items()} for jump in part]
+        if isinstance(part, SecretRef | Masked):
+            if name in ROUTE_SECRETS:
+                return self._open_masked(part) if isinstance(part, Masked) else self.open(part)
+            assert isinstance(part, Masked)  # The script may give a secret for these only.
+            return self.sealer.unseal(part).reveal()
+        return part
+
+    def _known_link(self, link: Link) -> Value:
+        found = self.open_link(link)
+        if isinstance(found, Unknown):
+            raise NotKnownError(str(link))
+        return found
+
+    def how_at_rest(self, how: Value) -> Value:
+        """How to get to a machine, as it may be recorded: each part sealed, secrets with a source by that."""
+        if how is None:
+            return None
+        resolved = resolve(how, self.masked_link, self.mask)
+        key = digest(resolved)
+        if key not in self._at_rest:
+            self._at_rest[key] = _with_plain(resolved, lambda value: self.sealer.mask(Secret(value)))
+        return self._at_rest[key]
 
     def next_generation(self, address: str) -> int:
         """The number of the next object at an address; never reused."""
         return self.state.generations.get(address, 0) + 1
 
-    def object_folder(self, address: str) -> str:
+    def object_folder(self, address: str, where: str = "") -> str:
         """Where the object at `address` keeps its own files: one that was moved where it did before."""
         record = self.state.latest(address)
         stack, home = parted(record.home if record is not None and record.home else address)
-        folder = self.folder.parent.parent / stack if stack else self.folder
+        folder: PurePath = self.folder.parent.parent / stack if stack else self.folder
+        if where:
+            folder = PurePosixPath(OWN_FOLDER, self.estate, stack or self.stack)
         scope, kind, name = split(home)
         return str(folder.joinpath(*scope.split("/"), kind, name))
 
@@ -221,6 +268,15 @@ def _with_masked(value: Value, function: Callable[[Masked], Value]) -> Value:
     if kind is list:
         return [_with_masked(item, function) for item in value]
     return value
+
+
+def _with_plain(value: Value, function: Callable[[Any], Value]) -> Value:
+    """`value` with `function` applied to every plain scalar in it."""
+    if isinstance(value, dict):
+        return {name: _with_plain(item, function) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_plain(item, function) for item in value]
+    return function(value) if isinstance(value, str | int) else value
 
 
 def _is_plain_secret(value: Value) -> bool:

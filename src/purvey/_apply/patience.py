@@ -18,7 +18,7 @@ from purvey._apply.executor import Stop
 from purvey._apply.parts import Parts
 from purvey._base.event import Message
 from purvey._base.limits import LOOK_S
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey._state.state import InDoubt
 from purvey.providers import Absent, Kind, Observed
 

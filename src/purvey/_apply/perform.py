@@ -6,14 +6,17 @@ call the provider, write `Succeeded` or `Failed`. Nothing that depends on the op
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property, partial
 from typing import Any
 
 import msgspec
 
-from purvey._apply import check, make, take_back
+from purvey._apply import check, make, remove, take_back
 from purvey._apply.attempt import Attempts, Job, Parked
+from purvey._apply.batch import Batch
 from purvey._apply.call import EngineCall
 from purvey._apply.executor import Stop
 from purvey._apply.outcome import as_provider_error
@@ -31,8 +34,10 @@ from purvey._plan.decision import said
 from purvey._plan.effects import Effect
 from purvey._plan.guard import refuse_outside
 from purvey._plan.plan import Operation, Plan
+from purvey._state.ahead import Ahead
 from purvey._state.contents import gone_with
-from purvey._state.record import Begun, Failed, Identified, Noted, Record, ResourceState, Succeeded
+from purvey._state.record import Begun, Failed, Identified, Record, Succeeded
+from purvey._state.resource import ResourceState
 from purvey.errors import ProviderError, ScriptError, StateError
 from purvey.providers import Absent, Done, Kind, NotKnownError
 
@@ -70,6 +75,8 @@ class Performer:
         self.interrupted = False
         self.cancelled: set[str] = set()
         self.undone: Mapping[str, Effect] = {}
+        self.conflicts: Counter[str] = Counter()
+        self._state = parts.state
         self._write = write
         self._final = {item.id for item in plan.deletions}
         self._operations = {item.id: item for item in (*plan.operations, *plan.deletions)}
@@ -80,24 +87,51 @@ class Performer:
         if operation_id in self.cancelled:
             return True
         started = self.parts.clock.monotonic()
-        self._tell_started(operation)
+        self.tell_started(operation)
         attempts = self._attempts(operation, started)
         try:
             result = await self._verb(operation, attempts)
         except Parked as parked:
-            self.parked.append((operation.address, parked.progress))
-            self.interrupted = self.interrupted or parked.interrupted
-            self._tell_ended(operation, "parked", started, attempts.count, detail=parked.progress)
+            self.park(operation, parked, started, attempts.count)
             return False
         except (ProviderError, ScriptError, NotKnownError, StateError) as raised:
-            error = clean_error(as_provider_error(raised), self.parts.redactor)
-            self.failures.append(Failure(operation.address, error.code, error.summary, error.detail, error.hint))
-            self._tell_ended(
-                operation, "failed", started, attempts.count, code=error.code, detail=error.detail or error.summary
-            )
+            self.fail(operation, raised, started, attempts.count)
             return False
-        self._tell_ended(operation, result, started, attempts.count)
+        self.tell_ended(operation, result, started, attempts.count)
         return True
+
+    async def perform_together(self, operation_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Perform operations on one machine, as many of them as can be decided now; see `Lanes.work`."""
+        return await Batch(self, [self._operations[item] for item in operation_ids]).perform()
+
+    def lane(self, operation_id: str) -> str:
+        """The machine on which an operation goes together with others; empty for one that goes by itself."""
+        operation = self._operations[operation_id]
+        if operation.verb in ("check", "forget") or operation_id in self.cancelled:
+            return ""
+        at: Node | ResourceState | None = self.plan.nodes.get(operation.address)
+        if operation.verb in ("delete", "undo") or at is None:
+            at = self.parts.state.resources.get((operation.address, operation.generation))
+        return f"{at.where} {at.way}" if at is not None and at.how is not None else ""
+
+    def looking(self, ahead: Ahead) -> Performer:
+        """This one, deciding from the state as it will be; what it records is recorded of the state as it is."""
+        twin = copy(self)
+        twin.parts = copy(self.parts)
+        twin.parts.state = ahead
+        return twin
+
+    def fail(self, operation: Operation, raised: Exception, started: float, attempts: int) -> None:
+        """Note that an operation failed, and tell it."""
+        error = clean_error(as_provider_error(raised), self.parts.redactor)
+        self.failures.append(Failure(operation.address, error.code, error.summary, error.detail, error.hint))
+        self.tell_ended(operation, "failed", started, attempts, code=error.code, detail=error.detail or error.summary)
+
+    def park(self, operation: Operation, parked: Parked, started: float, attempts: int) -> None:
+        """Note that an operation is still pending, and tell it."""
+        self.parked.append((operation.address, parked.progress))
+        self.interrupted = self.interrupted or parked.interrupted
+        self.tell_ended(operation, "parked", started, attempts, detail=parked.progress)
 
     async def _verb(self, operation: Operation, attempts: Attempts) -> str:
         if operation.verb == "create":
@@ -111,16 +145,11 @@ class Performer:
         if operation.verb == "undo":
             return await take_back.take_back(self, operation, attempts)
         if operation.verb == "delete":
-            return await self._delete(operation, attempts)
-        record = self.parts.state.resources.get((operation.address, operation.generation))
-        if record is None or self._goes_along(record):
-            return "unchanged"  # It went with its container, or it will, and is forgotten in one write with that.
-        now = self.parts.clock.now()
-        await self.record(Noted(at=now, what="forgotten", address=operation.address, generation=operation.generation))
-        return "done"
+            return await remove.delete(self, operation, attempts)
+        return await remove.forget(self, operation)
 
     @cached_property
-    def _deleted(self) -> set[tuple[str, int]]:
+    def deleted(self) -> set[tuple[str, int]]:
         """The objects that the plan deletes, or takes back with a deletion."""
         undone = self.undone
         return {
@@ -128,17 +157,6 @@ class Performer:
             for item in self._operations.values()
             if item.verb == "delete" or (item.verb == "undo" and undone[item.undoes].begun.verb == "create")
         }
-
-    def _goes_along(self, record: ResourceState) -> bool:
-        """Whether an object lives in one that the plan deletes, or in one that goes along with that."""
-        outer: ResourceState | None = record
-        while outer is not None and outer.container:
-            container = self.parts.state.latest(outer.container)
-            key = (outer.container, outer.follows.get(outer.container, container.generation if container is not None else 0))
-            outer = self.parts.state.resources.get(key)
-            if outer is not None and key in self._deleted:
-                return True
-        return False
 
     def cancel_removal(self, record: ResourceState) -> None:
         """The object stays: its planned removal is not performed."""
@@ -150,28 +168,13 @@ class Performer:
         """Make records durable, then let the state follow."""
         await self._write(*records)
         for record in records:
-            self.parts.state.apply(record)
+            self._state.apply(record)
 
     async def restate(self) -> None:
         """Let the records of objects that stay as they are say what their declarations say."""
         latest = self.parts.state.latest
         nodes = [(self.plan.nodes[address], latest(address)) for address in self.plan.restated]
         await self.record(*(make.refreshed(self, node, prior) for node, prior in nodes if prior is not None))
-
-    # Removing.
-
-    async def _delete(self, operation: Operation, attempts: Attempts) -> str:
-        prior = self.parts.state.resources.get((operation.address, operation.generation))
-        if prior is None:
-            return "unchanged"
-        kind = self.parts.kinds.get(prior.kind)
-        have = self.parts.record_view(prior)
-
-        def act(call: EngineCall) -> Awaitable[Any]:
-            return kind.provider.delete(call, have)
-
-        await self.effect(operation, "delete", prior, prior, kind, attempts, act, have)
-        return "done"
 
     # What all effects share.
 
@@ -187,18 +190,29 @@ class Performer:
         Raises:
             InternalError: if the approved plan does not say so.
         """
+        begun = self.begin(operation, verb, wanted, prior, undone=undone)
+        await self.record(begun)
+        return await self.finish(begun, kind, attempts, act, want)
+
+    def begin(
+        self, operation: Operation, verb: str, wanted: ResourceState, prior: ResourceState | None, *,
+        undone: Begun | None = None, token: str = "",
+    ) -> Begun:  # fmt: skip
+        """The begin of an operation, for the journal.
+
+        Raises:
+            InternalError: if the approved plan does not say so.
+        """
         planned = self._operations.get(operation.id) if operation.id not in self.cancelled else None
         refuse_outside(planned, operation, verb, wanted)
         generation = wanted.generation if verb == "update" else operation.generation
-        begun = Begun(
+        return Begun(
             at=self._now(), operation=ulid(self.parts.clock), address=operation.address, generation=generation,
-            verb=verb, token=self.parts.clock.entropy(16).hex(), node=wanted, prior=prior,
+            verb=verb, token=token or self.parts.clock.entropy(16).hex(), node=wanted, prior=prior,
             undoes=undone.operation if undone else "", undoes_token=undone.token if undone else "",
             undoes_verb=undone.verb if undone else "", final=operation.id in self._final, fence=self.fence,
             timeout_s=self._own_timeout_s(operation.address) or 0.0, run=self.parts.run,
         )  # fmt: skip
-        await self.record(begun)
-        return await self.finish(begun, kind, attempts, act, want)
 
     async def finish(
         self, begun: Begun, kind: Kind, attempts: Attempts, act: Callable[[EngineCall], Awaitable[Any]], want: Any,
@@ -211,7 +225,7 @@ class Performer:
             await self.record(Identified(at=self._now(), operation=begun.operation, id=object_id))
 
         call = self.parts.call(
-            begun.address, begun.node.name, object_id=object_id or begun.node.id, token=begun.token,
+            begun.address, begun.node.name, begun.node, object_id=object_id or begun.node.id, token=begun.token,
             undoes=begun.undoes_token, identify=identify, **({"run": begun.node.run} if begun.makes else {}),
         )  # fmt: skip
         try:
@@ -224,14 +238,20 @@ class Performer:
             clean_error(error, self.parts.redactor)
             made = begun.makes and bool(call.id)  # It was identified, so it is there, whatever the error thinks.
             error.may_exist = error.may_exist or made
-            await self.record(self._failed(begun, error, attempts))
+            await self.failed(begun, error, attempts.count, attempts.job.started)
             raise
+        return await self.succeeded(begun, kind, done, call, attempts.count, attempts.job.started)
+
+    async def succeeded(
+        self, begun: Begun, kind: Kind, done: Done | None, call: EngineCall, attempts: int, started: float
+    ) -> ResourceState | None:  # fmt: skip
+        """Record that an operation had its effect, and what went with it."""
         record = self._made(begun, kind, done, call)
         await self.record(
             *gone_with(self.parts.state, begun, self._now(), lambda item: self.parts.kinds.get(item.kind).delete_first),
             Succeeded(
                 at=self._now(), operation=begun.operation, address=begun.address, generation=begun.generation, state=record,
-                attempts=attempts.count, seconds=round(self.parts.clock.monotonic() - attempts.job.started, 3),
+                attempts=attempts, seconds=round(self.parts.clock.monotonic() - started, 3),
             )
         )  # fmt: skip
         return record
@@ -252,11 +272,14 @@ class Performer:
         """The outputs as they may come to rest: secrets sealed."""
         return self.parts.at_rest(kind, done.outputs) if done is not None else {}
 
-    def _failed(self, begun: Begun, error: ProviderError, attempts: Attempts) -> Failed:
-        return Failed(
-            at=self._now(), operation=begun.operation, address=begun.address, generation=begun.generation, code=error.code,
-            summary=error.summary, detail=error.detail, may_exist=error.may_exist, attempts=attempts.count,
-            seconds=round(self.parts.clock.monotonic() - attempts.job.started, 3),
+    async def failed(self, begun: Begun, error: ProviderError, attempts: int, started: float) -> None:
+        """Record that an operation failed; with `may_exist`, it stays in doubt."""
+        await self.record(
+            Failed(
+                at=self._now(), operation=begun.operation, address=begun.address, generation=begun.generation, code=error.code,
+                summary=error.summary, detail=error.detail, may_exist=error.may_exist, attempts=attempts,
+                seconds=round(self.parts.clock.monotonic() - started, 3),
+            )
         )  # fmt: skip
 
     def wanted(self, node: Node, kind: Kind, values: dict[str, Value], generation: int, name: str) -> ResourceState:
@@ -270,7 +293,8 @@ class Performer:
         return ResourceState(
             address=node.address, kind=node.kind, generation=generation, id="", name=name, inputs=inputs, digest=node.digest,
             home=before.home if before is not None else "",
-            needs=node.needs, container=node.container, source=node.source,
+            needs=node.needs, container=node.container, where=node.where, how=self.parts.how_at_rest(node.how), way=node.way,
+            source=node.source,
             protect=said(options.protect, recorded=former is not None and former.protect),
             retain=said(options.retain, recorded=former is not None and former.retain),
             version=kind.version, run=self.parts.run, ignore=options.ignore,
@@ -328,16 +352,18 @@ class Performer:
     def _now(self) -> float:
         return self.parts.clock.now()
 
-    def _tell_started(self, operation: Operation) -> None:
+    def tell_started(self, operation: Operation) -> None:
+        """Show that an operation begins."""
         self.parts.tell(
             OperationStarted(
                 at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, verb=operation.verb
             )
         )
 
-    def _tell_ended(
+    def tell_ended(
         self, operation: Operation, result: str, started: float, attempts: int, code: str = "", detail: str = ""
     ) -> None:
+        """Show how an operation ended."""
         self.parts.tell(
             OperationEnded(
                 at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, verb=operation.verb,

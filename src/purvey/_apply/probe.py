@@ -27,7 +27,7 @@ async def probe(parts: Parts, checks: Sequence[Node]) -> dict[str, str]:
         """The check with its values, made when it is looked through."""
         return lambda: parts.view(parts.kinds.get(node.kind), node.address, parts.opened_inputs(node))
 
-    return await _look(parts, {node.address: (node.kind, view(node)) for node in checks})
+    return await _look(parts, {node.address: (node, view(node)) for node in checks})
 
 
 async def failing_already(parts: Parts, plan: Plan) -> frozenset[str]:
@@ -36,7 +36,7 @@ async def failing_already(parts: Parts, plan: Plan) -> frozenset[str]:
     Such a failure is not the plan's doing, so it never leads to an undo. They look at what was recorded, not planned.
     """
     known = {
-        record.address: (record.kind, partial(parts.record_view, record))
+        record.address: (plan.nodes[operation.address], partial(parts.record_view, record))
         for operation in plan.operations
         if operation.verb == "check"
         and (record := parts.state.latest(operation.address)) is not None
@@ -45,13 +45,13 @@ async def failing_already(parts: Parts, plan: Plan) -> frozenset[str]:
     return frozenset(await _look(parts, known))
 
 
-async def _look(parts: Parts, views: Mapping[str, tuple[str, Callable[[], Any]]]) -> dict[str, str]:
+async def _look(parts: Parts, views: Mapping[str, tuple[Node, Callable[[], Any]]]) -> dict[str, str]:
     found: dict[str, str] = {}
 
-    async def look(address: str, kind: str, view: Callable[[], Any]) -> None:
-        call = parts.call(address, address)
+    async def look(address: str, node: Node, view: Callable[[], Any]) -> None:
+        call = parts.call(address, address, node)
         try:
-            provider = parts.kinds.get(kind).provider
+            provider = parts.kinds.get(node.kind).provider
             outcome = await answered(lambda: provider.create(call, view()), parts.clock, provider)
         except Exception as error:  # noqa: BLE001 - whatever a probe raises, it did not pass.
             failure = clean_error(as_provider_error(error), parts.redactor)
@@ -60,5 +60,5 @@ async def _look(parts: Parts, views: Mapping[str, tuple[str, Callable[[], Any]]]
         if not isinstance(outcome, Done):
             found[address] = parts.redactor.clean(outcome.progress)
 
-    await asyncio.gather(*(look(address, kind, view) for address, (kind, view) in views.items()))
+    await asyncio.gather(*(look(address, node, view) for address, (node, view) in views.items()))
     return found

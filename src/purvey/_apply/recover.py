@@ -103,7 +103,7 @@ async def _look_whether_gone(performer: Performer, doubt: InDoubt, kind: Kind) -
     """See whether an interrupted undo of a step has had its effect; only if not, run it again."""
     begun = doubt.begun
     want = performer.parts.record_view(begun.node)
-    call = performer.parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
+    call = performer.parts.call(begun.address, begun.node.name, begun.node, object_id=doubt.id, token=begun.token)
     if not isinstance(await bounded(kind.provider.find(call, want), kind.provider), Absent):
         return await _repeat(performer, doubt, kind)
     await performer.record(
@@ -122,7 +122,7 @@ async def _look_for(performer: Performer, doubt: InDoubt, kind: Kind) -> str:
     want = parts.record_view(begun.node)
     if doubt.id and waits(kind):
         return await _finish(performer, doubt, kind, lambda call: kind.provider.ready(call, want), want, doubt.id)
-    call = parts.call(begun.address, begun.node.name, object_id=doubt.id, token=begun.token)
+    call = parts.call(begun.address, begun.node.name, begun.node, object_id=doubt.id, token=begun.token)
     deadline_s = attempts_for(performer, doubt, kind).job.deadline_s
     called_at = patience.last_call(performer, doubt, deadline_s)
     found = await seek(performer, kind, call, want, called_at, makes=begun.makes)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from purvey._apply.abandon import abandon
+from purvey._apply.abandon import abandon, settling_ones
 from purvey._apply.attempt import Parked
-from purvey._apply.executor import Stop, execute
+from purvey._apply.executor import Lanes, Stop, execute
 from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
 from purvey._apply.ledger import Ledger
@@ -23,7 +23,7 @@ from purvey._apply.recover import settle
 from purvey._apply.request import Approve, AwaitsApproval, Request, StagePlan
 from purvey._apply.stage import observed, prepare
 from purvey._base.event import Message, PhaseStarted, Planned
-from purvey._base.limits import STAGES_MAX
+from purvey._base.limits import HOSTS_AT_ONCE, STAGES_MAX
 from purvey._base.value import digest, resolve, thaw
 from purvey._gate.expected import refuse_strangers
 from purvey._gate.preflight import refuse
@@ -181,8 +181,15 @@ class Run:
         self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=plan.stage))
         performer = self.performer(plan, self.stop)
         stop = _Either(self.stop)
-        await execute(needs, performer.perform, parallel=self.request.parallel, stop=stop, go_on=self._goes_on(plan))
+        await self._execute(needs, performer, stop, self._goes_on(plan))
         return performer
+
+    async def _execute(
+        self, needs: Mapping[str, Sequence[str]], performer: Performer, stop: Stop, go_on: Callable[[str], bool]
+    ) -> None:  # fmt: skip
+        """Perform operations in the order of their needs, those on one machine together."""
+        lanes = Lanes(performer.lane, performer.perform_together, HOSTS_AT_ONCE)
+        await execute(needs, performer.perform, parallel=self.request.parallel, stop=stop, go_on=go_on, lanes=lanes)
 
     def performer(self, plan: Plan, stop: Stop) -> Performer:
         """What performs a plan; a rehearsal has one that fails on purpose."""
@@ -263,7 +270,8 @@ class Run:
         self._phase("undo", "")
         stop = Stop()  # One Ctrl-C does not stop an undo that has begun; a second one leaves at once.
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
-        await abandon(first, list(self.parts.state.in_doubt.values()))
+        settling, doubts = settling_ones(self.parts)
+        await abandon(first, doubts)
         done = effects(self.records())
         plan = undo_plan(
             self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds, only, later=self._later()
@@ -273,7 +281,8 @@ class Run:
         performer.failures, performer.parked = first.failures, first.parked
         needs = {operation.id: operation.needs for operation in plan.operations}
         self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=plan.stage))
-        await execute(needs, performer.perform, parallel=self.request.parallel, stop=stop, go_on=lambda _: True)
+        await self._execute(needs, performer, stop, lambda _: True)
+        await abandon(performer, settling)
         await self._forget_checks(performer)
         left = [change.address for change in plan.changes if change.final]
         if performer.failures or performer.parked or left:
@@ -317,7 +326,7 @@ class Run:
         self._phase("delete", f"{len(deletions)} object{'' if len(deletions) == 1 else 's'}")
         needs = {operation.id: operation.needs for operation in deletions}
         self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=performer.plan.stage))
-        await execute(needs, performer.perform, parallel=self.request.parallel, stop=self.stop, go_on=lambda _: True)
+        await self._execute(needs, performer, self.stop, lambda _: True)
         if performer.failures:
             failure = performer.failures[0]
             ledger = Ledger(performer).of_removal(deletions)

@@ -70,7 +70,7 @@ async def prepare(
     decide_all(graph, decider)
     new = [decision.node for decision in decider.decisions.values() if decision.action == "create" and not decision.lost]
     found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts)) if new else {}
-    if any(graph.nodes[address].options.adopt for address in found):
+    if any(_is_adopted(parts, graph.nodes[address]) for address in found):
         decider = _decider(parts, request, seen, found)
     plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage)
     findings = [
@@ -89,6 +89,10 @@ async def prepare(
         findings=_placed(graph, findings),
         strangers=await strangers(parts, request.expect, plan, call, view),
     )
+
+
+def _is_adopted(parts: Parts, node: Node) -> bool:
+    return node.options.adopt or parts.kinds.get(node.kind).provider.adopts
 
 
 def refusals(ready: StagePlan, deletes_max: int | None) -> tuple[str, ...]:
@@ -134,7 +138,7 @@ def _decider(parts: Parts, request: Request, seen: Mapping[Key, Observed], found
 
 def _unreadable_secrets(parts: Parts, graph: Graph) -> list[Finding]:
     """Secrets that the graph refers to and that cannot be read; certain to fail."""
-    with_secrets = [node for node in graph.nodes.values() if parts.kinds.get(node.kind).secrets]
+    with_secrets = [node for node in graph.nodes.values() if node.how is not None or parts.kinds.get(node.kind).secrets]
     wanted = secrets_of(with_secrets)
     bad = {source: (problem, fix) for source, problem, fix in parts.reader.problems([source for source, _ in wanted])}
     return [
@@ -150,7 +154,7 @@ def _caller(parts: Parts) -> Any:
             if record
             else physical_name(parts.estate, parts.stack, node.address, parts.next_generation(node.address))
         )
-        return parts.call(node.address, name, object_id=record.id if record else "")
+        return parts.call(node.address, name, node, object_id=record.id if record else "")
 
     return call
 

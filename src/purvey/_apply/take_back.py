@@ -9,7 +9,8 @@ import msgspec
 
 from purvey._apply.attempt import Attempts
 from purvey._apply.call import EngineCall
-from purvey._state.record import Noted, ResourceState
+from purvey._state.record import Noted
+from purvey._state.resource import ResourceState
 from purvey.errors import InternalError
 
 if TYPE_CHECKING:

@@ -10,6 +10,9 @@ PARALLEL_DEFAULT: Final = 16
 PARALLEL_MAX: Final = 1_000
 """More operations in flight than this exhaust file descriptors (the usual soft limit is 1,024)."""
 
+HOSTS_AT_ONCE: Final = 200
+"""Machines worked on at once: each costs a connection and waits most of the time; file descriptors bound it."""
+
 ATTEMPTS_MAX: Final = 6
 """Attempts of one call: with the back-off below the last starts after about 30 s, beyond which waiting is the user's choice."""
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from purvey._base.limits import DISK_FREE_BYTES_MIN, PARALLEL_DEFAULT
 from purvey._base.value import SecretRef, walk
+from purvey._gate.machines import Inquiry, Reply, inquire
 from purvey._gate.question import UnansweredError, bounded
 from purvey._graph import Node
 from purvey._plan.plan import Plan
 from purvey.errors import PurveyError, RefusedError
 from purvey.providers import Call, Finding, NotKnownError, Observed, Present, Provider, Registry
+from purvey.providers.host import HostProvider
 
 ViewOf = Callable[[Node], Any]
 """Makes a node an instance of its declaration, with the values that are known; raises NotKnownError where it cannot."""
@@ -38,7 +41,11 @@ async def look_around(plan: Plan, kinds: Registry, view: ViewOf, call: Callable[
     """
     wanted = [plan.nodes[change.address] for change in plan.changes if change.action in ("create", "update", "replace")]
     turns = asyncio.Semaphore(PARALLEL_DEFAULT)  # The time of a question begins when it is asked.
-    asked = [node for node in wanted if type(kinds.get(node.kind).provider).preflight is not Provider.preflight]
+    together, alone = _sorted(wanted, kinds)
+    asked = [node for node in alone if type(kinds.get(node.kind).provider).preflight is not Provider.preflight]
+    replies = await inquire(
+        Inquiry(node.address, call(node), provider, provider.hazards, partial(view, node)) for node, provider in together
+    )
 
     async def ask(node: Node) -> Sequence[Finding]:
         """Ask about one node; what it cannot tell yet, or in time, is no finding."""
@@ -52,7 +59,32 @@ async def look_around(plan: Plan, kinds: Registry, view: ViewOf, call: Callable[
             return (Finding(node.address, str(error), certain=False),)
         return found
 
-    return [finding for found in await asyncio.gather(*map(ask, asked)) for finding in found]
+    found = dict(zip([node.address for node in asked], await asyncio.gather(*map(ask, asked)), strict=True))
+    found |= {address: _findings(address, reply) for address, reply in replies.items()}
+    return [finding for node in wanted for finding in found.get(node.address, ())]
+
+
+def _findings(address: str, reply: Reply) -> Sequence[Finding]:
+    try:
+        found: Sequence[Finding] = reply.read(reply.provider.findings)
+    except NotKnownError:
+        return ()
+    except PurveyError as error:
+        return (Finding(address, str(error), certain=False),)
+    return found
+
+
+def _sorted(nodes: Iterable[Node], kinds: Registry) -> tuple[list[tuple[Node, HostProvider[Any]]], list[Node]]:
+    """Those of which a machine is asked together, and those whose providers ask by themselves."""
+    together: list[tuple[Node, HostProvider[Any]]] = []
+    alone: list[Node] = []
+    for node in nodes:
+        provider = kinds.get(node.kind).provider
+        if isinstance(provider, HostProvider):
+            together.append((node, provider))
+        else:
+            alone.append(node)
+    return together, alone
 
 
 async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Callable[[Node], Call]) -> dict[str, Observed]:
@@ -69,7 +101,8 @@ async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Ca
     """
     found: dict[str, Observed] = {}
     turns = asyncio.Semaphore(PARALLEL_DEFAULT)
-    asked = [node for node in nodes if type(kinds.get(node.kind).provider).find is not Provider.find]
+    together, alone = _sorted(nodes, kinds)
+    asked = [node for node in alone if type(kinds.get(node.kind).provider).find is not Provider.find]
 
     async def ask(node: Node) -> None:
         """Ask about one node; what it cannot tell yet, or in time, is no finding."""
@@ -78,14 +111,32 @@ async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Ca
             async with turns:
                 found[node.address] = await bounded(provider.find(call(node), view(node)), provider)
         except UnansweredError as error:
-            if node.options.adopt:  # Taken for absent, it would be made a second time.
+            if node.options.adopt or provider.adopts:  # Taken for absent, it would be made a second time.
                 error.address, error.source = node.address, node.source
                 raise
         except (NotKnownError, PurveyError):  # It depends on what is not there yet, or cannot be reached yet.
             return
 
     await asyncio.gather(*map(ask, asked))
+    replies = await inquire(
+        Inquiry(node.address, call(node), provider, provider.facts, partial(view, node)) for node, provider in together
+    )
+    for node, provider in together:
+        if node.address in replies:
+            _find(node, replies[node.address], provider, found)
     return found
+
+
+def _find(node: Node, reply: Reply, provider: HostProvider[Any], found: dict[str, Observed]) -> None:
+    """Note what a machine's answers say of a node."""
+    try:
+        found[node.address] = reply.read(provider.found)
+    except UnansweredError as error:
+        if node.options.adopt or provider.adopts:
+            error.address, error.source = node.address, node.source
+            raise
+    except (NotKnownError, PurveyError):
+        return
 
 
 def conflicts(plan: Plan, found: Mapping[str, Observed], owners: Mapping[str, tuple[str, str]]) -> list[Finding]:
@@ -124,7 +175,7 @@ def secrets_of(nodes: Iterable[Node]) -> list[tuple[str, str]]:
     """Every secret source that nodes refer to, with the first node that does."""
     found: dict[str, str] = {}
     for node in nodes:
-        for item in walk(list(node.inputs.values())):
+        for item in walk([*node.inputs.values(), node.how]):
             if isinstance(item, SecretRef):
                 found.setdefault(item.source, node.address)
     return list(found.items())

@@ -12,8 +12,8 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from purvey._hosts.command import Command, Completed
-from purvey._hosts.fact import Answers, Fact, FileStat
-from purvey._hosts.step import Ending, Step
+from purvey._hosts.fact import Answer, Answers, Fact, FileStat, Unanswered
+from purvey._hosts.step import Ending, Machine, Step
 
 Told: TypeAlias = Callable[[int, Ending | None], None]
 """Is told of each step, by its number, that begins to take a while (None), and of each that ends."""
@@ -29,7 +29,19 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Connector(Protocol):
-    """One machine. Paths are absolute; every method raises `HostError`, whose codes are those of a provider."""
+    """One machine. Paths are absolute; every method raises `HostError`, whose codes are those of a provider.
+
+    Attributes:
+        known: What it answered last, with what was done since taken into account; what that left open is not in it.
+    """
+
+    known: dict[Fact, Answer | Unanswered]
+
+    async def machine(self) -> Machine:
+        """What it says of itself and of us."""
+
+    async def renew(self) -> None:
+        """Give up the connection; what follows goes over a new one, and so proves that one can still be made."""
 
     async def identity(self) -> str:
         """What names this machine and no other; the same after it was restarted or renamed."""

@@ -23,7 +23,7 @@ class FileStat(msgspec.Struct, frozen=True):
         mode: Permission bits with set-user-ID, set-group-ID and sticky, for example 0o644.
         owner: Name of the owner; the number as text if it has no name.
         group: Name of the group; the number as text if it has no name.
-        size: Bytes.
+        size: Bytes of a file; 0 for all else, where file systems do not agree.
         target: Where a link points; empty otherwise.
     """
 
@@ -54,7 +54,10 @@ class ContentOf(msgspec.Struct, frozen=True, tag="content", tag_field="ask"):
 
 
 class Ask(msgspec.Struct, frozen=True, tag="run", tag_field="ask"):
-    """What a command that changes nothing says: a `Completed`. It runs as whom we work as, in the language C."""
+    """What a command that changes nothing says: a `Completed` with its standard output. It runs as we work, in the language C.
+
+    One that cannot be run says nothing, and ends with the code 126 or 127, as in a shell.
+    """
 
     argv: tuple[str, ...]
 
@@ -71,7 +74,7 @@ class Unanswered(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class NotAskedError(Exception):
+class NotAskedError(LookupError):
     """An answer is wanted that is not known: the question was not asked, or the answer may have changed since."""
 
     def __init__(self, fact: Fact) -> None:
@@ -83,11 +86,11 @@ class Answers:
     """What a machine has answered; looking up what has no answer raises.
 
     Args:
-        known: The answers.
+        known: The answers, and why there is none.
     """
 
     def __init__(self, known: Mapping[Fact, Answer | Unanswered]) -> None:
-        self._known = known
+        self.known = known
 
     @overload
     def __getitem__(self, fact: StatOf) -> FileStat | None: ...
@@ -104,12 +107,12 @@ class Answers:
             HostError: if the machine could not answer.
             NotAskedError: if it was not asked.
         """
-        if fact not in self._known:
+        if fact not in self.known:
             raise NotAskedError(fact)
-        answer = self._known[fact]
+        answer = self.known[fact]
         if isinstance(answer, Unanswered):
             raise HostError(answer.code, answer.summary, detail=answer.detail)
         return answer
 
     def __contains__(self, fact: Fact) -> bool:
-        return fact in self._known
+        return fact in self.known

@@ -6,7 +6,7 @@ No command is ever sent twice: what was lost before it was sent is tried again, 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from purvey._base.limits import ATTEMPTS_MAX
 from purvey._hosts import ssh_errors as errors
@@ -33,16 +33,17 @@ class SshShell:
 
     async def start(self, command: str) -> SshPipes:
         """See `Shell.start`."""
-        for last in [*[False] * (ATTEMPTS_MAX - 1), True]:
+        attempt = 1
+        while True:
             await self._turn()
             try:
                 return await self._begun(command)
             except asyncssh.ChannelOpenError as error:
-                if last or (self._link.is_connected() and not self._link.users):
+                if attempt == ATTEMPTS_MAX:
                     raise errors.no_session(self._link.where(), error) from error
-                if self._link.is_connected():
-                    self._most = self._link.users
-        raise AssertionError
+            if self._link.is_connected():
+                await self._refused(attempt)
+            attempt += 1
 
     async def close(self) -> None:
         """See `Shell.close`."""
@@ -54,14 +55,22 @@ class SshShell:
             self._freed.clear()
             await self._freed.wait()
 
+    async def _refused(self, attempt: int) -> None:
+        """Wait for one of ours to end; where none runs, one that we have let go of may still hold its place."""
+        if self._link.users:
+            self._most = self._link.users
+        else:
+            await self._link.pause(attempt)
+
     async def _begun(self, command: str) -> SshPipes:
         self._link.begin()
         pipes = SshPipes(self._link.where, self._ended)
         try:
-            await _open(await self._link.connection(), pipes, command, self._link.where())
-        except BaseException as error:
-            pipes.connection_lost(error if isinstance(error, Exception) else None)
+            connection = await self._link.connection()
+        except BaseException:
+            pipes.connection_lost(None)
             raise
+        await _open(connection, pipes, command, self._link.where())
         return pipes
 
     def _ended(self) -> None:
@@ -77,10 +86,12 @@ async def _open(connection: asyncssh.SSHClientConnection, pipes: SshPipes, comma
         HostError: if it was sent, and lost or refused.
     """
     opening = asyncio.ensure_future(connection.create_session(lambda: pipes, command, window=WINDOW_BYTES))
+    opening.add_done_callback(lambda _: pipes.connection_lost(None) if _failed(opening) else None)
     try:
         await asyncio.shield(opening)
     except asyncio.CancelledError:
-        opening.add_done_callback(_abandon)
+        # What was opened for somebody who is gone is closed, and counts until then, as the server counts it.
+        opening.add_done_callback(lambda _: None if _failed(opening) else opening.result()[0].close())
         raise
     except asyncssh.ChannelOpenError as error:
         if error.code != asyncssh.OPEN_REQUEST_SESSION_FAILED:
@@ -90,7 +101,5 @@ async def _open(connection: asyncssh.SSHClientConnection, pipes: SshPipes, comma
         raise errors.lost(at, error) from error
 
 
-def _abandon(opening: asyncio.Future[tuple[asyncssh.SSHClientChannel[bytes], asyncssh.SSHClientSession[bytes]]]) -> None:
-    """Close what was opened for somebody who is gone; it would count against MaxSessions."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result()[0].close()
+def _failed(opening: asyncio.Future[Any]) -> bool:
+    return opening.cancelled() or opening.exception() is not None

@@ -10,7 +10,7 @@ import socket
 from typing import Final
 
 from purvey._hosts import ssh_refusals as refusals
-from purvey._hosts.ssh_hop import CONNECT_S, LOGIN_S, SSH_PORT, Hop
+from purvey._hosts.ssh_hop import LOGIN_S, SSH_PORT, Hop
 from purvey._hosts.ssh_library import asyncssh
 from purvey._hosts.ssh_login import Login
 from purvey._hosts.ssh_trust import Trust, files
@@ -101,7 +101,7 @@ def _distrust(error: asyncssh.HostKeyNotVerifiable, hop: Hop, trust: Trust) -> H
 
 
 def _not_let_in(hop: Hop, login: Login) -> HostError:
-    tried = [f"It did not take {_sentence(login.refused)}."] if login.refused else []
+    tried = [f"It did not take {_sentence(login.tried)}."] if login.tried else []
     problems = [f"Not tried: {'; '.join(login.problems)}."] if login.problems else []
     none = [] if tried else ["There was nothing to try."]
     takes = [f"It takes {_sentence(sorted(login.takes))}."] if login.takes else ["It takes neither keys nor passwords."]
@@ -118,7 +118,7 @@ def _too_many_keys(hop: Hop, login: Login) -> HostError:
     return HostError(
         "denied",
         "A host was shown too many keys",
-        detail=f"{way(hop)} lets nobody in after so many tries (MaxAuthTries). It did not take {_sentence(login.refused)}.",
+        detail=f"{way(hop)} lets nobody in after so many tries (MaxAuthTries). It did not take {_sentence(login.tried)}.",
         hint="Give the one key that it knows, or name it in the OpenSSH configuration, so that no others are shown:\n"
         "  IdentityFile ~/.ssh/KEY\n  IdentitiesOnly yes",
     )
@@ -129,7 +129,7 @@ def _timeout(hop: Hop, login: Login) -> HostError:
         detail = f"{way(hop)} accepted the connection and did not finish the login within {LOGIN_S:g} s."
         hint = "Look at its load, and whether it waits for the name service (UseDNS no in its sshd_config)."
     else:
-        detail = f"{way(hop)} did not answer within {CONNECT_S:g} s: it is down, or a firewall drops what we send."
+        detail = f"{way(hop)} did not answer within {hop.connect_s:g} s: it is down, or a firewall drops what we send."
         hint = f"Look whether it can be reached from here:\n  nc -vz {shlex.quote(hop.options.host)} {hop.options.port}"
     return HostError("unavailable", "A host does not answer", detail=detail, hint=hint)
 

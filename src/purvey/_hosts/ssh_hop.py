@@ -60,6 +60,11 @@ class Hop:
         """User, host and port as they are after the configuration was read."""
         return place(self.options.host, user=self.options.username, port=self.options.port)
 
+    @property
+    def connect_s(self) -> float:
+        """Seconds within which the machine must answer."""
+        return float(self.setting("ConnectTimeout") or CONNECT_S)
+
     def setting(self, name: str, default: Any = None) -> Any:
         """What the configuration says; `default` if it is silent."""
         return self.options.config.get(name, default)

@@ -13,11 +13,12 @@ from purvey._base.clock import Clock
 from purvey._base.limits import ATTEMPTS_MAX, BACKOFF_S, BACKOFF_S_MAX
 from purvey._hosts import ssh_errors as errors
 from purvey._hosts.route import SshRoute
-from purvey._hosts.ssh_hop import CHEAP_CIPHER, CONNECT_S, KEEPALIVE_COUNT, KEEPALIVE_S, LOGIN_S, Hop, hop, target
+from purvey._hosts.ssh_hop import CHEAP_CIPHER, KEEPALIVE_COUNT, KEEPALIVE_S, LOGIN_S, Hop, hop, target
 from purvey._hosts.ssh_keys import Keyring
 from purvey._hosts.ssh_library import asyncssh
 from purvey._hosts.ssh_login import Login
 from purvey._hosts.ssh_trust import Trust
+from purvey.errors import HostError
 
 CONNECTIONS_MAX: Final = 400
 """Machines connected to at once: each costs a file, and the usual limit is 1,024. For more, the one idle longest is left."""
@@ -139,12 +140,16 @@ class Link:
         self.users -= 1
         self._links.freed()
 
-    async def _made(self) -> asyncssh.SSHClientConnection:
+    async def pause(self, attempt: int) -> None:
+        """Wait before the next attempt: longer each time, and for a chance part of it, so that many come back apart."""
         clock = self._links.clock
+        await clock.sleep(min(BACKOFF_S_MAX, BACKOFF_S * 2 ** (attempt - 1)) * clock.random())
+
+    async def _made(self) -> asyncssh.SSHClientConnection:
         self._hop = await self._links.hop(self._route)
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
-                await clock.sleep(min(BACKOFF_S_MAX, BACKOFF_S * 2 ** (attempt - 1)) * clock.random())
+                await self.pause(attempt)
             with contextlib.suppress(errors.DroppedError):
                 return await self._attempt(self._hop)
         raise errors.dropped(self._hop, ATTEMPTS_MAX)
@@ -156,7 +161,11 @@ class Link:
         trust = Trust(at)
         async with self._links.opening:
             connection = await _connected(at, trust, self._links.keyring, tunnel)
-        trust.record()
+        try:
+            trust.record()
+        except HostError:
+            connection.abort()
+            raise
         return connection
 
     async def _bastion(self, via: Hop) -> asyncssh.SSHClientConnection:
@@ -170,7 +179,7 @@ async def _connected(
 ) -> asyncssh.SSHClientConnection:
     """One attempt; the time to answer is bounded, and from then on the time to let us in."""
     loop = asyncio.get_running_loop()
-    patience = asyncio.timeout(at.setting("ConnectTimeout") or CONNECT_S)
+    patience = asyncio.timeout(at.connect_s)
     login = Login(at, trust, keyring, answered=lambda: patience.reschedule(loop.time() + LOGIN_S))
     try:
         async with patience:

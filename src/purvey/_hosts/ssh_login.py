@@ -22,14 +22,14 @@ class Login(asyncssh.SSHClient):
 
     Attributes:
         answers: Whether the machine answered.
-        refused: What was tried without success, or with success at last.
+        tried: What was shown to it; all but the last, if it let us in, without success.
         problems: Keys that could not be tried, and why.
         takes: The ways of logging in that the machine offered.
     """
 
     def __init__(self, hop: Hop, trust: Trust, keyring: Keyring, answered: Callable[[], None]) -> None:
         self.answers = False
-        self.refused: list[str] = []
+        self.tried: list[str] = []
         self.problems: list[str] = []
         self.takes: set[str] = set()
         self._hop = hop
@@ -58,7 +58,7 @@ class Login(asyncssh.SSHClient):
         offer = await anext(self._offers, None)
         if offer is None:
             return None
-        self.refused.append(offer.said)
+        self.tried.append(offer.said)
         return offer.pair
 
     def password_auth_requested(self) -> str | None:
@@ -66,7 +66,7 @@ class Login(asyncssh.SSHClient):
         self.takes.add("passwords")
         if not self._passwords:
             return None
-        self.refused.append("the given password")
+        self.tried.append("the given password")
         return str(self._passwords.pop().reveal())
 
     def kbdint_auth_requested(self) -> str | None:

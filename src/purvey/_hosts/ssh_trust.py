@@ -104,11 +104,12 @@ class Trust:
 
 
 def files(hop: Hop) -> list[str]:
-    """The known_hosts files that count, the one for new keys first."""
+    """The known_hosts files that count, the one for new keys first; a configuration that names none gets the usual ones."""
     if hop.route.known_hosts is not None:
         named = [hop.route.known_hosts]
     else:
-        named = [*hop.setting("UserKnownHostsFile", USER_FILES), *hop.setting("GlobalKnownHostsFile", SYSTEM_FILES)]
+        user, system = hop.setting("UserKnownHostsFile"), hop.setting("GlobalKnownHostsFile")
+        named = [*(user or USER_FILES), *(system or SYSTEM_FILES)]
     return [str(Path(path).expanduser()) for path in named]
 
 

@@ -30,7 +30,7 @@ def approval(plan: Plan, at: float, digest_of_plan: str, by: str) -> Approved:
     """The record of a yes to all of `plan`."""
     return Approved(
         at=at, digest=digest_of_plan, stage=plan.stage, by=by, covers=tuple(map(_name, _effective(plan))),
-        bounds={_name(change): _bound(change, plan) for change in _effective(plan)},
+        bounds=_bounds(_effective(plan), plan),
         removes=tuple(change.address for change in plan.changes if change.removes),
         later_at_most=plan.later.at_most if plan.later is not None else 0,
         later_kinds=plan.later.kinds if plan.later is not None else (),
@@ -39,14 +39,19 @@ def approval(plan: Plan, at: float, digest_of_plan: str, by: str) -> Approved:
 
 def beyond(plan: Plan, approved: Iterable[Approved]) -> list[str]:
     """What the plan would do that nobody has said yes to, one line for each."""
-    given = [record.bounds for record in approved]
-    return [line for change in _effective(plan) if (line := _beyond(change, plan, given))]
+    return [line for _, line in _uncovered(plan, approved)]
 
 
 def uncovered(plan: Plan, approved: Iterable[Approved]) -> tuple[Change, ...]:
     """The changes that nobody has said yes to."""
-    given = [record.bounds for record in approved]
-    return tuple(change for change in _effective(plan) if _beyond(change, plan, given))
+    return tuple(change for change, _ in _uncovered(plan, approved))
+
+
+def _uncovered(plan: Plan, approved: Iterable[Approved]) -> list[tuple[Change, str]]:
+    """The changes that no yes covers, and why."""
+    given, priors = [record.bounds for record in approved], _priors(plan)
+    looked = [(change, _beyond(change, _bound(change, plan, priors), given)) for change in _effective(plan)]
+    return [(change, why) for change, why in looked if why]
 
 
 def remaining(plan: Plan, approved: Sequence[Approved]) -> Later | None:
@@ -75,7 +80,7 @@ def within_later(plan: Plan, approved: Sequence[Approved]) -> Approved | None:
         return None
     return Approved(
         at=0.0, digest="", stage=plan.stage, by=LATER, covers=tuple(map(_name, new)),
-        bounds={_name(change): _bound(change, plan) for change in new},
+        bounds=_bounds(new, plan),
     )  # fmt: skip
 
 
@@ -89,10 +94,23 @@ def _name(change: Change, action: str = "") -> str:
     return f"{action} {change.address}" + (f" #{change.generation}" if action in _REMOVALS else "")
 
 
-def _bound(change: Change, plan: Plan) -> Bound:
+def _bounds(changes: Iterable[Change], plan: Plan) -> dict[str, Bound]:
+    priors = _priors(plan)
+    return {_name(change): _bound(change, plan, priors) for change in changes}
+
+
+def _priors(plan: Plan) -> dict[str, int]:
+    """Which generation the first operation at each address finds."""
+    found: dict[str, int] = {}
+    for operation in plan.operations:
+        found.setdefault(operation.address, operation.prior)
+    return found
+
+
+def _bound(change: Change, plan: Plan, priors: Mapping[str, int]) -> Bound:
     node = plan.nodes.get(change.address)
     removal = change.action in _REMOVALS  # Final by nature; what it loses is said by its other risks.
-    prior = next((operation.prior for operation in plan.operations if operation.address == change.address), 0)
+    prior = priors.get(change.address, 0)
     return Bound(
         generation=change.generation if removal else prior if change.action == "replace" else 0,
         wish=node.digest if node is not None else "",
@@ -111,9 +129,8 @@ def _bare(value: Value) -> Value:
     return [_bare(item) for item in value] if kind is list else value
 
 
-def _beyond(change: Change, plan: Plan, given: Sequence[Mapping[str, Bound]]) -> str:
+def _beyond(change: Change, now: Bound, given: Sequence[Mapping[str, Bound]]) -> str:
     """Why no yes covers a change; empty if one does."""
-    now = _bound(change, plan)
     told = f"{change.action} {change.address} ({change.cause})"
     for bounds in reversed(given):
         same = bounds.get(_name(change))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from purvey._plan.decide import Decider
 from purvey._plan.decision import Decision
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 
 Key = tuple[str, int]
 

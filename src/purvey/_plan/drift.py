@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from purvey._base.compare import FieldChange
 from purvey._plan.plan import Action, Change, Plan
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.providers import Absent, Observed, Present, Recorded, Registry, Unreadable
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from purvey._plan.plan import Change, Operation, Plan
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey.errors import InternalError, RefusedError
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from purvey._graph import Node
 from purvey._plan.decision import Decision
 from purvey._plan.plan import Operation, Verb, operation_id
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 
 _VERBS: Mapping[str, Verb] = {

@@ -11,17 +11,21 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from purvey._base.value import resolve
-from purvey._graph import ALL, Graph
+from purvey._graph import ALL, Graph, Node
 from purvey._plan.contents import goes_with, goes_with_old, inside, lives_in_one_of
 from purvey._plan.decide import Decider
 from purvey._plan.decision import Decision, lifted
 from purvey._plan.ordering import backward, forward, generation_of
 from purvey._plan.plan import Action, Change, Operation, Plan
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey.errors import ScriptError
 from purvey.providers import Kind
 
 Key = tuple[str, int]
+
+Holders = dict[tuple[str, str], tuple[str, str]]
+"""Who occupies what: by the machine and what is claimed there, the address and the line of the one who does."""
 
 
 def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply", stage: int = 1) -> Plan:
@@ -79,6 +83,7 @@ def decide_all(graph: Graph, decider: Decider) -> None:
     """Decide every node in dependency order; each decision rests on those before it."""
     for node in graph.nodes.values():
         decider.decide(node)
+    decider.decide_escorts(graph.nodes)
 
 
 def _gone(graph: Graph, decider: Decider) -> tuple[dict[Key, ResourceState], set[Key]]:
@@ -154,9 +159,9 @@ def _left_behind(graph: Graph, decider: Decider, gone: Mapping[Key, ResourceStat
 
 
 def _leaves_nothing(resource: ResourceState, decider: Decider) -> bool:
-    """Whether there is nothing in the world behind the record."""
+    """Whether there is nothing in the world behind the record that would be ours to remove."""
     kind = decider.kinds.get(resource.kind)
-    return kind.check or kind.provider.forgets
+    return kind.check or kind.provider.forgets or (resource.adopted and kind.provider.adopts)
 
 
 def _with_old(
@@ -184,14 +189,14 @@ def _with_old(
 
 def _gaps(decider: Decider, gone: Mapping[Key, ResourceState]) -> set[str]:
     """Addresses whose old object must go before a new one can take its place."""
-    holders: dict[str, tuple[str, str]] = {}
+    holders: Holders = {}
     gaps: set[str] = set()
     for address, record in decider.settled.items():
         if decider.kinds.get(record.kind).claims_anything:
-            _claim(decider, address, record.kind, _plain(record), record.source, holders)
+            _claim(decider, address, record.kind, _plain(record), record, holders)
     for address, decision in decider.decisions.items():
         node = decision.node
-        _claim(decider, address, node.kind, decision.inputs, node.source, holders)
+        _claim(decider, address, node.kind, decision.inputs, node, holders)
     leaving = [(key[0], resource) for key, resource in gone.items()]
     leaving += [
         (address, decision.record)
@@ -205,14 +210,15 @@ def _gaps(decider: Decider, gone: Mapping[Key, ResourceState]) -> set[str]:
     return gaps
 
 
-def _is_in_the_way(decider: Decider, address: str, record: ResourceState, holders: Mapping[str, tuple[str, str]]) -> bool:
+def _is_in_the_way(decider: Decider, address: str, record: ResourceState, holders: Holders) -> bool:
     """Whether a new object can be made only when this one is gone."""
     kind = decider.kinds.get(record.kind)
     if kind.delete_first and address in decider.decisions:
         return True
     if not kind.claims_anything:
         return False
-    return any(claim in holders for claim in decider.ask(kind.provider.claims, address, _plain(record), kind, ()))
+    claims = decider.ask(kind.provider.claims, address, _plain(record), kind, ())
+    return any((record.where, claim) in holders for claim in claims)
 
 
 def _refuse_retained(record: ResourceState) -> None:
@@ -243,8 +249,8 @@ def _claim(
     address: str,
     kind_name: str,
     inputs: Mapping[str, object],
-    source: str,
-    holders: dict[str, tuple[str, str]],
+    at: Node | ResourceState,
+    holders: Holders,
 ) -> None:
     """Note what a wanted node occupies.
 
@@ -255,15 +261,15 @@ def _claim(
     if not kind.claims_anything:
         return
     for claim in decider.ask(kind.provider.claims, address, inputs, kind, ()):
-        other = holders.setdefault(claim, (address, source))
+        other = holders.setdefault((at.where, claim), (address, at.source))
         if other[0] != address:
             raise ScriptError(
                 "script.claim",
                 "Two nodes occupy one thing",
-                detail=f"{other[0]} ({other[1]}) and {address} ({source}) both want {claim} for themselves.",
+                detail=f"{other[0]} ({other[1]}) and {address} ({at.source}) both want {claim} for themselves.",
                 hint="Change one of them, or declare it once and pass it to both users.",
                 address=address,
-                source=source,
+                source=at.source,
             )
 
 

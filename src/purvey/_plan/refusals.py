@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from purvey._base.address import full, parted
 from purvey._plan.effects import Effect
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import RefusedError
 from purvey.providers import Registry

@@ -17,7 +17,8 @@ from purvey._plan.decide import Decider
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Action, Change, Operation, Plan, Verb
 from purvey._plan.refusals import refuse_built_on, refuse_deleted, refuse_handed_over, refuse_touched
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import RefusedError
 from purvey.providers import Registry
@@ -62,7 +63,7 @@ def undo_plan(
     possible = [effect for effect in done if effect.begun.operation not in left]
     refuse_built_on(later, possible, state, kinds)
     refuse_deleted(done, possible)
-    waits = _waits(possible, state, kinds)
+    waits = _settled_last(possible, _waits(possible, state, kinds), kinds)
     operations = tuple(
         Operation(
             id=_id(effect), verb=_verb(effect, dropped), address=effect.begun.address, generation=effect.begun.generation,
@@ -155,6 +156,26 @@ def _waits(done: Sequence[Effect], state: State, kinds: Registry) -> dict[str, t
     for freed, taken in _claims_passed_on(done, state, kinds):
         waits[freed.begun.operation][_id(taken)] = None
     return {operation: tuple(found) for operation, found in waits.items()}
+
+
+def _settled_last(
+    done: Sequence[Effect], waits: Mapping[str, tuple[str, ...]], kinds: Registry
+) -> dict[str, tuple[str, ...]]:  # fmt: skip
+    """`waits` turned round where an update made what it needs take effect: that goes back first, then takes effect again."""
+    settling = {
+        _id(effect): effect for effect in done
+        if effect.begun.verb == "update" and kinds.get(effect.begun.node.kind).provider.settles
+    }  # fmt: skip
+    if not settling:
+        return dict(waits)
+    found = {operation: [*needs] for operation, needs in waits.items()}
+    for effect in done:
+        for need in waits[effect.begun.operation]:
+            turned = settling.get(need)
+            if turned is not None and turned.begun.address != effect.begun.address:
+                found[effect.begun.operation].remove(need)
+                found[turned.begun.operation].append(_id(effect))
+    return {operation: tuple(needs) for operation, needs in found.items()}
 
 
 def _claims_passed_on(done: Sequence[Effect], state: State, kinds: Registry) -> Iterator[tuple[Effect, Effect]]:

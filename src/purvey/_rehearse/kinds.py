@@ -15,7 +15,7 @@ from purvey._base.value import Value
 from purvey._rehearse.outputs import outputs_of
 from purvey._rehearse.world import Place, Thing, Traits, World, traits_of
 from purvey._script.step import StepProvider
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import ProviderError
 from purvey.providers import (

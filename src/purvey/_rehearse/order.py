@@ -14,7 +14,8 @@ from purvey._plan.plan import Operation, Plan
 from purvey._rehearse.finding import Finding
 from purvey._rehearse.outputs import MARK
 from purvey._script.step import StepProvider
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey.providers import Registry
 
 Held = Callable[[ResourceState | None], tuple[str, ...]]

@@ -29,7 +29,8 @@ from purvey._plan.undo import undo_plan
 from purvey._rehearse.kinds import SimulatedKinds, Stage, claims_of
 from purvey._rehearse.order import Undone, undone
 from purvey._rehearse.world import Thing, World, traits_of
-from purvey._state.record import Closed, LookedUp, Noted, Opened, Record, ResourceState
+from purvey._state.record import Closed, LookedUp, Noted, Opened, Record
+from purvey._state.resource import ResourceState
 from purvey._state.sqlite.open import open_sqlite
 from purvey._state.state import State
 from purvey._state.store import Store
@@ -225,7 +226,7 @@ def _parts(start: Start, store: Store, run_id: str) -> Parts:
     found = {address.removeprefix(prefix): seen for address, seen in start.found.items()}
     kinds = SimulatedKinds(real.kinds, Stage(real.stack, world, state, found))
     parts = Parts(
-        stack=real.stack, run=run_id, state=state, kinds=kinds, host=real.host, reader=real.reader, sealer=real.sealer,
+        stack=real.stack, run=run_id, state=state, kinds=kinds, hosts=real.hosts, reader=real.reader, sealer=real.sealer,
         clock=real.clock, observer=_Deaf(), folder=start.folder / "objects", estate=real.estate,
     )  # fmt: skip
     for record in state.resources.values():

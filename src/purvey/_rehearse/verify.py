@@ -12,7 +12,8 @@ from purvey._rehearse.finding import Finding, What
 from purvey._rehearse.play import Played, Trouble
 from purvey._rehearse.world import Thing, changed, difference
 from purvey._script.step import StepProvider
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 
 _BESIDE = (

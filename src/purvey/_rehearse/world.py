@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from purvey._base.value import NodeLink, Value, thaw, walk
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey.errors import ProviderError
 from purvey.providers import Kind, Observed, Provider
 

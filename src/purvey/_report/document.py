@@ -25,7 +25,8 @@ from purvey._graph import Graph
 from purvey._plan.plan import Change, Plan
 from purvey._rehearse.finding import Rehearsal
 from purvey._state.history import RunHistory
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey._state.store import StoreFacts
 from purvey._state.tag_out import TagOut
 from purvey.errors import Problems, PurveyError, Refusals

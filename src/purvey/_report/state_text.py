@@ -8,7 +8,8 @@ from purvey._base.clock import timestamp
 from purvey._base.value import Value
 from purvey._report.style import Page, Span, bold, dim
 from purvey._report.values import shown
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey._state.store import StoreFacts
 from purvey._state.tag_out import TagOut
 

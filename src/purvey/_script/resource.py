@@ -22,6 +22,7 @@ import msgspec
 from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
 from purvey._graph import DEFAULT_OPTIONS, Node, NodeOptions, OnFailure, edges_of
 from purvey._script.fields import Declaration, FieldSpec, Input
+from purvey._script.host import frozen_place, lives_in
 from purvey._script.recorder import current, options_matter
 from purvey._script.reference import freeze, refuse_tokens
 from purvey.errors import ScriptError
@@ -74,11 +75,11 @@ def _node_options(options: Options | None, source: str) -> NodeOptions:
     )  # fmt: skip
 
 
-def _needs(inputs: Mapping[str, Value], options: NodeOptions) -> tuple[str, ...]:
-    """The addresses a node depends on, through what it is given and what its options watch."""
-    if options.replace_when is None:
+def _needs(inputs: Mapping[str, Value], options: NodeOptions, how: Value) -> tuple[str, ...]:
+    """The addresses a node depends on, through what it is given, what its options watch and how to get to where it is."""
+    if options.replace_when is None and how is None:
         return edges_of(inputs, options.after)
-    return edges_of({**inputs, "$replace_when": options.replace_when}, options.after)
+    return edges_of({**inputs, "$replace_when": options.replace_when, "$how": how}, options.after)
 
 
 class Resource(Declaration):
@@ -133,9 +134,14 @@ class Resource(Declaration):
             prepared = self.prepare(named, recorder.root)
             frozen = _frozen_inputs(type(self), address, prepared, source)
             options = _node_options(opts, source)
+            where, how = frozen_place(on, source)
+            if how is not None and not kind.provider.on_hosts:
+                raise _not_on_hosts(kind, source)
+            matters = [kind.name, frozen, options_matter(options), *([where] if where else [])]
             return Node(
-                address, kind.name, frozen, _needs(frozen, options), options, source,
-                digest([kind.name, frozen, options_matter(options)]), _container(kind, frozen),
+                address, kind.name, frozen, _needs(frozen, options, how), options, source, digest(matters),
+                _container(kind, frozen) or lives_in(how), where, how,
+                digest(how)[:16] if how is not None else "",
             )  # fmt: skip
 
         self._address = recorder.declare(kind.name, name, build)
@@ -318,6 +324,16 @@ def _require_reading(kind: str, provider: Provider[Any]) -> None:
             detail=f"{type(provider).__name__}, the provider of {kind}, has no `read`.",
             hint="Write `async def read(self, call, have)`, or `reads = False` where nothing can be read.",
         )
+
+
+def _not_on_hosts(kind: Kind, source: str) -> ScriptError:
+    return ScriptError(
+        "script.not_on_host",
+        "A kind cannot be on another machine",
+        detail=f"A {kind.name} was given `on=`, and is made from the machine that purvey runs on only.",
+        hint="Leave `on` out.",
+        source=source,
+    )
 
 
 def _unknown_input(kind: Kind, address: str, name: str, source: str) -> ScriptError:

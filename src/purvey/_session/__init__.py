@@ -17,7 +17,7 @@ from purvey._session.settings import Settings
 from purvey._session.signature import StackSignature
 from purvey._session.target import Target
 from purvey._state.history import RunHistory
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey._state.store import StoreFacts
 from purvey._state.tag_out import TagOut
 

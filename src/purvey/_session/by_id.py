@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,8 +18,10 @@ from purvey._graph import DEFAULT_OPTIONS, Node
 from purvey._session import recorded
 from purvey._session.drive import Drive
 from purvey._session.importing import owned
+from purvey._session.loop import run_with
 from purvey._session.python_text import Writer, not_importable, placeholder
-from purvey._state.record import Noted, Record, ResourceState
+from purvey._state.record import Noted, Record
+from purvey._state.resource import ResourceState
 from purvey._state.state import State, fold
 from purvey.errors import ProviderError, ScriptError, StateError
 from purvey.providers import Kind, Present
@@ -65,7 +66,7 @@ def record(drive: Drive, wanted: ById, *, whole: bool) -> Imported:
     def work(state: State, now: float) -> list[Record]:
         """What is recorded; read under the lease, so that nobody else takes an address meanwhile."""
         parts = drive.parts(store, "", state)
-        found = asyncio.run(_found(parts, wanted))
+        found = run_with(parts, _found(parts, wanted))
         records: list[Record] = [
             Noted(at=now, what="imported", address=item.address, generation=item.generation, state=item) for item in found
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -28,6 +27,7 @@ from purvey._plan.guard import refuse_losses
 from purvey._script.load import load_archived
 from purvey._script.parameters import Given
 from purvey._session import recorded
+from purvey._session.loop import run_with
 from purvey._session.pruning import prune_empty
 from purvey._session.settings import least
 from purvey._session.workshop import make_parts, open_store, user_name
@@ -153,8 +153,9 @@ class Drive:
     def _guard_undo(self, store: Store, run: str, plan: Plan, final: OnFinal) -> None:
         """Ask the guards before anything is written down, so that a run whose undo they refuse stays as it was."""
         touched = [effect.begun.node for effect in effects(store.records(run))]
-        work = require_expected(self.parts(store, "", store.load(self.stack)), self._own.expect, touched)
-        together(lambda: asyncio.run(work), lambda: refuse_losses(plan.losses, self._final(None, final)))
+        parts = self.parts(store, "", store.load(self.stack))
+        work = require_expected(parts, self._own.expect, touched)
+        together(lambda: run_with(parts, work), lambda: refuse_losses(plan.losses, self._final(None, final)))
 
     @property
     def _own(self) -> EnvironmentSettings:
@@ -176,6 +177,7 @@ class Drive:
             journal.write_now(*opened())
             parts = self.parts(store, run_id, state)
             parts.guard = lease.check
+            parts.hosts.fence = lease.fence
             parts.former = lease.former
             self._tell(RunStarted(at=self.clock.now(), run=run_id, stack=self.stack, verb=request.verb))
 
@@ -234,7 +236,7 @@ class Drive:
         An undo that is stopped before it begins leaves its run as it ended.
         """
         try:
-            return asyncio.run(_awaited(work(run)))
+            return run_with(run.parts, work(run))
         except AwaitsApproval:
             if is_open(run.records()):
                 journal.write_now(Closed(at=self.clock.now(), result="parked", cause="awaits approval"))
@@ -348,10 +350,6 @@ class Drive:
 
     def _tell(self, event: Any) -> None:
         self.observer.on(event)
-
-
-async def _awaited(work: Awaitable[T]) -> T:
-    return await work
 
 
 def _is_half_undone(store: Store, row: RunRow) -> bool:

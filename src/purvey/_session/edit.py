@@ -13,7 +13,8 @@ from purvey._session import recorded
 from purvey._session.drive import Drive
 from purvey._state import handing
 from purvey._state.moving import moved
-from purvey._state.record import Failed, Noted, Record, ResourceState, Succeeded
+from purvey._state.record import Failed, Noted, Record, Succeeded
+from purvey._state.resource import ResourceState
 from purvey._state.state import InDoubt, State
 from purvey._state.store import Store
 from purvey.errors import ScriptError, StateError

@@ -16,7 +16,7 @@ from purvey._session.project import Project
 from purvey._session.settings import given_values
 from purvey._session.target import Target
 from purvey._session.workshop import stack_key, user_name
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey._state.tag_out import TagOut
 from purvey.errors import ScriptError, StateError
 

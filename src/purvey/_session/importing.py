@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from purvey._apply.attempt import answered
@@ -17,7 +16,9 @@ from purvey._plan.decide import Decider
 from purvey._plan.plan import Plan
 from purvey._session import recorded
 from purvey._session.drive import Drive
-from purvey._state.record import Noted, Record, ResourceState
+from purvey._session.loop import run_with
+from purvey._state.record import Noted, Record
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey._state.store import Store
 from purvey.errors import ProviderError, RefusedError, ScriptError, StateError
@@ -31,7 +32,8 @@ def record(drive: Drive, request: Request, address: str) -> ResourceState:
 
     def work(state: State, now: float) -> list[Record]:
         """What is recorded; read and sealed under the lease, for until then others may record it, or change the key."""
-        item = asyncio.run(_look(drive, store, state, request, address))
+        parts = drive.parts(store, "", state)
+        item = run_with(parts, _look(parts, store, request, address))
         found.append(item)
         return [Noted(at=now, what="imported", address=address, generation=item.generation, state=item)]
 
@@ -39,10 +41,9 @@ def record(drive: Drive, request: Request, address: str) -> ResourceState:
     return found[0]
 
 
-async def _look(drive: Drive, store: Store, state: State, request: Request, address: str) -> ResourceState:
-    if state.latest(address) is not None:
+async def _look(parts: Parts, store: Store, request: Request, address: str) -> ResourceState:
+    if parts.state.latest(address) is not None:
         raise StateError("state.address_taken", "The node is recorded already", detail=address)
-    parts = drive.parts(store, "", state)
     ready = await prepare(parts, request, {}, recorded.outputs_of(store))
     node = ready.graph.nodes.get(address)
     if node is None:
@@ -53,7 +54,7 @@ async def _look(drive: Drive, store: Store, state: State, request: Request, addr
     name = physical_name(parts.estate, parts.stack, address, generation)
     try:
         want = parts.view(kind, address, parts.opened_inputs(node))
-        call = parts.call(address, name)
+        call = parts.call(address, name, node)
         seen = await answered(lambda: kind.provider.find(call, want), parts.clock, kind.provider)
     except NotKnownError as error:
         raise _not_known(node) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +11,7 @@ from purvey._apply.stage import observed, prepare, refusals
 from purvey._gate.tags import tagged
 from purvey._plan.drift import drift_plan
 from purvey._session import recorded
+from purvey._session.loop import run_with
 from purvey._session.workshop import make_parts, open_store
 from purvey._state.state import State
 
@@ -61,7 +61,7 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
             no = (*no, "What is warned of above stops it before the first write.")
         found.append((msgspec.structs.replace(ready.plan, warnings=warnings, refusals=no), ready.graph))
 
-    asyncio.run(work())
+    run_with(parts, work())
     return found[0]
 
 
@@ -81,5 +81,5 @@ def drift(settings: Settings, stack: str, root: Path, store: Store, *, clock: Cl
         stack=stack, run="", state=state, store=store, settings=settings, root=root, clock=clock, observer=observer
     )  # fmt: skip
     env = stack.rpartition("/")[2]
-    seen = asyncio.run(observed(parts, Request(verb="drift", env=env, parallel=settings.parallel_in(env))))
+    seen = run_with(parts, observed(parts, Request(verb="drift", env=env, parallel=settings.parallel_in(env))))
     return drift_plan(stack, state, seen, parts.kinds)

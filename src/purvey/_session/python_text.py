@@ -14,7 +14,8 @@ from typing import Final
 
 from purvey._base.address import split
 from purvey._base.value import Masked, NodeLink, SecretRef, Value
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey.errors import ScriptError
 from purvey.providers import Kind, Registry
 

@@ -22,7 +22,8 @@ from purvey._session.signature import StackSignature
 from purvey._session.target import Target
 from purvey._session.workshop import make_parts, open_store, stack_key
 from purvey._state.history import RunHistory, history
-from purvey._state.record import ResourceState, thawed
+from purvey._state.record import thawed
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey._state.tag_out import TagOut
 

@@ -17,7 +17,8 @@ from purvey._plan.plan import Plan
 from purvey._plan.planner import make_plan
 from purvey._plan.undo import undo_plan
 from purvey._script.load import load_beside
-from purvey._state.record import Closed, Opened, ResourceState, thawed
+from purvey._state.record import Closed, Opened, thawed
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey._state.store import RunRow, Store
 from purvey.errors import InternalError, RefusedError, ScriptError, StateError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from purvey._rehearse.kinds import LookingKinds
 from purvey._rehearse.play import Start
 from purvey._rehearse.rehearse import rehearse
 from purvey._session import recorded
+from purvey._session.loop import run_with
 from purvey._session.workshop import make_parts, open_store
 from purvey._state.record import LookedUp
 from purvey._state.state import State
@@ -87,5 +87,5 @@ def _look(parts: Parts, request: Request, store: Store | None) -> tuple[dict[tup
         refuse(ready.findings)
         found.append((seen, {record.name: record.value for record in ready.records if isinstance(record, LookedUp)}))
 
-    asyncio.run(work())
+    run_with(parts, work())
     return found[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +22,7 @@ from purvey._script.load import Script, load_script
 from purvey._script.parameters import Given
 from purvey._session import recorded
 from purvey._session.drive import Drive
+from purvey._session.loop import run_with
 from purvey._session.settings import least
 from purvey._state.record import LookedUp
 from purvey.errors import RefusedError, StateError
@@ -53,7 +53,7 @@ def save(drive: Drive, request: Request, path: Path) -> Plan:
             lookups={record.name: record.value for record in ready.records if isinstance(record, LookedUp)},
         )  # fmt: skip
 
-    saved = asyncio.run(work())
+    saved = run_with(parts, work())
     sealed = parts.sealer.seal_bytes(to_bytes(saved), b"plan")
     with writing(path), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(MAGIC + sealed)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from purvey._state.record import Begun, Noted, ResourceState
+from purvey._state.record import Begun, Noted
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 
 

@@ -13,7 +13,8 @@ import msgspec
 from purvey._base.address import full
 from purvey._base.value import NodeLink, walk
 from purvey._state.moving import readdressed
-from purvey._state.record import Noted, ResourceState, thawed
+from purvey._state.record import Noted, thawed
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import StateError
 

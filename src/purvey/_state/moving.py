@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import msgspec
 
 from purvey._base.value import NodeLink, Value
-from purvey._state.record import Noted, ResourceState, thawed
+from purvey._state.record import Noted, thawed
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 
 

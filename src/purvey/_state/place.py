@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from purvey._state.record import ResourceState
+    from purvey._state.resource import ResourceState
     from purvey._state.state import State
 
 Place = tuple[tuple[str, str], ...]

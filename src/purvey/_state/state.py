@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from purvey._base.value import Value
-from purvey._state.record import (
-    Begun,
-    Failed,
-    Identified,
-    Noted,
-    OutputsSet,
-    Record,
-    ResourceState,
-    Succeeded,
-)
+from purvey._state.record import Begun, Failed, Identified, Noted, OutputsSet, Record, Succeeded
+from purvey._state.resource import ResourceState
 
 Key = tuple[str, int]
 """Address and generation: a replacement has two live objects for a while."""

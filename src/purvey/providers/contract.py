@@ -189,6 +189,17 @@ class Provider(Generic[R]):
     forgets = False
     """Whether removing a node only drops its record, because there is nothing in the world to delete (as for a step)."""
 
+    adopts = False
+    """Whether what is there already under the wish's identity is taken over without being asked for (a package that is
+    installed): it is changed where it differs, and only forgotten when it is no longer declared."""
+
+    settles = False
+    """Whether an update makes what it needs take effect (a service is restarted for its files): it is taken back after that is
+    back in its former state, not before, and one that failed has to be taken back all the same."""
+
+    on_hosts = False
+    """Whether its objects may be on another machine than this one (`on=`)."""
+
     reads = True
     """Whether the world is asked at all; False takes the record's word (for a step without a check)."""
 

@@ -7,8 +7,8 @@ as JSON, are tested without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -17,10 +17,7 @@ from purvey._hosts.change import Change
 from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
 from purvey.errors import HostError, InternalError, ProviderError
-from purvey.providers.contract import Call, Done, Finding, Observed, Provider
-
-if TYPE_CHECKING:
-    from purvey._hosts.connector import Connector
+from purvey.providers.contract import Call, Done, Finding, Observed, Outcome, Provider
 
 R = TypeVar("R")
 
@@ -114,6 +111,8 @@ class HostProvider(Provider[R]):
         """What would make it fail, from the answers to `hazards`."""
         return ()
 
+    on_hosts = True
+
     # What the engine calls where an object goes by itself.
 
     async def identity(self, call: Call, want: R) -> Mapping[str, str]:
@@ -136,13 +135,13 @@ class HostProvider(Provider[R]):
         asked = self.hazards(place, want)
         return self.findings(place, want, await call.host.ask(asked) if asked else Answers({}))
 
-    async def create(self, call: Call, want: R) -> Done:
+    async def create(self, call: Call, want: R) -> Outcome:
         """See `Provider.create`."""
         place = place_of(call)
         answers = await call.host.ask(self.facts(place, want))
         return await self._perform(call, want, self.make(place, want, answers))
 
-    async def update(self, call: Call, have: R, want: R) -> Done:
+    async def update(self, call: Call, have: R, want: R) -> Outcome:
         """See `Provider.update`."""
         place = place_of(call)
         answers = await call.host.ask(list(dict.fromkeys([*self.facts(place, want), *self.facts(place, have)])))
@@ -189,7 +188,9 @@ def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended
     if isinstance(ending, Ended):
         return ending
     if isinstance(ending, Broken):
-        raise provider.explained(subject, ending.error)
+        error = provider.explained(subject, ending.error)
+        error.may_exist = error.may_exist or provider.settles
+        raise error
     if isinstance(ending, Interrupted):
         raise HostError(
             "failed",
@@ -199,11 +200,3 @@ def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended
             may_exist=True,
         )
     raise HostError("conflict", "A machine changed while it was worked on", hint="Plan again.")
-
-
-def asked_of(jobs: Iterable[tuple[Connector, Sequence[Fact]]]) -> dict[int, tuple[Connector, tuple[Fact, ...]]]:
-    """The questions of many, by machine, each once."""
-    found: dict[int, tuple[Connector, dict[Fact, None]]] = {}
-    for host, facts in jobs:
-        found.setdefault(id(host), (host, {}))[1].update(dict.fromkeys(facts))
-    return {key: (host, tuple(facts)) for key, (host, facts) in found.items()}

@@ -14,7 +14,7 @@ import pytest
 
 from purvey._session.target import Target
 from purvey._state.moving import moved
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey._state.state import State, fold
 from purvey.errors import ProviderError, RefusedError, ScriptError, StateError
 from tests.support import world

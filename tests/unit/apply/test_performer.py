@@ -14,7 +14,8 @@ from purvey._base.limits import CALL_DEADLINE_S, OPERATION_TIMEOUT_S
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Operation, Plan
 from purvey._session.workshop import make_parts
-from purvey._state.record import Begun, Record, ResourceState
+from purvey._state.record import Begun, Record
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.providers import registry
 from tests.support.kinds import ThingProvider

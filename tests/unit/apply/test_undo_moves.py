@@ -10,7 +10,8 @@ from purvey._graph import Selection
 from purvey._plan.effects import effects
 from purvey._plan.undo import undo_plan
 from purvey._session.target import Target
-from purvey._state.record import Noted, ResourceState
+from purvey._state.record import Noted
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import RefusedError
 from purvey.providers import registry

@@ -6,7 +6,7 @@ import pytest
 
 from purvey._report.run_text import ended_page
 from purvey._report.style import plain
-from purvey._state.record import ResourceState
+from purvey._state.resource import ResourceState
 from purvey.cli.changing import exit_of
 from purvey.errors import RefusedError, StateError
 from tests.support.project import Project

@@ -10,7 +10,8 @@ import pytest
 
 from purvey._plan.effects import effects
 from purvey._plan.planner import _freed
-from purvey._state.record import Begun, Noted, Record, ResourceState, Succeeded
+from purvey._state.record import Begun, Noted, Record, Succeeded
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 
 

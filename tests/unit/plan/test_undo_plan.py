@@ -14,7 +14,8 @@ from purvey._base.value import NodeLink
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Plan
 from purvey._plan.undo import undo_plan
-from purvey._state.record import Begun, ResourceState
+from purvey._state.record import Begun
+from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import RefusedError
 from purvey.providers import registry

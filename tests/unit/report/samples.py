@@ -7,7 +7,8 @@ from purvey._base.value import Link, Masked, NodeLink, Unknown
 from purvey._graph import DEFAULT_OPTIONS, Graph, Later, Node, Pause
 from purvey._plan.plan import Change, Operation, Plan
 from purvey._state.history import ChangeHistory, RunHistory
-from purvey._state.record import Left, ResourceState
+from purvey._state.record import Left
+from purvey._state.resource import ResourceState
 
 RUN = "01JD8ZK3M0000000000000000A"
 OLD, NEW = Masked("1" * 32), Masked("2" * 32)

@@ -13,7 +13,8 @@ from purvey._base.limits import LEASE_S
 from purvey._state.lease import Lease
 from purvey._state.postgres import open_postgres
 from purvey._state.postgres.connect import PostgresConnection
-from purvey._state.record import Begun, Closed, Failed, Identified, Noted, Opened, OutputsSet, ResourceState, Succeeded
+from purvey._state.record import Begun, Closed, Failed, Identified, Noted, Opened, OutputsSet, Succeeded
+from purvey._state.resource import ResourceState
 from purvey._state.sql.store import SqlStore
 from purvey._state.sqlite import open_sqlite
 

@@ -13,6 +13,7 @@ from purvey._base.value import Secret
 from purvey._secrets.sealing import Sealer
 from purvey._state import record as records
 from purvey._state.record import decode, encode, thawed
+from purvey._state.resource import ResourceState
 from purvey._state.sql import tables as table_versions
 from purvey._state.state import fold
 from purvey.errors import StateError
@@ -75,7 +76,7 @@ def told(page: str) -> set[str]:
 
 def test_the_page_of_the_journal_tells_every_field() -> None:
     """The specification names every record and every field that a record or an object can have."""
-    shapes: tuple[type[msgspec.Struct], ...] = (*get_args(records.Record), records.ResourceState)
+    shapes: tuple[type[msgspec.Struct], ...] = (*get_args(records.Record), ResourceState)
     fields = {field.encode_name for shape in shapes for field in msgspec.structs.fields(shape)}
     names = {shape.__struct_config__.tag for shape in get_args(records.Record)}
 

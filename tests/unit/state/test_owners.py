@@ -10,7 +10,7 @@ from purvey.errors import StateError
 from tests.unit.state import kit
 
 if TYPE_CHECKING:
-    from purvey._state.record import ResourceState
+    from purvey._state.resource import ResourceState
     from purvey._state.sql.store import SqlStore
 
 OTHER = "other/dev"

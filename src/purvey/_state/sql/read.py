@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from purvey._state.mac import RowMac, record_identity, resource_identity, retired_body, retired_identity, tampered
-from purvey._state.record import Begun, Failed, Identified, OutputsSet, Record, ResourceState, decode, decode_state
+from purvey._state.record import Begun, Failed, Identified, OutputsSet, Record, decode, decode_state
+from purvey._state.resource import ResourceState
 from purvey._state.sql.database import Connection
 from purvey._state.state import InDoubt, State
 from purvey._state.store import UNFINISHED, Moment, RunRow

@@ -11,19 +11,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from purvey._state.journal import Journal, Write
 from purvey._state.mac import RowMac, record_identity, resource_identity, retired_body, retired_identity
-from purvey._state.record import (
-    Begun,
-    Closed,
-    Failed,
-    Identified,
-    Noted,
-    Opened,
-    OutputsSet,
-    Record,
-    ResourceState,
-    Succeeded,
-    encode_state,
-)
+from purvey._state.record import Begun, Closed, Failed, Identified, Noted, Opened, OutputsSet, Record, Succeeded, encode_state
+from purvey._state.resource import ResourceState
 from purvey._state.sql import tag_out
 from purvey._state.sql.database import Connection, Database, patiently
 from purvey._state.sql.head import first_head, next_head, put_head

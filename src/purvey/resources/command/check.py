@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class CheckProvider(ProbeProvider["Check"]):
     """Runs the command once an attempt."""
 
+    on_hosts = True
+
     def target(self, want: Check) -> str:
         """See `ProbeProvider.target`."""
         return want.command[0] if want.command else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -81,7 +81,7 @@ P = TypeVar("P", bound=Packages)
 class PackagesProvider(HostProvider[P]):
     """Installs and removes packages; a subclass says by which commands."""
 
-    adopts: ClassVar[bool] = True
+    adopts = True
     long_calls = True
 
     # What a package manager has to say.

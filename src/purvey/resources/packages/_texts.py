@@ -6,7 +6,7 @@ import contextlib
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from purvey._base.value import Value
 from purvey._hosts.change import Change, MakeDirectory, Remove, Write
@@ -42,7 +42,7 @@ T = TypeVar("T", bound=Told)
 class TextsProvider(HostProvider[T]):
     """Writes a few texts; a subclass says which, and what is done when they have changed."""
 
-    adopts: ClassVar[bool] = True
+    adopts = True
 
     @abstractmethod
     def texts(self, subject: T) -> Mapping[str, str]:

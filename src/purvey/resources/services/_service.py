@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -99,7 +99,7 @@ S = TypeVar("S", bound=Service)
 class ServiceProvider(HostProvider[S]):
     """Starts, stops and enables services; a subclass says by which commands."""
 
-    adopts: ClassVar[bool] = True
+    adopts = True
     long_calls = True
 
     # What a service manager has to say.

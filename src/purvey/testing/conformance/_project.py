@@ -26,7 +26,8 @@ from purvey._session import AwaitsApproval, RunHistory, Session, Target
 from purvey._session.pruning import prune_empty
 from purvey._session.workshop import data_folder, open_store
 from purvey._state.check import violations
-from purvey._state.record import Begun, Record, ResourceState, Succeeded
+from purvey._state.record import Begun, Record, Succeeded
+from purvey._state.resource import ResourceState
 from purvey._state.store import Store
 from purvey.errors import PurveyError
 from purvey.testing.conformance import _script

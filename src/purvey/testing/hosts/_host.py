@@ -15,12 +15,12 @@ import msgspec
 
 from purvey._base.clock import SystemClock
 from purvey.testing.hosts._keys import KeyPair
-from purvey.testing.hosts._network import await_end, command
+from purvey.testing.hosts._network import NAMESPACES, await_end, command, run
 
 ENVIRONMENT: Final = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
 }  # fmt: skip
-_BOOT: Final = ("sh", "-eu", str(Path(__file__).with_name("boot.sh")))
+_BOOT: Final = ("sh", str(Path(__file__).with_name("boot.sh")))
 _BOOT_S: Final = 60.0
 _LOOK_S: Final = 0.005
 _LISTENING: Final = ":0016 00000000:0000 0A"
@@ -124,7 +124,7 @@ class Host:
         if process is None:
             return
         with contextlib.ExitStack() as stack:
-            with contextlib.suppress(OSError, ValueError):  # It has not come so far, or has ended.
+            with contextlib.suppress(OSError, RuntimeError):  # It has not come so far, or has ended.
                 init = os.pidfd_open(self._pid())
                 stack.callback(os.close, init)
                 stack.callback(await_end, init)
@@ -150,13 +150,14 @@ class Host:
 
         Args:
             argv: The program and its arguments.
-            options: For `subprocess.run`; a time limit of 60 s and captured text unless they say otherwise.
+            options: For `subprocess.run`; 60 s, no input and captured text unless they say otherwise.
+
+        Raises:
+            RuntimeError: if it does not run.
         """
-        entry = ["nsenter", f"--target={self._pid()}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--"]
-        given = {"capture_output": True, "text": True, "timeout": 60.0, "check": False, "stdin": subprocess.DEVNULL}
-        if "input" in options:
-            del given["stdin"]
-        return subprocess.run([*entry, *argv], **{"env": ENVIRONMENT, **given, **options})  # noqa: PLW1510 - it is in `given`.
+        enter = ("nsenter", f"--target={self._pid()}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--")
+        leashed = ("setpriv", "--pdeathsig=KILL", "--")  # It is nsenter's child, and nsenter is what a time limit kills.
+        return run([*enter, *leashed, *argv], {"env": ENVIRONMENT, **options})
 
     # Its network.
 
@@ -169,7 +170,7 @@ class Host:
         self._switch("link", "set", self._port_name, "up")
 
     def loss(self, percent: int) -> None:
-        """Lose so many of a hundred packets in each direction, by chance; 0 loses none."""
+        """Lose so many of a hundred packets in each direction, by chance, from 0 for none to 100."""
         rule = f"numgen random mod 100 >= {100 - percent} drop"
         ends = f'iifname "{self._port_name}" {rule}; ', f'oifname "{self._port_name}" {rule}; '
         table = f"bridge {self._port_name}"
@@ -192,14 +193,17 @@ class Host:
         command("ip", "-n", self._site.namespace, *words)
 
     def _pid(self) -> int:
-        """The process that is its init, by its number out here."""
-        return int((self.folder / "pid").read_text(encoding="ascii"))
+        """The process that is its init, by its number out here; never one that has got the number since."""
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((self.folder / "pid").read_text(encoding="ascii"))
+            if Path(f"/proc/{pid}/ns/net").samefile(NAMESPACES / self.namespace):
+                return pid
+        raise RuntimeError(f"{self.name} does not run.")
 
     def _listens(self) -> bool:
-        try:
+        with contextlib.suppress(OSError, RuntimeError):
             return _LISTENING in Path(f"/proc/{self._pid()}/net/tcp").read_text(encoding="ascii")
-        except (OSError, ValueError):
-            return False
+        return False
 
     def _ended(self, within_s: float) -> bool:
         assert self._process is not None

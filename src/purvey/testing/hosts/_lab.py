@@ -64,6 +64,7 @@ class Lab:
         self._count = hosts
         self._place: Place | None = None
         self._processes: list[subprocess.Popen[str]] = []
+        self._host_keys: list[str] = []
         self._relays = 0
         self.hosts: tuple[Host, ...] = ()
         self.namespace = ""
@@ -106,11 +107,12 @@ class Lab:
         place, self._place = self._place, None
         if place is None:
             return
-        for host in self.hosts:
-            host.stop()
-        for process in self._processes:
-            _end(process)
-        place.remove()
+        with contextlib.ExitStack() as stack:  # What follows happens even if one of them does not end.
+            stack.callback(place.remove)
+            for process in self._processes:
+                stack.callback(_end, process)
+            for host in self.hosts:
+                stack.callback(host.stop)
 
     def _make_hosts(self, tree: Path) -> None:
         numbers = range(1, self._count + 1)
@@ -142,11 +144,10 @@ class Lab:
 
         Args:
             argv: The program and its arguments.
-            options: For `subprocess.run`; a time limit of 60 s and captured text unless they say otherwise.
+            options: For `subprocess.run`; 60 s, no input and captured text unless they say otherwise.
         """
-        given = {"capture_output": True, "text": True, "timeout": 60.0, "check": False}
         with self.inside():
-            return subprocess.run(argv, **{**given, **options})  # noqa: PLW1510 - it is in `given`.
+            return _network.run(argv, options)
 
     def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[str]:
         """Start a program of this machine in the lab's network; it ends with the lab at the latest.

@@ -8,9 +8,9 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 NAMESPACES: Final = Path("/run/netns")
 
@@ -20,13 +20,21 @@ _COMMAND_S: Final = 60.0
 _END_MS: Final = 10_000
 
 
+def run(argv: Sequence[str], options: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Run a program with `options` for `subprocess.run`; unless they say otherwise, bounded, without input, its text kept."""
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "timeout": _COMMAND_S, "check": False}
+    if "input" not in options:
+        given["stdin"] = subprocess.DEVNULL
+    return subprocess.run(argv, **{**given, **options})  # noqa: PLW1510 - it is in `given`.
+
+
 def command(*argv: str, input: str = "") -> str:
     """Run a program of this machine; returns what it said.
 
     Raises:
         RuntimeError: with its error, if it fails.
     """
-    ended = subprocess.run(argv, input=input, capture_output=True, text=True, timeout=_COMMAND_S, check=False)
+    ended = run(argv, {"input": input})
     if ended.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)} ended with {ended.returncode}: {ended.stderr.strip()}")
     return ended.stdout

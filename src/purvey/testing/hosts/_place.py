@@ -88,6 +88,9 @@ def _claim() -> tuple[str, int]:
 
 
 def _remove(name: str) -> None:
+    while boots := _boots(name):  # First, because they make namespaces; again, because they start programs.
+        for pid in boots:
+            _network.end(pid)
     for namespace in _network.names(name):
         _network.remove(namespace)
     folder = _ALL / name
@@ -96,3 +99,12 @@ def _remove(name: str) -> None:
     if folder.exists():
         folder.rmdir()
     (_ALL / f"{name}.lock").unlink(missing_ok=True)
+
+
+def _boots(name: str) -> list[int]:
+    """What boots the hosts of a lab, by the variable that all of it has."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            found += [int(environment.parent.name)] if f"LAB={name}".encode() in environment.read_bytes().split(b"\0") else []
+    return found

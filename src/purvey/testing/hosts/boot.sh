@@ -5,6 +5,8 @@
 #   NAME         its host name
 #   FOLDER       where `root` is, and where `pid` and `boot_id` of the present boot are told
 
+set -eu
+
 # The machine around the host: everything of the last boot goes, connections and firewall rules included.
 plug_in() {
   ip -n "$LAB" link delete "$PORT" 2>/dev/null || true
@@ -63,7 +65,7 @@ while :; do
   plug_in
   cat /proc/sys/kernel/random/uuid >"$FOLDER/boot_id"
   rc=0
-  nsenter --net="/run/netns/$HOST" unshare --mount --pid --uts --ipc --fork --kill-child sh -eu "$0" enter \
+  nsenter --net="/run/netns/$HOST" unshare --mount --pid --uts --ipc --fork --kill-child sh "$0" enter \
     3>"$FOLDER/pid" || rc=$?
   # The kernel says by this signal that the host wants to boot again, not to be off.
   [ "$rc" = 129 ] || exit "$rc"

@@ -1,5 +1,7 @@
 # What makes a server of a new tree; runs in it, once.
 
+set -eu
+
 useradd --create-home --shell /bin/bash --uid 1000 --groups sudo admin
 useradd --create-home --shell /bin/bash --uid 1001 deploy
 echo 'admin:admin-password' | chpasswd
@@ -13,7 +15,7 @@ echo 'HostKey /etc/ssh/ssh_host_ed25519_key' >/etc/ssh/sshd_config.d/lab.conf
 
 # A boot is this, and orphans have somebody to reap them.
 cat >/etc/inittab <<'TABLE'
-::respawn:/usr/sbin/sshd -D
+::respawn:/usr/sbin/sshd -D -e
 ::respawn:/usr/sbin/cron -f
 TABLE
 for name in halt poweroff reboot; do ln -s /usr/bin/busybox "/usr/sbin/$name"; done

@@ -1,0 +1,110 @@
+"""The machines of one run: from how a node says one gets there to what asks and changes it. Each is made when it is needed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
+
+from purvey._base.value import Secret, Value, reveal
+from purvey._hosts.become import Becoming
+from purvey._hosts.pool import Pool
+from purvey._hosts.route import ChrootRoute, NamespaceRoute, Route, SshRoute
+
+if TYPE_CHECKING:
+    from purvey._base.clock import Clock
+    from purvey._hosts.connector import Connector
+
+ROUTE_SECRETS: Final = frozenset({"key", "passphrase", "password", "become_password"})
+"""What is secret of how one gets to a machine; the rest is sealed in the record, and shown in messages all the same."""
+
+
+class Hosts:
+    """The machines of one run.
+
+    Args:
+        local: The one that purvey runs on.
+        clock: Time and chance.
+        worker: The name of those who must not work on a machine at the same time.
+
+    Attributes:
+        fence: The lease's fencing number, once it is held.
+    """
+
+    def __init__(self, local: Connector, clock: Clock, worker: str) -> None:
+        self.local = local
+        self.fence = 0
+        self._clock = clock
+        self._worker = worker
+        self._pool = Pool(clock)
+        self._made: dict[str, Connector] = {}
+        self._seen: set[Connector] = set()
+
+    def at(self, where: str, how: Value) -> Connector:
+        """The machine of that name, reached in that way; None as the way is this machine.
+
+        Args:
+            where: Its name.
+            how: What a script's `Host` was given, resolved, with secrets opened.
+        """
+        if how is None:
+            return self.local
+        assert isinstance(how, dict)  # A place is frozen as a dictionary.
+        key = hashlib.sha256(msgspec.json.encode([where, _revealed(how)])).hexdigest()
+        if key not in self._made:
+            self._made[key] = self._make(where, how)
+        return self._made[key]
+
+    def is_first(self, host: Connector) -> bool:
+        """Whether this is the first time in the run that it is asked about a machine."""
+        is_new = host not in self._seen
+        self._seen.add(host)
+        return is_new
+
+    async def close(self) -> None:
+        """Give up every way to every machine."""
+        self._made.clear()
+        await self._pool.close()
+
+    def _make(self, where: str, how: Mapping[str, Value]) -> Connector:
+        from purvey._hosts.shell_host import ShellHost  # noqa: PLC0415 - it loads the event loop.
+
+        route = route_of(how)
+        becoming = Becoming()
+        if isinstance(route, SshRoute) and route.become:
+            becoming = Becoming(route.become, route.become_user, route.become_password)
+        shell = self._pool.shell(route)
+        folder = f"{self._worker}/{hashlib.sha256(where.encode()).hexdigest()[:16]}"  # Names may share a file system.
+        host = ShellHost(shell, where, self._clock, becoming, worker=folder, fence=lambda: self.fence)
+        return cast("Connector", host)
+
+
+def route_of(how: Mapping[str, Value]) -> Route:
+    """The way to a machine, from what a script's `Host`, `Chroot` or `Namespace` was given."""
+    given = {name: value if name in ROUTE_SECRETS else reveal(value) for name, value in how.items()}
+    kind = given.pop("by")
+    if kind == "chroot":
+        return ChrootRoute(**given)
+    if kind == "namespace":
+        return NamespaceRoute(**given)
+    jumps = given.pop("jump", ())
+    return SshRoute(**given, jump=tuple(_jump(item) for item in jumps))
+
+
+def _jump(how: Any) -> SshRoute:
+    route = route_of(how)
+    assert isinstance(route, SshRoute)  # One jumps over hosts only.
+    return route
+
+
+def _revealed(value: Value) -> Value:
+    """`value` with every secret in it revealed, to be digested at once."""
+    if isinstance(value, Secret):
+        return _revealed(value.reveal())
+    if isinstance(value, dict):
+        return {name: _revealed(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_revealed(item) for item in value]
+    return value

@@ -1,0 +1,243 @@
+"""What an operation on a machine needs to know, and what it then does: decided like any other, and not performed yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from purvey._apply import make
+from purvey._apply.call import physical_name
+from purvey._apply.redacting import cleaned
+from purvey._base.value import Unknown, walk
+from purvey._hosts.fact import Answers
+from purvey._hosts.step import Step
+from purvey.providers import NotKnownError
+from purvey.providers.host import HostProvider, Work, place_of
+
+if TYPE_CHECKING:
+    from purvey._apply.perform import Performer
+    from purvey._hosts.connector import Connector
+    from purvey._hosts.fact import Answer, Fact, Unanswered
+    from purvey._plan.plan import Operation
+    from purvey._state.ahead import Ahead
+    from purvey._state.record import Begun
+    from purvey._state.resource import ResourceState
+    from purvey.providers import Kind
+
+    Known = Mapping[Fact, Answer | Unanswered]
+
+
+class Prepared:
+    """One operation on a machine, before it is performed.
+
+    Args:
+        performer: Performs the plan.
+        operation: The operation.
+        kind: Its kind.
+        begun: Its begin, which is not written down yet.
+
+    Attributes:
+        facts: What must be known to decide.
+        guard: What must still be so just before it is performed.
+        work: What it does, once that is decided.
+        subject: What it is done for: the wish, or what is removed or put back.
+        has_ended: Whether the machine has told how it ended.
+        is_settled: Whether its end is written down.
+        started: When it was started, on the monotonic clock.
+    """
+
+    work: Work
+    subject: Any
+    facts: Sequence[Fact] = ()
+
+    def __init__(self, performer: Performer, operation: Operation, kind: Kind, begun: Begun) -> None:
+        assert isinstance(kind.provider, HostProvider)  # `prepared` sorts out all others.
+        parts = performer.parts
+        self.performer = performer
+        self.operation = operation
+        self.kind = kind
+        self.provider: HostProvider[Any] = kind.provider
+        self.begun = begun
+        self.call = parts.call(
+            begun.address, begun.node.name, begun.node, object_id=begun.node.id, token=begun.token, undoes=begun.undoes_token
+        )
+        self.host: Connector = self.call.host
+        self.place = place_of(self.call)
+        self.guard: tuple[tuple[Fact, Answer], ...] = ()
+        self.has_ended = False
+        self.is_settled = False
+        self.started = parts.clock.monotonic()
+
+    async def decide(self, known: Known) -> Work | None:
+        """What is done, from what is known of the machine; None where there is nothing to do any more.
+
+        Raises:
+            NotKnownError, LookupError: where that needs what is not known.
+        """
+        raise NotImplementedError
+
+    def step(self) -> Step:
+        """What the machine gets."""
+        return Step(self.begun.token, 1, self.work.changes, self.guard, self.work.after)
+
+    def foreseen(self) -> ResourceState | None:
+        """What will be recorded, with what is not known yet as that; None where the object will be gone."""
+        kept = self.begun.prior.outputs if self.begun.prior is not None else {}
+        unknown = {name: Unknown(f"{self.begun.address}.{name}") for name in self.kind.outputs}
+        outputs = {**unknown, **self.work.outputs} if self.work.outputs is not None else kept
+        return msgspec.structs.replace(self.begun.node, id=self.work.id, outputs=outputs)
+
+
+class _Creation(Prepared):
+    def __init__(self, performer: Performer, operation: Operation, kind: Kind) -> None:
+        parts = performer.parts
+        node = performer.plan.nodes[operation.address]
+        name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
+        values = parts.opened_inputs(node)
+        _require_known(values, operation.address)
+        wanted = performer.wanted(node, kind, values, operation.generation, name)
+        super().__init__(performer, operation, kind, performer.begin(operation, "create", wanted, None))
+        self.subject = parts.view(kind, node.address, values)
+        self.facts = self.provider.facts(self.place, self.subject)
+
+    async def decide(self, known: Known) -> Work | None:
+        self.work = self.provider.make(self.place, self.subject, Answers(known))
+        return self.work
+
+
+class _Update(Prepared):
+    def __init__(self, performer: Performer, operation: Operation, kind: Kind, prior: ResourceState) -> None:
+        parts = performer.parts
+        node = performer.plan.nodes[operation.address]
+        values = parts.opened_inputs(node)
+        _require_known(values, operation.address)
+        wanted = performer.wanted(node, kind, values, prior.generation, prior.name)
+        super().__init__(performer, operation, kind, performer.begin(operation, "update", wanted, prior))
+        self._node, self._prior = node, prior
+        self._have = parts.record_view(prior)
+        self.subject = parts.view(kind, node.address, values)
+        facts = [*self.provider.facts(self.place, self._have), *self.provider.facts(self.place, self.subject)]
+        self.facts = tuple(dict.fromkeys(facts))
+
+    async def decide(self, known: Known) -> Work | None:
+        answers, performer = Answers(known), self.performer
+        seen = cleaned(self.provider.seen(self.place, self._have, answers), performer.parts.redactor)
+        change = await make.decided(performer, self.operation, self._node, self._prior, seen)
+        if change is None:
+            return None
+        self.begun = performer.begin(self.operation, "update", change.wanted, change.before, token=self.begun.token)
+        self.work = self.provider.change(self.place, change.have, change.want, answers)
+        return self.work
+
+
+class _Adoption(Prepared):
+    def __init__(self, performer: Performer, operation: Operation, kind: Kind, ahead: Ahead) -> None:
+        parts = performer.parts
+        node = performer.plan.nodes[operation.address]
+        name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
+        values = parts.opened_inputs(node)
+        _require_known(values, operation.address)
+        wanted = performer.wanted(node, kind, values, operation.generation, name)
+        super().__init__(performer, operation, kind, performer.begin(operation, "update", wanted, None))
+        self._node, self._ahead = node, ahead
+        self.subject = parts.view(kind, node.address, values)
+        self.facts = self.provider.facts(self.place, self.subject)
+
+    async def decide(self, known: Known) -> Work | None:
+        answers, performer = Answers(known), self.performer
+        found = cleaned(self.provider.found(self.place, self.subject, answers), performer.parts.redactor)
+        record = await make.taken_over(performer, self.operation, self._node, found)
+        self._ahead.foresee(record)
+        change = await make.decided(performer, self.operation, self._node, record, found)
+        if change is None:
+            return None
+        self.begun = performer.begin(self.operation, "update", change.wanted, change.before, token=self.begun.token)
+        self.work = self.provider.change(self.place, change.have, change.want, answers)
+        return self.work
+
+
+class _Removal(Prepared):
+    def __init__(self, performer: Performer, operation: Operation, kind: Kind, prior: ResourceState) -> None:
+        super().__init__(performer, operation, kind, performer.begin(operation, "delete", prior, prior))
+        self.subject = performer.parts.record_view(prior)
+        self.facts = self.provider.facts(self.place, self.subject)
+
+    async def decide(self, known: Known) -> Work | None:
+        self.work = self.provider.remove(self.place, self.subject, Answers(known))
+        return self.work
+
+    def foreseen(self) -> ResourceState | None:
+        return None
+
+
+class _Undo(Prepared):
+    def __init__(self, performer: Performer, operation: Operation, kind: Kind, now: ResourceState) -> None:
+        effect = performer.undone[operation.undoes].begun
+        begun = performer.begin(operation, "undo", now, effect.prior, undone=effect)
+        super().__init__(performer, operation, kind, begun)
+        self._have = performer.parts.record_view(now)
+        self._before = performer.parts.former_view(effect.prior) if effect.prior is not None else None
+        self.subject = self._before if self._before is not None else self._have
+        facts = [*self.provider.facts(self.place, self._have), *self.provider.facts(self.place, self.subject)]
+        self.facts = tuple(dict.fromkeys(facts))
+
+    async def decide(self, known: Known) -> Work | None:
+        self.work = self.provider.take_back(self.place, self._have, self._before, Answers(known))
+        return self.work
+
+    def foreseen(self) -> ResourceState | None:
+        return self.begun.prior
+
+
+def prepared(performer: Performer, operation: Operation, ahead: Ahead) -> Prepared | None:
+    """An operation that can go together with others; None for one that goes by itself.
+
+    Args:
+        performer: Performs the plan.
+        operation: The operation.
+        ahead: The state as it will be when those before it in the batch are done.
+
+    Raises:
+        NotKnownError: where it needs what they only bring to light.
+    """
+    looking = performer.looking(ahead)
+    if operation.verb == "create":
+        node = performer.plan.nodes[operation.address]
+        kind = _together(performer, node.kind)
+        alone = operation.prior or node.options.adopt
+        return _Creation(looking, operation, kind) if kind is not None and not alone else None
+    if operation.verb == "adopt":
+        kind = _together(performer, performer.plan.nodes[operation.address].kind)
+        return _Adoption(looking, operation, kind, ahead) if kind is not None else None
+    if operation.verb == "update":
+        prior = ahead.latest(operation.address)
+        kind = _together(performer, performer.plan.nodes[operation.address].kind)
+        return _Update(looking, operation, kind, prior) if kind is not None and prior is not None else None
+    key = (operation.address, operation.generation)
+    if operation.verb == "undo":
+        effect = performer.undone[operation.undoes].begun
+        key = (effect.address, effect.generation)
+        if effect.verb not in ("create", "update"):
+            return None
+    record = ahead.resources.get(key)
+    kind = _together(performer, record.kind) if record is not None else None
+    if record is None or kind is None:
+        return None
+    return _Undo(looking, operation, kind, record) if operation.verb == "undo" else _Removal(looking, operation, kind, record)
+
+
+def _together(performer: Performer, name: str) -> Kind | None:
+    """The kind, if what it does on a machine is data; one that acts by itself does that alone."""
+    kind = performer.parts.kinds.get(name)
+    provider = type(kind.provider)
+    plain = issubclass(provider, HostProvider) and all(
+        getattr(provider, method) is getattr(HostProvider, method) for method in ("create", "update", "delete", "undo")
+    )
+    return kind if plain else None
+
+
+def _require_known(values: Mapping[str, Any], address: str) -> None:
+    if any(isinstance(item, Unknown) for item in walk(dict(values))):
+        raise NotKnownError(address)

@@ -1,0 +1,96 @@
+"""Asks machines what many objects need to know, each machine once for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from purvey._base.limits import CALL_DEADLINE_S, HOSTS_AT_ONCE
+from purvey._gate.question import UnansweredError
+from purvey._hosts.fact import Answers
+from purvey.errors import PurveyError
+from purvey.providers import Call, NotKnownError
+from purvey.providers.host import HostProvider, Place, place_of
+
+if TYPE_CHECKING:
+    from purvey._hosts.connector import Connector
+    from purvey._hosts.fact import Fact
+
+
+class Inquiry(NamedTuple):
+    """What one object needs to know.
+
+    Attributes:
+        key: Tells it from the others.
+        call: Its gate.
+        provider: Its kind's provider.
+        facts: Says what is asked, for a place and the object.
+        subject: Makes the object; raises NotKnownError while it cannot be made.
+    """
+
+    key: Any
+    call: Call
+    provider: HostProvider[Any]
+    facts: Callable[[Place, Any], Sequence[Fact]]
+    subject: Callable[[], Any]
+
+
+class Reply(NamedTuple):
+    """What came of an inquiry: answers, or why there are none."""
+
+    provider: HostProvider[Any]
+    place: Place
+    subject: Any
+    answers: Answers | Exception
+
+    def read(self, see: Callable[[Place, Any, Answers], Any]) -> Any:
+        """What one of the provider's methods sees in the answers.
+
+        Raises:
+            PurveyError: why there are none.
+        """
+        if isinstance(self.answers, Exception):
+            raise self.answers
+        return see(self.place, self.subject, self.answers)
+
+
+async def inquire(inquiries: Iterable[Inquiry]) -> dict[Any, Reply]:
+    """The replies by key; an inquiry that cannot be made, because it needs what is not known yet, has none."""
+    asked: dict[Any, tuple[Connector, Sequence[Fact], Reply]] = {}
+    replies: dict[Any, Reply] = {}
+    for item in inquiries:
+        empty = Answers({})
+        try:
+            place, subject = place_of(item.call), item.subject()
+            facts = item.facts(place, subject)
+            asked[item.key] = (item.call.host, facts, Reply(item.provider, place, subject, empty))
+        except NotKnownError:
+            continue
+        except PurveyError as error:
+            replies[item.key] = Reply(item.provider, Place(), None, error)
+    told = await _ask_all({key: (host, facts) for key, (host, facts, _) in asked.items() if facts})
+    for key, (host, _, reply) in asked.items():
+        replies[key] = reply._replace(answers=told.get(host, reply.answers))
+    return replies
+
+
+async def _ask_all(asked: dict[Any, tuple[Connector, Sequence[Fact]]]) -> dict[Connector, Answers | Exception]:
+    """What each machine answers to everything that is asked of it."""
+    questions: dict[Connector, dict[Fact, None]] = {}
+    for host, facts in asked.values():
+        questions.setdefault(host, {}).update(dict.fromkeys(facts))
+    turns = asyncio.Semaphore(HOSTS_AT_ONCE)
+
+    async def ask(host: Connector, facts: Sequence[Fact]) -> Answers | Exception:
+        """Ask one machine."""
+        try:
+            async with turns, asyncio.timeout(CALL_DEADLINE_S):
+                return await host.ask(facts)
+        except TimeoutError:
+            return UnansweredError("timeout", f"There was no answer within {CALL_DEADLINE_S:g} s")
+        except PurveyError as error:
+            return error
+
+    answers = await asyncio.gather(*(ask(host, tuple(facts)) for host, facts in questions.items()))
+    return dict(zip(questions, answers, strict=True))

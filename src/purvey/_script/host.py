@@ -1,0 +1,152 @@
+"""Where things are, as values of a script: `on=` takes one, and puts a resource there.
+
+    web = Host("192.0.2.11", user="root", key=secret("file:fleet.key"))
+    files.File("motd", on=web, path="/etc/motd", content="hello")
+
+A place has two sides. *Where* it is, its `name`, is recorded with each object and decides whether that is still where it was.
+*How* to get there may change at any time, and comes to rest sealed.
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+from purvey._base.value import Link, NodeLink, Secret, Value, digest, walk
+from purvey._hosts.route import FIRST_USE, KNOWN_HOSTS
+from purvey._script.recorder import current
+from purvey._script.reference import freeze, refuse_tokens
+from purvey.errors import ScriptError
+
+_FINGERPRINT: Final = "SHA256:"
+_PORT_MAX: Final = 65_535
+
+
+class Place:
+    """The base of what `on=` takes; `name` is where it is."""
+
+    name: str
+    _how: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Where it is; never how to get there."""
+        return f"<{type(self).__name__} {self.name}>"
+
+
+class Host(Place):
+    """A machine behind OpenSSH.
+
+    What is not given is taken from the user's OpenSSH configuration (aliases, ProxyJump, keys, the agent), then from its
+    defaults. The address may be an output of a resource of the same script; what is on the machine then lives in that resource.
+
+    Args:
+        address: A host name, an address, or an alias in the user's OpenSSH configuration.
+        name: What it is called in plans, and what is recorded as the place; by default the address. Give one where addresses
+            change, or are not known before the machine is made.
+        user: Whom to log in as.
+        port: 1 to 65535.
+        key: The private key, as text in OpenSSH's or PEM's form.
+        certificate: The public certificate that goes with the key.
+        passphrase: What the key is locked with.
+        password: For a machine that takes passwords.
+        jump: The bastion, or several, the first one first.
+        config: An OpenSSH configuration file in place of the user's own; empty for none.
+        host_key: How the machine proves to be the one meant: ``known_hosts`` (OpenSSH's own files; an unknown key is refused),
+            ``first_use`` (an unknown key is believed once, and recorded in known_hosts), or the fingerprint ``SHA256:…`` of its
+            key, as a cloud's console shows it.
+        known_hosts: A known_hosts file in place of the user's own.
+        become: ``sudo``, ``su`` or ``doas``, for the rights of another user than the one who logs in.
+        become_user: That other user.
+        become_password: What that program asks for.
+
+    Raises:
+        ScriptError: ``script.bad_host``.
+    """
+
+    def __init__(
+        self, address: str, /, *, name: str = "", user: str | None = None, port: int | None = None, key: Secret | None = None,
+        certificate: str | None = None, passphrase: Secret | None = None, password: Secret | None = None,
+        jump: Host | Sequence[Host] = (), config: str | None = None, host_key: str = KNOWN_HOSTS,
+        known_hosts: str | None = None, become: Literal["sudo", "su", "doas"] | None = None, become_user: str = "root",
+        become_password: Secret | None = None,
+    ) -> None:  # fmt: skip
+        if port is not None and not 1 <= port <= _PORT_MAX:
+            raise _bad(f"`port` is {port!r}.", "Ports are numbers from 1 to 65535.")
+        if host_key not in (KNOWN_HOSTS, FIRST_USE) and not host_key.startswith(_FINGERPRINT):
+            raise _bad(
+                f"`host_key` is {host_key!r}.",
+                f'Write "{KNOWN_HOSTS}", "{FIRST_USE}", or the fingerprint that the machine shows for\n\n'
+                "    ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+            )
+        if become not in (None, "sudo", "su", "doas"):
+            raise _bad(f"`become` is {become!r}.", 'Write "sudo", "su" or "doas".')
+        jumps = (jump,) if isinstance(jump, Host) else tuple(jump)
+        given = {
+            "address": address, "user": user, "port": port, "key": key, "certificate": certificate, "passphrase": passphrase,
+            "password": password, "jump": [item._how for item in jumps],  # noqa: SLF001 - one of our own kind.
+            "config": _file(config), "host_key": host_key, "known_hosts": _file(known_hosts), "become": become,
+            "become_user": become_user, "become_password": become_password,
+        }  # fmt: skip
+        self.address = address
+        self.name = name
+        self._how = {"by": "ssh", **{key: value for key, value in given.items() if value not in (None, [], ())}}
+
+
+class Chroot(Place):
+    """A root file system in a folder of this machine, worked on with chroot(8): an image in the making. Needs root."""
+
+    def __init__(self, root: str, /, *, name: str = "") -> None:
+        self.root = root
+        self.name = name
+        self._how = {"by": "chroot", "root": _file(root)}
+
+
+class Namespace(Place):
+    """A network namespace of this machine, by its name in ip-netns(8), with this machine's files. Needs root."""
+
+    def __init__(self, namespace: str, /, *, name: str = "") -> None:
+        self.namespace = namespace
+        self.name = name
+        self._how = {"by": "namespace", "name": namespace}
+
+
+def frozen_place(on: object, source: str) -> tuple[str, Value]:
+    """Where a node is and how to get there, frozen; nothing for this machine.
+
+    Raises:
+        ScriptError: ``script.bad_host``.
+    """
+    if on is None:
+        return "", None
+    if not isinstance(on, Place):
+        raise _bad(f"`on` is {on!r}.", 'Write on=Host("192.0.2.11", user="root"), or leave it out for this machine.')
+    how = freeze(on._how, source, "on")  # noqa: SLF001 - one of our own kind.
+    where = refuse_tokens(on.name, "A host's name") if on.name else _where(how)
+    return where, how
+
+
+def lives_in(how: Value) -> str:
+    """The node that a machine is made by: the one whose output its address is; empty if it is written down."""
+    if not isinstance(how, dict):
+        return ""
+    made = [item.address for item in walk(how.get("address", how.get("root"))) if isinstance(item, Link | NodeLink)]
+    return made[0] if made else ""
+
+
+def _file(path: str | None) -> str | None:
+    """A path on this machine; a relative one begins at the script's folder, an empty one stays empty."""
+    return os.path.normpath(current().root / path) if path and current().nonce not in path else path
+
+
+def _where(how: Value) -> str:
+    """The name of a place that was given none: what leads there, or the node that makes it."""
+    assert isinstance(how, dict)  # A place is frozen as a dictionary.
+    given = how.get("address") or how.get("root") or how.get("name")
+    return given if isinstance(given, str) else lives_in(how) or digest(given)[:12]
+
+
+def _bad(problem: str, hint: str) -> ScriptError:
+    return ScriptError(
+        "script.bad_host", "A place to put things on is not one", detail=problem, hint=hint, source=current().source()
+    )
