@@ -174,8 +174,8 @@ class Pip(Resource, kind="packages.Pip", provider=PipProvider):
 
     venv: str = Input(immutable=True, doc="The virtual environment.")
     names: Any = Input(
-        doc='The packages: a list of names, each alone or with its version ("demo==1.2", "demo==1.*"), or a mapping of names to '
-        "versions."
+        doc='The packages: a list of names, each alone or with its version ("demo==1.2", "demo==1.*"), or a mapping of names '
+        "to versions."
     )
     index_url: str | None = Input(default=None, doc="The index to install from; None for what pip is set up for.")
     find_links: Sequence[str] = Input(default=(), doc="Folders or pages to install from; from them alone without an index.")
