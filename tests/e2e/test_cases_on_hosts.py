@@ -6,8 +6,9 @@ Everything goes through the shell that real machines are reached by. ``PURVEY_GO
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,10 @@ ON_BUSYBOX = [name for name in ON_HOSTS if load(name).busybox]
 
 
 @pytest.fixture(scope="module")
-def debian() -> Iterator[CaseHosts]:
-    """Machines with a small Debian."""
-    with CaseHosts() as hosts:
-        yield hosts
+def debian() -> Iterator[Callable[..., CaseHosts]]:
+    """Machines with a small Debian, and with packages on top."""
+    with ExitStack() as stack:
+        yield cache(lambda *packages: stack.enter_context(CaseHosts(packages=packages)))
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +162,9 @@ async def replayed(hosts: CaseHosts | LabHosts, name: str, folder: Path) -> tupl
 
 
 @pytest.mark.parametrize("name", ON_HOSTS)
-async def test_a_case_on_a_debian(debian: CaseHosts, name: str, tmp_path: Path) -> None:
+async def test_a_case_on_a_debian(debian: Callable[..., CaseHosts], name: str, tmp_path: Path) -> None:
     """A real machine answers, does and shows what the case tells; a second time changes nothing, and an undo brings it back."""
-    _, told = await replayed(debian, name, tmp_path)
+    _, told = await replayed(debian(*load(name).packages), name, tmp_path)
 
     confirmed(name, told)
 

@@ -117,15 +117,17 @@ class CaseHosts:
 
     Args:
         busybox: Whether they have nothing but busybox.
+        packages: What they have on top of what every kind may need.
     """
 
-    def __init__(self, *, busybox: bool = False) -> None:
+    def __init__(self, *, busybox: bool = False, packages: tuple[str, ...] = ()) -> None:
         self._busybox = busybox
+        self._packages = packages
         self._count = 0
 
     def __enter__(self) -> Self:
         """Make the tree."""
-        self._tree = base_tree(TOOLS)
+        self._tree = base_tree((*TOOLS, *self._packages))
         self._place = Place()
         if self._busybox:
             self._tree = busybox_tree(self._tree, self._place.folder / "busybox")

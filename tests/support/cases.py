@@ -12,6 +12,7 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
               nothing is left, which is then proved
     no_host   why it is not replayed on a machine; empty where it is
     busybox   whether a machine with nothing but busybox does the same
+    packages  what the machine has on top of others
     lab       whether it needs a machine with a network, mounts and a name of its own: a host of a lab, reached by SSH
 
 and ``PURVEY_GOLDEN=write`` fills in, from a real machine, what is then read line by line: the `facts` with their answers, what
@@ -67,6 +68,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     no_undo: str = ""
     no_host: str = ""
     busybox: bool = False
+    packages: list[str] = []
     lab: bool = False
     facts: list[Any] = []
     seen: Any = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from purvey.errors import Code, HostError, ProviderError
+from purvey.resources.packages._words import Meanings
 
-_EXPLAINED: Final[tuple[tuple[tuple[str, ...], Code, str, str], ...]] = (
+APT: Final[Meanings] = (
     (("Unable to locate package", "has no installation candidate"), "not_found", "A package is not known to apt",
      "Check the name, and that the repository which has it is declared, and comes before: opts=Options(after=[repository])."),
     (("was not found",), "not_found", "A version of a package is not known to apt",
@@ -29,11 +29,3 @@ _EXPLAINED: Final[tuple[tuple[tuple[str, ...], Code, str, str], ...]] = (
      "Its words are above. Mend what it complains of, then run again: what is half installed is completed."),
 )  # fmt: skip
 """Words of apt and dpkg, what they mean, and what to do."""
-
-
-def explained(error: ProviderError) -> ProviderError:
-    """An error of apt's in words that say what to do; its own are kept as the evidence."""
-    for words, code, summary, hint in _EXPLAINED:
-        if any(word in error.detail for word in words):
-            return HostError(code, summary, detail=error.detail, hint=hint, may_exist=error.may_exist)
-    return error

@@ -26,10 +26,11 @@ from purvey.resources.packages._apt import (
     recovered,
     waited,
 )
-from purvey.resources.packages._apt_words import explained
+from purvey.resources.packages._apt_words import APT
 from purvey.resources.packages._dpkg import NAME, installed, query
 from purvey.resources.packages._names import by_name
 from purvey.resources.packages._provider import Installed, PackagesProvider, brought_of, found_of, was_held
+from purvey.resources.packages._words import explained
 
 _CAME: Final = re.compile(r"^Selecting previously unselected package (\S+?)\.$", re.MULTILINE)
 
@@ -130,7 +131,7 @@ class AptProvider(PackagesProvider["Apt"]):
 
     def explained(self, subject: Apt, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`."""
-        return explained(error)
+        return explained(error, APT)
 
 
 class Apt(Resource, kind="packages.Apt", provider=AptProvider):

@@ -12,8 +12,9 @@ from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.resources.packages._apt import apt_get
-from purvey.resources.packages._apt_words import explained
+from purvey.resources.packages._apt_words import APT
 from purvey.resources.packages._texts import TextsProvider, bad, checked_key, checked_name, checked_words
+from purvey.resources.packages._words import explained
 
 _APT: Final = "/etc/apt"
 _LISTS: Final = {
@@ -57,7 +58,7 @@ class AptRepositoryProvider(TextsProvider["AptRepository"]):
 
     def explained(self, subject: AptRepository, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`."""
-        return explained(error)
+        return explained(error, APT)
 
 
 class AptRepository(Resource, kind="packages.AptRepository", provider=AptRepositoryProvider):
