@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from purvey._apply.attempt import Parked
+from purvey._apply.foresight import Foresight
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.prepare import Prepared, prepared
 from purvey._base.limits import CALL_DEADLINE_S
-from purvey._hosts.change import Run, foreseen
+from purvey._hosts.change import Run
 from purvey._hosts.fact import Unanswered
 from purvey._hosts.step import Ending, Mismatch, can_guard
 from purvey._state.ahead import Ahead
@@ -74,24 +75,25 @@ class Batch:
 
     async def _prepare(self) -> None:
         """Decide one after the other, until one cannot be decided before those before it are done."""
-        known: dict[Fact, Answer | Unanswered] | None = None
+        foresight: Foresight | None = None
         for position, operation in enumerate(self._operations):
             item = prepared(self._performer, operation, self._ahead)
             if item is None:  # It goes by itself.
                 if position == 0:
                     self._done[operation.id] = await self._performer.perform(operation.id)
                 return
-            if known is None:
-                known = dict(item.host.known)
-            if not await self._decided(item, known, first=not self._ready):
+            if foresight is None:
+                foresight = Foresight(item.host.known)
+            if not await self._decided(item, foresight, first=not self._ready):
                 return
 
-    async def _decided(self, item: Prepared, known: dict[Fact, Answer | Unanswered], *, first: bool) -> bool:
+    async def _decided(self, item: Prepared, foresight: Foresight, *, first: bool) -> bool:
         """Decide what an operation does; False if that cannot be told before those before it are done."""
-        missing = [fact for fact in item.facts if fact not in known]
+        operation = item.operation
+        missing = [fact for fact in item.facts if fact not in foresight.of(operation)]
         if missing and first:
-            await item.host.ask(missing)
-            known.update({fact: item.host.known[fact] for fact in missing if fact in item.host.known})
+            foresight.learn((await item.host.ask(missing)).known)
+        known = foresight.of(operation)
         try:
             chosen = await item.decide(known)
         except (NotKnownError, LookupError):
@@ -99,14 +101,12 @@ class Batch:
                 raise
             return False
         if chosen is None:
-            self._performer.tell_started(item.operation)
-            self._performer.tell_ended(item.operation, "unchanged", item.started, 1)
-            self._done[item.operation.id] = True
+            self._performer.tell_started(operation)
+            self._performer.tell_ended(operation, "unchanged", item.started, 1)
+            self._done[operation.id] = True
             return True
         item.guard = _guard(item.facts, known)
-        us = (await item.host.machine()).user
-        for change in chosen.changes:
-            foreseen(change, known, us)
+        foresight.follow(operation, chosen.changes, (await item.host.machine()).user)
         after = item.foreseen()
         if after is not None:
             self._ahead.foresee(after)
