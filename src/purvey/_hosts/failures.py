@@ -32,6 +32,7 @@ _COMPLAINTS: Final[tuple[tuple[str, Code], ...]] = (
     ("No such file or directory", "not_found"),
     ("Not a directory", "not_found"),
     ("nonexistent directory", "not_found"),
+    ("Directory nonexistent", "not_found"),
     ("Permission denied", "denied"),
     ("Operation not permitted", "denied"),
     ("Read-only file system", "denied"),

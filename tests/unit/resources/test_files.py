@@ -10,7 +10,7 @@ import pytest
 
 from purvey._base.value import Secret, Unknown, canonical
 from purvey.errors import HostError, ProviderError
-from purvey.providers import Absent, Present
+from purvey.providers import Absent, Done, Present
 from purvey.resources import files
 from purvey.testing import PlainCall, view
 from tests.unit.resources.life import changed, differences, everything_below, kind_of, made, provider, values
@@ -58,7 +58,9 @@ async def test_what_was_predicted_is_what_comes(call: PlainCall, place: Path) ->
     want = view(files.File, path=str(place / "motd"), content="héllo")
     predicted = provider(want).predict(want)
 
-    assert predicted == (await provider(want).create(call, want)).outputs  # type: ignore[union-attr]
+    done = await provider(want).create(call, want)
+    assert isinstance(done, Done)
+    assert {**predicted, "revision": call.token} == done.outputs
     later = view(files.File, path="/x", template_text="{{ a }}", variables={"a": Unknown("x")})
     assert provider(later).predict(later) == {}
 

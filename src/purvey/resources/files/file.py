@@ -75,7 +75,8 @@ class FileProvider(HostProvider["File"]):
             return Absent()
         secret = is_secret(want)
         digest = _digest(place, want, status, answers, keyed=secret)
-        return Present(want.path, {"digest": digest, "size": 0 if secret else status.size, **attributes(status, want)})
+        known = {"digest": digest, "size": 0 if secret or status.kind != "file" else status.size, "revision": ""}
+        return Present(want.path, {**known, **attributes(status, want)})
 
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""
@@ -196,6 +197,7 @@ class File(Resource, kind="files.File", provider=FileProvider):
 
     digest: str = Output(compared=True, doc="SHA-256 of the content in hex; `keyed:` and a keyed digest where it is secret.")
     size: int = Output(doc="Bytes; 0 where the content is secret.")
+    revision: str = Output(doc="Another one after each change of the file; what was adopted unchanged has none.")
 
     @classmethod
     def prepare(cls, inputs: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -223,11 +225,12 @@ def _with_key(place: Place, want: File, answers: Answers, changes: Sequence[Chan
     """The work, with the outputs; the key of a secret file's digest is made where it is missing, once there is a file."""
     if not is_secret(want):
         data = bytes_of(want)
-        return Work(want.path, tuple(changes), {"digest": hashlib.sha256(data).hexdigest(), "size": len(data)})
+        told = {"digest": hashlib.sha256(data).hexdigest(), "size": len(data), "revision": place.token}
+        return Work(want.path, tuple(changes), told)
     path = key_path(place, want.path)
     fact = ContentOf(path)
     made: list[Change] = [] if answers[fact] is not None else [MakeOwnFolder(place.folder), Write(path, place.entropy, 0o600)]
-    return Work(want.path, (*changes, *made), after=(fact,))
+    return Work(want.path, (*changes, *made), {"revision": place.token}, after=(fact,))
 
 
 def _digest(place: Place, want: File, status: FileStat, answers: Answers, *, keyed: bool) -> str:

@@ -10,7 +10,7 @@ from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
 from purvey._hosts.change import MakeLink, Remove
 from purvey._hosts.fact import Answers, Fact, StatOf
-from purvey._script.fields import Input
+from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Finding, Observed, Present
@@ -37,6 +37,11 @@ class LinkProvider(HostProvider["Link"]):
         target = status.target if status.kind == "link" else f"(a {status.kind})"
         return Present(have.path, {"path": have.path, "target": target})
 
+    def found(self, place: Place, want: Link, answers: Answers) -> Observed:
+        """See `HostProvider.found`: whatever is at that path."""
+        seen = self.seen(place, want, answers)
+        return Present(seen.id, {**seen.values, "revision": ""}) if isinstance(seen, Present) else seen
+
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""
         return named(object_id)
@@ -59,7 +64,7 @@ class LinkProvider(HostProvider["Link"]):
                 detail=f"{want.path} is a {status.kind}; a link in its place would lose it.",
                 hint="Move it away, then run again.",
             )
-        return Work(want.path, (MakeLink(want.path, want.target),))
+        return Work(want.path, (MakeLink(want.path, want.target),), {"revision": place.token})
 
     def remove(self, place: Place, have: Link, answers: Answers) -> Work:
         """See `HostProvider.remove`: what stands there and is no link is somebody else's, and ours is gone already."""
@@ -84,6 +89,8 @@ class Link(Resource, kind="files.Link", provider=LinkProvider):
 
     path: str = Input(immutable=True, doc="Where it is; a relative path begins at the script's folder.")
     target: str = Input(doc="Where it points, as written: a relative target begins at the link's own directory.")
+
+    revision: str = Output(doc="Another one after each change of the link; what was adopted unchanged has none.")
 
     @classmethod
     def prepare(cls, inputs: dict[str, Any], folder: Path) -> dict[str, Any]:

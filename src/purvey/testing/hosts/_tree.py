@@ -29,35 +29,39 @@ _MAKE_S: Final = 1200.0
 _APT: Final = Path("/etc/apt")
 
 
-def base_tree() -> Path:
+def base_tree(more: tuple[str, ...] = ()) -> Path:
     """The folder of the tree, which is made if this machine does not have it yet; that takes a minute, and the network.
+
+    Args:
+        more: Packages that it has on top of a host's own.
 
     Raises:
         RuntimeError: if it cannot be made.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "purvey" / "hosts"
-    tree = folder / _recipe()
+    packages = (*_PACKAGES, *more)
+    tree = folder / _recipe(packages)
     if tree.exists():
         return tree
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{tree.name}.lock").open("w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.exists():
-            _make(tree, lock.fileno())
+            _make(tree, packages, lock.fileno())
     return tree
 
 
-def _recipe() -> str:
-    told = "\0".join((_SUITE, *_PACKAGES, _SETUP.read_text(encoding="utf-8")))
+def _recipe(packages: tuple[str, ...]) -> str:
+    told = "\0".join((_SUITE, *packages, _SETUP.read_text(encoding="utf-8")))
     return f"{_SUITE}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
-def _make(tree: Path, lock: int) -> None:
+def _make(tree: Path, packages: tuple[str, ...], lock: int) -> None:
     draft = tree.with_name(f"{tree.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     argv = [
-        "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(_PACKAGES)}",
-        *(f"--aptopt={option}" for option in _options()), f'--customize-hook=chroot "$1" sh <{shlex.quote(str(_SETUP))}',
+        "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
+        *(f"--aptopt={option}" for option in _options()), f'--customize-hook=chroot "$1" sh -eu <{shlex.quote(str(_SETUP))}',
         _SUITE, str(draft), *_sources(),
     ]  # fmt: skip
     # The lock goes along: whoever asks next waits for the program, even when this process is gone.
