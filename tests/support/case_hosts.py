@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -29,6 +30,9 @@ TOOLS: Final = ("curl", "unzip", "wget", "xz-utils")
 """What the kinds use where it is there, and a host of a lab has not."""
 
 _OWN: Final = "var/lib/purvey/"
+_ASIDE: Final = re.compile(r"etc/((passwd|group|shadow|gshadow|subuid|subgid)-|\.pwd\.lock)/")
+"""What the programs for users leave beside their files: the former ones, and a lock."""
+
 _FOLDERS: Final = ("bin", "dev", "etc", "proc", "root", "srv", "sys", "tmp", "var/lib")
 
 
@@ -78,7 +82,7 @@ class CaseHost:
             for name in (*folders, *files):
                 path = Path(folder, name)
                 relative = str(path.relative_to(self._upper))
-                if not f"{relative}/".startswith(_OWN):
+                if not f"{relative}/".startswith(_OWN) and not _ASIDE.fullmatch(f"{relative}/"):
                     found[relative] = _entry(path)
         return found
 

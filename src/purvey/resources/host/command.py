@@ -1,0 +1,49 @@
+"""Commands: something that is done on a machine, for which there is no kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from purvey._base.value import Secret, reveal
+from purvey._hosts.command import Command as HostCommand
+from purvey._script.fields import Input
+from purvey.resources._given import bad
+from purvey.resources.host._guarded import Guarded, GuardedProvider, checked, variables
+
+
+class CommandProvider(GuardedProvider["Command"]):
+    """Runs programs without a shell."""
+
+    def command(self, want: Command) -> HostCommand:
+        """See `GuardedProvider.command`."""
+        return HostCommand(
+            tuple(want.command), cwd=want.cwd or "", user=want.user, timeout_s=want.timeout_s,
+            stdin=str(reveal(want.stdin) or "").encode(), **variables(want),
+        )  # fmt: skip
+
+
+class Command(Guarded, kind="host.Command", provider=CommandProvider):
+    """A program that is run on a machine, without a shell.
+
+        host.Command("site", command=["/opt/shop/bin/shop", "init"], creates="/var/lib/shop/site.db", user="shop")
+        host.Command("swap", command=["sysctl", "vm.swappiness=1"], always=True)
+
+    It MUST say by what it is seen to be done: exactly one of `creates`, `unless`, and `always=True` where nothing tells. What
+    is done is not done again, also where the command changes; what was done stays when the node goes.
+    """
+
+    command: Sequence[str] = Input(doc="The program and its arguments; never a secret, for every user can read them.")
+    stdin: str | Secret | None = Input(default=None, secret=True, doc="What it reads.")
+
+    @classmethod
+    def prepare(cls, inputs: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """See `Resource.prepare`.
+
+        Raises:
+            ScriptError: ``script.bad_input``.
+        """
+        if isinstance(given := inputs.get("command"), str) or given in ([], ()):
+            raise bad(f"`command` is {given!r}.", 'Give a list, the program first: ["systemctl", "reload", "nginx"].')
+        return checked(inputs, folder)

@@ -1,0 +1,10 @@
+"""Users of machines: accounts and groups, the keys that let them in, and what they may do as others."""
+
+from __future__ import annotations
+
+from purvey.resources.users.authorized_keys import AuthorizedKeys
+from purvey.resources.users.group import Group
+from purvey.resources.users.sudoers import Sudoers
+from purvey.resources.users.user import User
+
+__all__ = ["AuthorizedKeys", "Group", "Sudoers", "User"]
