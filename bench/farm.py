@@ -1,4 +1,4 @@
-"""Machines to measure on: an OpenSSH server of its own for each, on the loopback network, with its own folder for purvey's things.
+"""Machines to measure on: an OpenSSH server of its own for each, on the loopback network, with a folder of its own for purvey.
 
 Their disk, processors and users are this machine's. What each was asked to run is counted in its server's log.
 """
@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from purvey._base.clock import SystemClock
 from purvey.testing.hosts.relay import Relay
@@ -39,7 +42,7 @@ LogLevel VERBOSE
 SetEnv SHLVL=5
 Subsystem sftp {sftp}
 """
-"""SHLVL=5 keeps bash from reading ~/.bashrc on every command, as it does for sshd at level 1: no tool pays for what is in there."""
+"""SHLVL=5 keeps bash from reading ~/.bashrc for every command, as it does under sshd, so no tool pays for what is in it."""
 
 ENTER = 'mount --bind "$0" "$1" && shift && exec "$@"'
 """Runs a server with another folder in the place of the one where purvey keeps its things."""
@@ -67,9 +70,9 @@ class Farm:
         self.host_key = ""
         self.pids: list[int] = []
         self._folder = folder
-        self._servers: list[subprocess.Popen[bytes]] = []
+        self._servers: dict[str, subprocess.Popen[bytes]] = {}
 
-    def __enter__(self) -> Farm:
+    def __enter__(self) -> Self:
         """Start them, and wait until all answer."""
         self._folder.mkdir(parents=True)
         for name in ("host_key", "client_key"):
@@ -81,30 +84,28 @@ class Farm:
         for folder in (Path("/run/sshd"), Path(KEPT)):
             folder.mkdir(parents=True, exist_ok=True)
         for host in self.hosts:
-            self._servers.append(self._started(host))
-        self.pids = [server.pid for server in self._servers]
+            self._servers[host] = self._started(host)
+        self.pids = [server.pid for server in self._servers.values()]
         for host in self.hosts:
             _wait_for(host)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End them."""
-        for server in self._servers:
+        for server in self._servers.values():
             server.terminate()
-        for server in self._servers:
+        for server in self._servers.values():
             server.wait()
 
-    def requests(self) -> Mapping[str, int]:
-        """How many commands and subsystems each server has been asked to run so far."""
-        return {host: self._log(host).read_text(errors="replace").count("Starting session: ") for host in self.hosts}
+    def requests(self) -> int:
+        """How many commands and subsystems the one that was asked most has been asked to run so far."""
+        return max(self._log(host).read_text(errors="replace").count("Starting session: ") for host in self._servers)
 
     @contextmanager
     def far(self, round_trip_ms: float) -> Iterator[Farm]:
         """The same machines, behind a way that takes so much longer; what it costs is in this process, and nobody's."""
-        far = Farm(self._folder, 0)
+        far = copy.copy(self)
         far.hosts = [f"127.0.1.{host.rpartition('.')[2]}" for host in self.hosts]
-        far.host_key, far.pids = self.host_key, self.pids
-        far.requests = self.requests  # type: ignore[method-assign] # What is asked there is asked here.
         with _relayed(dict(zip(far.hosts, self.hosts, strict=True)), round_trip_ms):
             yield far
 
@@ -129,7 +130,7 @@ def _wait_for(host: str) -> None:
         with contextlib.suppress(OSError), socket.create_connection((host, PORT), 1) as connection:
             if connection.recv(4) == b"SSH-":
                 return
-        threading.Event().wait(0.05)
+        time.sleep(0.05)
     raise RuntimeError(f"no server answers on {host}:{PORT}")
 
 
