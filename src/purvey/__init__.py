@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from purvey._script.host import Chroot, Host, Namespace
     from purvey._script.parameters import Param
     from purvey._script.resource import Options, Resource
+    from purvey._script.rolling import rolling
     from purvey._script.step import step
     from purvey._script.words import (
         component,
@@ -51,6 +52,7 @@ __all__ = [
     "lookup",
     "param",
     "reveal",
+    "rolling",
     "scope",
     "secret",
     "sha256",
@@ -74,6 +76,7 @@ _HOMES = {
     "Secret": "_base.value",
     "Session": "_session",
     "reveal": "_base.value",
+    "rolling": "_script.rolling",
     "step": "_script.step",
 }
 

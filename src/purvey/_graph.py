@@ -21,7 +21,11 @@ OnFailure = Literal["undo", "keep", "continue"]
 
 
 class NodeOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What belongs to the engine and not to the resource; see `purvey.Options` for the meaning of each."""
+    """What belongs to the engine and not to the resource; see `purvey.Options` for the meaning of each.
+
+    Attributes:
+        around: The nodes that it goes with: it is performed whenever one of these changes, and never by itself.
+    """
 
     after: tuple[str, ...] = ()
     protect: bool | None = None
@@ -34,6 +38,7 @@ class NodeOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     on_failure: OnFailure | None = None
     tags: dict[str, str] = {}
     preflight: bool = False
+    around: tuple[str, ...] = ()
 
 
 DEFAULT_OPTIONS = NodeOptions()

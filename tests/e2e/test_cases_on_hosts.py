@@ -6,37 +6,48 @@ Everything goes through the shell that real machines are reached by. ``PURVEY_GO
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from purvey._hosts.change import Keep, SetAttributes
 from purvey._hosts.fact import Answers
 from purvey._hosts.step import Ended, Step
 from purvey.errors import PurveyError
 from purvey.providers import Absent, Observed, Present
 from purvey.providers.host import Place, Work, went_through
 from tests.support.case_hosts import CaseHost, CaseHosts, served
+from tests.support.case_lab import LabHosts
 from tests.support.case_words import plain, told_facts
 from tests.support.cases import NAMES, NO_SERVER, Setting, Trial, load, told_error, told_seen, write
 
-ON_HOSTS = [name for name in NAMES if not load(name).no_host]
+ON_HOSTS = [name for name in NAMES if not load(name).no_host and not load(name).lab]
+ON_LAB = [name for name in NAMES if load(name).lab]
 ON_BUSYBOX = [name for name in ON_HOSTS if load(name).busybox]
 
 
 @pytest.fixture(scope="module")
-def debian() -> Iterator[CaseHosts]:
-    """Machines with a small Debian."""
-    with CaseHosts() as hosts:
-        yield hosts
+def debian() -> Iterator[Callable[..., CaseHosts]]:
+    """Machines with a small Debian, and with packages on top."""
+    with ExitStack() as stack:
+        yield cache(lambda *packages: stack.enter_context(CaseHosts(packages=packages)))
 
 
 @pytest.fixture(scope="module")
 def busybox() -> Iterator[CaseHosts]:
     """Machines with nothing but busybox."""
     with CaseHosts(busybox=True) as hosts:
+        yield hosts
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[LabHosts]:
+    """Machines with a network, mounts and a name of their own."""
+    with LabHosts() as hosts:
         yield hosts
 
 
@@ -50,12 +61,13 @@ class Replay:
 
     async def whole(self) -> None:
         """Replay it, and prove that it may be repeated and taken back."""
+        before = self.machine.changed()
         try:
             answers = await self.asked()
             self.told["seen"] = told_seen(self.trial.seen(answers))
             work = self.trial.work(answers)
             self.told["changes"] = plain(work.changes)
-            before = self.machine.changed()
+            self.noticed(answers, work)
             ended = await self.performed("first", self.trial.place, self.trial.subject, work)
             after = await self.checked(work, ended)
             await self.again(after)
@@ -65,6 +77,17 @@ class Replay:
         if self.trial.want is not None and not self.trial.case.no_undo:
             await self.undone(answers, work, ended)
             assert self.machine.differences(before, self.machine.changed()) == []
+
+    def noticed(self, answers: Answers, work: Work) -> None:
+        """What is done to an object on record is seen to differ by a plan, which nothing would be done without."""
+        trial, case = self.trial, self.trial.case
+        does = any(not isinstance(change, Keep | SetAttributes) for change in work.changes)  # Those give again what is there.
+        if isinstance(case.have, dict) and trial.want is not None and does:
+            seen = trial.seen(answers)
+            record = trial.have(answers)
+            inputs = {name: value for name, value in record._values.items() if name in trial.kind.inputs}
+            if isinstance(seen, Present) and inputs == dict(trial.want._values):
+                assert trial.differences(record, seen) != []
 
     async def asked(self) -> Answers:
         """What the machine answers now."""
@@ -87,7 +110,8 @@ class Replay:
         seen = self._seen_after(outputs, answers)
         self.told["after"] = told_seen(seen)
         if self.trial.want is None:
-            assert isinstance(seen, Absent) or not any(change for change in self.told["changes"] if change["do"] != "remove")
+            only_removed = not any(change for change in self.told["changes"] if change["do"] != "remove")
+            assert isinstance(seen, Absent) or only_removed or self.trial.case.no_undo
         else:
             assert isinstance(seen, Present), seen
             assert self.trial.differences(self.trial.want.with_values(**outputs), seen) == []
@@ -125,7 +149,7 @@ class Replay:
         return told
 
 
-async def replayed(hosts: CaseHosts, name: str, folder: Path) -> tuple[Trial, dict[str, Any]]:
+async def replayed(hosts: CaseHosts | LabHosts, name: str, folder: Path) -> tuple[Trial, dict[str, Any]]:
     """A case on a machine of its own, and what that told."""
     case = load(name)
     with served(folder) if "{server}" in str(case) else nullcontext("") as server:
@@ -138,15 +162,28 @@ async def replayed(hosts: CaseHosts, name: str, folder: Path) -> tuple[Trial, di
 
 
 @pytest.mark.parametrize("name", ON_HOSTS)
-async def test_a_case_on_a_debian(debian: CaseHosts, name: str, tmp_path: Path) -> None:
+async def test_a_case_on_a_debian(debian: Callable[..., CaseHosts], name: str, tmp_path: Path) -> None:
     """A real machine answers, does and shows what the case tells; a second time changes nothing, and an undo brings it back."""
-    _, told = await replayed(debian, name, tmp_path)
+    _, told = await replayed(debian(*load(name).packages), name, tmp_path)
 
+    confirmed(name, told)
+
+
+@pytest.mark.parametrize("name", ON_LAB)
+async def test_a_case_on_a_host_of_a_lab(lab: LabHosts, name: str, tmp_path: Path) -> None:
+    """So does a machine that has more of its own."""
+    _, told = await replayed(lab, name, tmp_path)
+
+    confirmed(name, told)
+
+
+def confirmed(name: str, told: dict[str, Any]) -> None:
+    """What a machine told is what the case tells; it is written down where that is asked for."""
     if os.environ.get("PURVEY_GOLDEN") == "write":
         write(name, told)
     case = load(name)
     expected = {field: getattr(case, field) for field in told}
-    assert expected == {**told, **({"outputs": told["outputs"] or None} if "outputs" in told else {})}
+    assert expected == told
     assert case.error is None or "error" in told
 
 

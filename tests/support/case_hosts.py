@@ -22,6 +22,7 @@ from purvey._base.clock import SystemClock
 from purvey._hosts.become import Becoming
 from purvey._hosts.enter import EnteredShell
 from purvey._hosts.route import ChrootRoute
+from purvey._hosts.shell import Shell
 from purvey._hosts.shell_host import ShellHost
 from purvey.testing.hosts._place import Place
 from purvey.testing.hosts._tree import base_tree
@@ -30,8 +31,8 @@ TOOLS: Final = ("curl", "unzip", "wget", "xz-utils")
 """What the kinds use where it is there, and a host of a lab has not."""
 
 _OWN: Final = "var/lib/purvey/"
-_ASIDE: Final = re.compile(r"etc/((passwd|group|shadow|gshadow|subuid|subgid)-|\.pwd\.lock)/")
-"""What the programs for users leave beside their files: the former ones, and a lock."""
+_ASIDE: Final = re.compile(r"etc/((passwd|group|shadow|gshadow|subuid|subgid)-|\.pwd\.lock)/|var/log/\w+/")
+"""What programs leave by the way: the former files of users with their lock, and who logged in."""
 
 _FOLDERS: Final = ("bin", "dev", "etc", "proc", "root", "srv", "sys", "tmp", "var/lib")
 
@@ -57,7 +58,7 @@ class CaseHost:
         self._tree = tree
         self._upper = folder / "upper"
         self.root = folder / "root"
-        self._shell = EnteredShell(ChrootRoute(root=str(self.root)))
+        self._shell: Shell = EnteredShell(ChrootRoute(root=str(self.root)))
         self.host = ShellHost(self._shell, "the case's machine", SystemClock(), Becoming(), worker="cases", fence=lambda: 1)
 
     async def prepare(self, lines: Sequence[str]) -> None:
@@ -116,15 +117,17 @@ class CaseHosts:
 
     Args:
         busybox: Whether they have nothing but busybox.
+        packages: What they have on top of what every kind may need.
     """
 
-    def __init__(self, *, busybox: bool = False) -> None:
+    def __init__(self, *, busybox: bool = False, packages: tuple[str, ...] = ()) -> None:
         self._busybox = busybox
+        self._packages = packages
         self._count = 0
 
     def __enter__(self) -> Self:
         """Make the tree."""
-        self._tree = base_tree(TOOLS)
+        self._tree = base_tree((*TOOLS, *self._packages))
         self._place = Place()
         if self._busybox:
             self._tree = busybox_tree(self._tree, self._place.folder / "busybox")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import tarfile
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -45,10 +47,24 @@ def _struct(value: msgspec.Struct) -> dict[str, Any]:
 
 
 def _bytes(value: bytes) -> Any:
+    if value[257:262] == b"ustar":
+        return {"tar": _listed(value)}
     try:
         return value.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(value).decode()}
+
+
+def _listed(value: bytes) -> list[str]:
+    """What is in a tar archive, an item a line."""
+    with tarfile.open(fileobj=io.BytesIO(value)) as archive:
+        return [_member(archive, member) for member in archive.getmembers()]
+
+
+def _member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+    file = archive.extractfile(member) if member.isreg() else None
+    content = repr(file.read().decode())[1:-1] if file is not None else member.linkname
+    return f"{member.name}{'/' if member.isdir() else ''} {member.mode:04o} {content}".rstrip()
 
 
 def _unpacked(value: Any) -> bytes:

@@ -5,16 +5,20 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
     promise   one sentence
     kind      ``files.Line``
     given     lines of sh that bring a machine into the state
-    beside    files beside the script, by name
-    have      null, the inputs and outputs that are recorded, or "found": what is there is adopted
+    beside    files beside the script, by name; ``run.sh!`` may be executed, and ``current->`` is a link
+    have      null, the inputs and outputs as they are recorded, or "found": what is there is adopted
     want      the inputs as a script passes them; null removes
-    no_undo   why taking back does not bring the former state back; empty where it does, which is then proved
+    no_undo   why taking back does not bring the former state back, or a failure or removal leaves something; empty where
+              nothing is left, which is then proved
     no_host   why it is not replayed on a machine; empty where it is
     busybox   whether a machine with nothing but busybox does the same
+    packages  what the machine has on top of others
+    lab       whether it needs a machine with a network, mounts and a name of its own: a host of a lab, reached by SSH
 
 and ``PURVEY_GOLDEN=write`` fills in, from a real machine, what is then read line by line: the `facts` with their answers, what
 is `seen`, the `changes`, the `outputs` with what `ended` says for those that are known only then, what is seen `after`, and
-the `error` where there is one. ``{here}`` is the script's folder, ``{server}`` a server of HTTP that serves what is beside it.
+the `error` where there is one. ``{here}`` is the script's folder, ``{server}`` a server of HTTP that serves what is beside it;
+so long texts of shell have names, too.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from purvey._script.resource import Resource
 from purvey.errors import PurveyError
 from purvey.providers import Absent, Kind, Observed, Present, Recorded, Unreadable, registry
 from purvey.providers.host import HostProvider, Place, Work
+from purvey.resources.files import _merge, _tree
 from tests.support.case_words import decoded_answer, decoded_fact, plain, spelt
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "cases"
@@ -43,6 +48,9 @@ NAMES: Final = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in 
 """Every case, as ``KIND/NAME``."""
 
 NO_SERVER: Final = "http://server.test"
+SCRIPTS: Final = (("{merge.sh}", _merge.script()), ("{look}", _tree.LOOK))
+"""Texts that stand in many cases, and say nothing there."""
+
 TOKEN: Final = "01CASE"
 UNDO_TOKEN: Final = "01UNDO"
 _ENTROPY: Final = b"\x01" * 32
@@ -60,6 +68,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     no_undo: str = ""
     no_host: str = ""
     busybox: bool = False
+    packages: list[str] = []
+    lab: bool = False
     facts: list[Any] = []
     seen: Any = None
     changes: list[Any] | None = None
@@ -77,11 +87,12 @@ class Setting(msgspec.Struct, frozen=True):
 
     def filled(self, value: Any) -> Any:
         """`value` with the words replaced."""
-        return _replaced(value, (("{here}", self.here), ("{server}", self.server)))
+        return _replaced(value, (*SCRIPTS, ("{here}", self.here), ("{server}", self.server)))
 
     def spelt(self, value: Any) -> Any:
         """`value` with the words in it again."""
-        return _replaced(value, ((self.here, "{here}"), (self.server, "{server}")))
+        pairs = ((text, name) for name, text in SCRIPTS)
+        return _replaced(value, (*pairs, (self.here, "{here}"), (self.server, "{server}")))
 
 
 def _replaced(value: Any, pairs: Sequence[tuple[str, str]]) -> Any:
@@ -131,23 +142,24 @@ class Trial:
             address=f"lab/test::{case.kind}::x", folder="@purvey/objects/x", token=TOKEN, name="lab-test-x", entropy=_ENTROPY
         )
         for name, text in case.beside.items():
-            path = Path(setting.here, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            _put(Path(setting.here, name), text)
 
     @cached_property
     def want(self) -> Any:
         """What is wished; None for nothing."""
-        return self._view(self.case.want) if self.case.want is not None else None
+        return self._declared(self.case.want) if self.case.want is not None else None
 
     @property
     def subject(self) -> Any:
-        """What the questions are about."""
+        """What the operation's questions are about."""
         return self.want if self.want is not None else self._view(self.case.have)
 
     def facts(self) -> tuple[Fact, ...]:
         """What is asked first."""
-        return tuple(self.provider.facts(self.place, self.subject))
+        asked = list(self.provider.facts(self.place, self.subject))
+        if isinstance(self.case.have, dict):  # The engine has looked at what is recorded before it changes it.
+            asked += self.provider.facts(self.place, self._view(self.case.have))
+        return tuple(dict.fromkeys(asked))
 
     def seen(self, answers: Answers) -> Observed:
         """What is there of it."""
@@ -175,7 +187,7 @@ class Trial:
         return have.with_values(**{name: value for name, value in values.items() if name in self.kind.inputs})
 
     def work(self, answers: Answers) -> Work:
-        """What is done."""
+        """What is done, from what was asked."""
         have = self.have(answers)
         if self.want is None:
             return self.provider.remove(self.place, have, answers)
@@ -212,16 +224,26 @@ class Trial:
         facts = [(decoded_fact(fact), answer) for fact, answer in self.setting.filled(pairs)]
         return {fact: decoded_answer(fact, answer) for fact, answer in facts}
 
-    def _view(self, told: Any) -> Any:
-        values = opened(self.setting.filled(told))
+    def _view(self, recorded: Any) -> Any:
+        return self.kind.bind(self.place.address, opened(self.setting.filled(recorded)))
+
+    def _declared(self, inputs: Any) -> Any:
         declaration = self.kind.bind("", {}).__class__
         assert issubclass(declaration, Resource)
-        given = {name: value for name, value in values.items() if name not in self.kind.outputs}
         with recording(Recorder(Ignorant(), Path(self.setting.here), "nonce0nonce0")):
-            inputs = declaration.prepare(given, Path(self.setting.here))
-        assert set(inputs) <= self.kind.inputs, set(inputs) - self.kind.inputs
-        outputs = {name: value for name, value in values.items() if name in self.kind.outputs}
-        return self.kind.bind(self.place.address, {**inputs, **outputs})
+            prepared = declaration.prepare(opened(self.setting.filled(inputs)), Path(self.setting.here))
+        assert set(prepared) <= self.kind.inputs, set(prepared) - self.kind.inputs
+        return self.kind.bind(self.place.address, prepared)
+
+
+def _put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.name.endswith("->"):
+        path.with_name(path.name.removesuffix("->")).symlink_to(text)
+        return
+    file = path.with_name(path.name.removesuffix("!"))
+    file.write_text(text)
+    file.chmod(0o755 if path.name.endswith("!") else 0o644)
 
 
 def opened(value: Any) -> Any:

@@ -12,7 +12,7 @@ from purvey._apply.hosts import ROUTE_SECRETS
 from purvey._apply.redacting import Redacting
 from purvey._base.address import full, parted, split
 from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, digest, resolve, thaw, walk
-from purvey._hosts.program import OWN_FOLDER
+from purvey._hosts.paths import OWN_FOLDER
 from purvey._secrets.redaction import Redactor
 from purvey._state.lease import Former
 from purvey._state.record import thawed

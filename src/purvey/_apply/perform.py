@@ -353,6 +353,7 @@ class Performer:
         return self.parts.clock.now()
 
     def tell_started(self, operation: Operation) -> None:
+        """Show that an operation begins."""
         self.parts.tell(
             OperationStarted(
                 at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, verb=operation.verb
@@ -362,6 +363,7 @@ class Performer:
     def tell_ended(
         self, operation: Operation, result: str, started: float, attempts: int, code: str = "", detail: str = ""
     ) -> None:
+        """Show how an operation ended."""
         self.parts.tell(
             OperationEnded(
                 at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, verb=operation.verb,

@@ -138,7 +138,7 @@ def _decider(parts: Parts, request: Request, seen: Mapping[Key, Observed], found
 
 def _unreadable_secrets(parts: Parts, graph: Graph) -> list[Finding]:
     """Secrets that the graph refers to and that cannot be read; certain to fail."""
-    with_secrets = [node for node in graph.nodes.values() if parts.kinds.get(node.kind).secrets]
+    with_secrets = [node for node in graph.nodes.values() if node.how is not None or parts.kinds.get(node.kind).secrets]
     wanted = secrets_of(with_secrets)
     bad = {source: (problem, fix) for source, problem, fix in parts.reader.problems([source for source, _ in wanted])}
     return [

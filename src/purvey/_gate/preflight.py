@@ -175,7 +175,7 @@ def secrets_of(nodes: Iterable[Node]) -> list[tuple[str, str]]:
     """Every secret source that nodes refer to, with the first node that does."""
     found: dict[str, str] = {}
     for node in nodes:
-        for item in walk(list(node.inputs.values())):
+        for item in walk([*node.inputs.values(), node.how]):
             if isinstance(item, SecretRef):
                 found.setdefault(item.source, node.address)
     return list(found.items())

@@ -33,9 +33,10 @@ class Becoming(msgspec.Struct, frozen=True):
     user: str = "root"
     password: Secret | None = None
 
-    def command(self, nonce: str) -> str:
-        """The command line that waits for a program."""
-        shell = f"/bin/sh -c {shlex.quote(reader(nonce))}"
+    def command(self, mark: str) -> str:
+        """The command line that waits for a program; any login shell reads it the same way."""
+        waiting = shlex.quote(reader(mark))
+        shell = f"/bin/sh -c {waiting}"
         user = shlex.quote(self.user)
         match self.by:
             case "":
@@ -46,11 +47,11 @@ class Becoming(msgspec.Struct, frozen=True):
             case "doas":
                 return f"exec doas -n -u {user} -- {shell}"
             case "su":
-                return f"exec su -s /bin/sh -c {shlex.quote(reader(nonce))} -- {user}"
+                return f"exec su -s /bin/sh -c {waiting} -- {user}"
 
     async def give(self, pipes: Pipes, program: bytes) -> None:
         """Send the program, after the password."""
-        if self.password is not None:
+        if self.by and self.password is not None:
             await pipes.send(f"{self.password.reveal()}\n".encode())
         await pipes.send(program)
         await pipes.end()

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from purvey._hosts.command import Command
-from purvey._hosts.fact import Answer, ContentOf, DigestOf, Fact, FileStat, StatOf, Unanswered
+from purvey._hosts.fact import Answer, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf, Unanswered
 
 
 class Write(msgspec.Struct, frozen=True, tag="write", tag_field="do"):
@@ -85,10 +85,11 @@ class Remove(msgspec.Struct, frozen=True, tag="remove", tag_field="do"):
 
 
 class Keep(msgspec.Struct, frozen=True, tag="keep", tag_field="do"):
-    """Keep a copy of what a file holds, for an undo of this operation; nothing if no file is there.
+    """Keep a copy of what a file holds, for an undo of this operation.
 
-    The copy is a line of text, ``TOKEN MODE OWNER GROUP``, then the content, readable by nobody else. It is made by the first
-    attempt only, so that an operation which is called again does not take its own work for the former state.
+    The copy is a line of text, ``TOKEN MODE UID GID``, then the content, readable by nobody else; ``TOKEN`` alone where no file
+    was. It is made by the first attempt only, so that an operation which is called again does not take its own work for the
+    former state.
 
     Args:
         path: The file.
@@ -131,8 +132,21 @@ class Run(msgspec.Struct, frozen=True, tag="run", tag_field="do"):
 Change: TypeAlias = Write | MakeDirectory | MakeOwnFolder | MakeLink | SetAttributes | Remove | Keep | Restore | Run
 
 
+def paths_changed(change: Change) -> tuple[str, ...]:
+    """The paths that a change is about; a command's are its own."""
+    if isinstance(change, Run):
+        return ()
+    if isinstance(change, Keep):
+        return (change.copy,)
+    if isinstance(change, Restore):
+        return (change.path, *(path for item in change.otherwise for path in paths_changed(item)))
+    return (change.path,)
+
+
 def foreseen(change: Change, known: dict[Fact, Answer | Unanswered], us: str) -> None:
     """Let `known` say what a machine will answer after a change; what nobody can say before is taken out.
+
+    Nothing is certain any more about what is below a changed path, nor, where folders are made on the way, about those above.
 
     Args:
         change: The change.
@@ -142,11 +156,17 @@ def foreseen(change: Change, known: dict[Fact, Answer | Unanswered], us: str) ->
     if isinstance(change, Run):
         _after_run(change, known)
         return
-    if isinstance(change, Keep):
-        return
-    for fact in (StatOf(change.path), DigestOf(change.path), ContentOf(change.path)):
-        known.pop(fact, None)
+    changed = paths_changed(change)
+    makes_way = isinstance(change, Keep | MakeOwnFolder)
+    for fact in [fact for fact in known if not isinstance(fact, Ask)]:
+        if any(_touches(path, fact.path, makes_way=makes_way) for path in changed):
+            del known[fact]
     known.update(_after(change, us))
+
+
+def _touches(changed: str, path: str, *, makes_way: bool) -> bool:
+    """Whether a change of one path may change what is answered about another."""
+    return path == changed or path.startswith(f"{changed}/") or (makes_way and changed.startswith(f"{path}/"))
 
 
 def _after_run(change: Run, known: dict[Fact, Answer | Unanswered]) -> None:
@@ -164,6 +184,7 @@ def _after(change: Change, us: str) -> dict[Fact, Answer]:
     found: dict[Fact, Answer] = {}
     if isinstance(change, Write):
         found |= {DigestOf(change.path): hashlib.sha256(change.data).hexdigest(), ContentOf(change.path): change.data}
-        if change.group is not None:  # Else the folder gives it.
+        named = not any((name or "").isdecimal() for name in (change.owner, change.group))  # A number may have a name.
+        if change.group is not None and named:  # Else the folder gives it.
             found[StatOf(change.path)] = FileStat("file", change.mode, change.owner or us, change.group, len(change.data))
     return found

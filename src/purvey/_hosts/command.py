@@ -23,6 +23,9 @@ PATH_MARK: Final = "{path}"
 TIMED_OUT: Final = -1000
 """The return code of a command that was ended because its time was over; no signal has this number."""
 
+OUT_BYTES_MAX: Final = 65_536
+"""What is told of the end of what a step's commands print; of their complaints it is `EVIDENCE_BYTES_MAX`."""
+
 
 class Command(msgspec.Struct, frozen=True):
     """What to run, without a shell.
@@ -83,12 +86,17 @@ def check(command: Command, completed: Completed) -> Completed:
     """`completed`, if the command succeeded.
 
     Raises:
-        HostError: if it did not; with the command, its secrets masked, and the last lines of what it said.
+        HostError: if it did not; see `failed`.
     """
     if completed.returncode == 0:
         return completed
+    raise failed(command, completed)
+
+
+def failed(command: Command, completed: Completed) -> HostError:
+    """That a command did not end as it should: with the command, its secrets masked, and the last lines of what it said."""
     said = evidence(command, completed)
-    raise HostError(
+    return HostError(
         "timeout" if completed.returncode == TIMED_OUT else "failed",
         "A command took too long" if completed.returncode == TIMED_OUT else "A command failed",
         detail=f"The command {_ending(command, completed.returncode)}:\n  {command}\n" + (said or "It said nothing."),

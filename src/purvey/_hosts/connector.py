@@ -40,6 +40,9 @@ class Connector(Protocol):
     async def machine(self) -> Machine:
         """What it says of itself and of us."""
 
+    async def renew(self) -> None:
+        """Give up the connection; what follows goes over a new one, and so proves that one can still be made."""
+
     async def identity(self) -> str:
         """What names this machine and no other; the same after it was restarted or renamed."""
 

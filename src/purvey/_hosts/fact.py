@@ -23,7 +23,7 @@ class FileStat(msgspec.Struct, frozen=True):
         mode: Permission bits with set-user-ID, set-group-ID and sticky, for example 0o644.
         owner: Name of the owner; the number as text if it has no name.
         group: Name of the group; the number as text if it has no name.
-        size: Bytes.
+        size: Bytes of a file; 0 for all else, where file systems do not agree.
         target: Where a link points; empty otherwise.
     """
 
@@ -54,7 +54,10 @@ class ContentOf(msgspec.Struct, frozen=True, tag="content", tag_field="ask"):
 
 
 class Ask(msgspec.Struct, frozen=True, tag="run", tag_field="ask"):
-    """What a command that changes nothing says: a `Completed`. It runs as whom we work as, in the language C."""
+    """What a command that changes nothing says: a `Completed` with its standard output. It runs as we work, in the language C.
+
+    One that cannot be run says nothing, and ends with the code 126 or 127, as in a shell.
+    """
 
     argv: tuple[str, ...]
 

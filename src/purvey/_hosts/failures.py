@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, assert_never
 
 from purvey._hosts.change import (
@@ -16,35 +17,36 @@ from purvey._hosts.change import (
     SetAttributes,
     Write,
 )
-from purvey._hosts.command import TIMED_OUT, Completed, check, evidence
-from purvey.errors import Code, HostError, InternalError
+from purvey._hosts.command import Command, Completed, evidence, failed
+from purvey.errors import Code, HostError
 
 NOT_ACCEPTED: Final = 65
 """What the runner ends with where a validating command did not accept a new file (EX_DATAERR)."""
 
-_ENDED_BY_TIMEOUT: Final = frozenset({124, 137})
-"""What timeout(1) ends with: the time was over, and the command had to be killed as well."""
-
-_SIGNALLED: Final = 128
-"""A shell tells a command ended by a signal by this and the signal's number."""
+_OURS: Final = ("purvey: ", "timeout: ")
+_NOT_RUN: Final = {NOT_ACCEPTED: _OURS, 72: _OURS[:1], 126: _OURS[1:], 127: _OURS[1:]}
+"""How a command ends that could not be run, and who says why."""
 
 _COMPLAINTS: Final[tuple[tuple[str, Code], ...]] = (
-    ("No such file or directory", "not_found"),
-    ("Not a directory", "not_found"),
+    ("no such file or directory", "not_found"),
+    ("not a directory", "not_found"),
     ("nonexistent directory", "not_found"),
-    ("Directory nonexistent", "not_found"),
-    ("Permission denied", "denied"),
-    ("Operation not permitted", "denied"),
-    ("Read-only file system", "denied"),
-    ("No space left on device", "quota_exceeded"),
-    ("Disk quota exceeded", "quota_exceeded"),
-    ("File too large", "quota_exceeded"),
-    ("File exists", "conflict"),
-    ("Is a directory", "conflict"),
-    ("Directory not empty", "conflict"),
-    ("invalid user", "not_found"),
-    ("invalid group", "not_found"),
+    ("directory nonexistent", "not_found"),
+    ("permission denied", "denied"),
+    ("operation not permitted", "denied"),
+    ("read-only file system", "denied"),
+    ("no space left on device", "quota_exceeded"),
+    ("disk quota exceeded", "quota_exceeded"),
+    ("file too large", "quota_exceeded"),
+    ("file exists", "conflict"),
+    ("cannot overwrite existing file", "conflict"),
+    ("is a directory", "conflict"),
+    ("directory not empty", "conflict"),
+    ("as another user", "denied"),
 )
+"""How a complaint ends, in lower case."""
+
+_UNKNOWN: Final = re.compile(r"(invalid|unknown) (user|group)|there is no user")
 
 _HINTS: Final[dict[Code, str]] = {
     "not_found": "Declare the folder, the user or the group, and let this come after it.",
@@ -54,17 +56,25 @@ _HINTS: Final[dict[Code, str]] = {
 }
 
 
+_RUN_HINTS: Final[dict[Code, str]] = {
+    "not_found": "Install it, or check the name, the folder, the user and, for a script, the interpreter in its first line.",
+    "denied": "Work there as root, or as a user who may.",
+}
+
+
 def failure(change: Change, said: Completed, machine: str) -> HostError:
     """Why a change did not succeed.
 
     Args:
         change: What was to be done.
-        said: The return code, not 0, and what was written.
+        said: The return code and what was written.
         machine: What people call the machine.
     """
     if isinstance(change, Run):
         return _of_command(change, said, machine)
     if isinstance(change, Write) and change.validate is not None and said.returncode == NOT_ACCEPTED:
+        if (error := not_run(change.validate, said, machine)) is not None:
+            return error
         words = evidence(change.validate, said) or "It said nothing."
         return HostError(
             "invalid",
@@ -73,7 +83,7 @@ def failure(change: Change, said: Completed, machine: str) -> HostError:
             hint="Correct the content; the message above is the validating command's own.",
         )
     text = said.stderr.decode(errors="replace").strip()
-    code: Code = next((code for words, code in _COMPLAINTS if words in text), "failed")
+    code = code_of(text)
     doing = _doing(change)
     return HostError(
         code, f"A file or folder could not be {doing}", detail=f"{change.path} on {machine} could not be {doing}:\n{text}",
@@ -81,16 +91,32 @@ def failure(change: Change, said: Completed, machine: str) -> HostError:
     )  # fmt: skip
 
 
+def code_of(complaint: str) -> Code:
+    """The stable code of what a program of the machine complained of; its last complaint that is known counts."""
+    for line in reversed(complaint.splitlines()):
+        if _UNKNOWN.search(line):
+            return "not_found"
+        for words, code in _COMPLAINTS:
+            if line.lower().rstrip().endswith(words):
+                return code
+    return "failed"
+
+
+def not_run(command: Command, said: Completed, machine: str) -> HostError | None:
+    """Why a command could not be run; None if it was."""
+    last = said.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    if not last.startswith(_NOT_RUN.get(said.returncode, ())):
+        return None
+    code = code_of(last)
+    detail = f"On {machine}: {last.partition(': ')[2]}. The command is:\n  {command}"
+    return HostError(code, "A command cannot be run", detail=detail, hint=_RUN_HINTS.get(code, ""))
+
+
 def _of_command(change: Run, said: Completed, machine: str) -> HostError:
-    code = TIMED_OUT if said.returncode in _ENDED_BY_TIMEOUT else said.returncode
-    if _SIGNALLED < code < _SIGNALLED + 65:
-        code = _SIGNALLED - code
-    try:
-        check(change.command, Completed(code, said.stdout, said.stderr))
-    except HostError as error:
+    error = not_run(change.command, said, machine) or failed(change.command, said)
+    if not error.detail.startswith(f"On {machine}"):
         error.detail = f"On {machine}: {error.detail}"
-        return error
-    raise InternalError("A command that succeeded was told to have failed.")
+    return error
 
 
 def _doing(change: Write | MakeDirectory | MakeOwnFolder | MakeLink | SetAttributes | Remove | Keep | Restore) -> str:

@@ -1,7 +1,7 @@
 """What a program's output says: frames, cut out of the stream as it comes. Pure.
 
-A frame is a line ``NONCE KIND WORDS…`` and the bytes up to the next one. The nonce is random, so that nothing a command prints
-can look like a frame.
+A frame is a line ``NONCE KIND WORDS…`` and the bytes up to the next one. The nonce is random and no process but the shell knows
+it, so that nothing a command prints can look like a frame. A frame that nothing follows is not told: its end may be missing.
 """
 
 from __future__ import annotations
@@ -32,30 +32,24 @@ class Frames:
 
     def __init__(self, nonce: str) -> None:
         self._mark = f"\n{nonce} ".encode()
-        self._rest = b""
+        self._rest = bytearray()
+        self._looked = 0
         self._open: Frame | None = None
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that are complete with `data`."""
         self._rest += data
-        while (start := self._rest.find(self._mark)) >= 0:
+        while (start := self._rest.find(self._mark, self._looked)) >= 0:
+            self._looked = start
             end = self._rest.find(b"\n", start + len(self._mark))
             if end < 0:
                 return
-            yield from self._finished(self._rest[:start])
+            if self._open is not None:
+                yield msgspec.structs.replace(self._open, data=bytes(self._rest[:start]))
             kind, *words = self._rest[start + len(self._mark) : end].decode(errors="replace").split()
-            self._rest = self._rest[end + 1 :]
-            if kind in BARE:
+            del self._rest[: end + 1]
+            self._looked = 0
+            self._open = None if kind in BARE else Frame(kind, tuple(words))
+            if self._open is None:
                 yield Frame(kind, tuple(words))
-            else:
-                self._open = Frame(kind, tuple(words))
-
-    def end(self) -> Iterator[Frame]:
-        """The last frame, now that nothing more comes."""
-        yield from self._finished(self._rest)
-        self._rest = b""
-
-    def _finished(self, data: bytes) -> Iterator[Frame]:
-        if self._open is not None:
-            yield msgspec.structs.replace(self._open, data=data)
-        self._open = None
+        self._looked = max(0, len(self._rest) - len(self._mark))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import hashlib
-import hmac
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -19,6 +17,7 @@ from purvey._hosts import local_files, local_stage, local_steps, local_users
 from purvey._hosts.command import Command, Completed, evidence
 from purvey._hosts.connector import Told, User
 from purvey._hosts.fact import Answer, Answers, Fact, FileStat, Unanswered
+from purvey._hosts.identity import identity_of
 from purvey._hosts.local_run import run
 from purvey._hosts.step import Ending, Machine, Step
 from purvey.errors import HostError
@@ -43,9 +42,12 @@ class LocalConnector:
         name = local_users.user_name(os.geteuid())
         return Machine(name, os.geteuid(), str(Path.home()), _machine_id().decode(errors="replace"), "", "")
 
+    async def renew(self) -> None:
+        """See `Connector.renew`; nothing lies between us and this machine."""
+
     async def identity(self) -> str:
-        """See `Connector.identity`; the machine's own id, hashed, because machine-id(5) asks not to publish it."""
-        return hmac.new(_machine_id(), b"purvey host", hashlib.sha256).hexdigest()[:32]
+        """See `Connector.identity`."""
+        return identity_of(_machine_id())
 
     async def ask(self, facts: Sequence[Fact]) -> Answers:
         """See `Connector.ask`."""
@@ -109,6 +111,10 @@ class LocalConnector:
     async def remove(self, path: str) -> None:
         """See `Connector.remove`."""
         await self._in_thread(partial(local_files.remove, path))
+
+    async def is_folder(self, path: str) -> bool:
+        """Whether a directory is at `path`, or a link leads to one."""
+        return local_files.is_folder(path)
 
     async def remove_tree(self, path: str) -> None:
         """Remove a directory and all that is in it, or whatever is there; nothing if there is nothing."""

@@ -23,12 +23,13 @@ def stat(path: str) -> FileStat | None:
             target = str(Path(path).readlink()) if modes.S_ISLNK(found.st_mode) else ""
         except (FileNotFoundError, NotADirectoryError):
             return None
+    kind = _kind(found.st_mode)
     return FileStat(
-        kind=_kind(found.st_mode),
+        kind=kind,
         mode=modes.S_IMODE(found.st_mode),
         owner=user_name(found.st_uid),
         group=group_name(found.st_gid),
-        size=found.st_size,
+        size=found.st_size if kind == "file" else 0,
         target=target,
     )
 
@@ -53,8 +54,14 @@ def digest(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_folder(path: str) -> bool:
+    """Whether a directory is at `path`, or a link leads to one."""
+    return os.path.isdir(path)  # noqa: PTH112 - `Path.is_dir` raises for what may not be looked at.
+
+
 def make_directory(path: str, *, mode: int, owner: str | None, group: str | None) -> None:
     """See `Connector.make_directory`."""
+    uid_of(owner), gid_of(group)  # Before anything is made for nobody.
     with explained(path, "made"):
         try:
             Path(path).mkdir(0o700)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from purvey._hosts import paths
 from purvey._hosts.local_errors import explained
 from purvey._hosts.local_users import gid_of, uid_of
 from purvey.errors import HostError
-
-NAME_BYTES_MAX: Final = 240
-"""A longer name, with what is put around it, would exceed the 255 bytes that file systems allow."""
 
 TRIES_MAX: Final = 5
 """Times that a name found taken is tried again; more than two happen only when others work on the same name."""
@@ -93,10 +90,7 @@ def link(path: str, target: str) -> None:
 
 def beside(path: str) -> Path:
     """The one name under which a successor of `path` is built."""
-    name = Path(path).name
-    if len(os.fsencode(name)) > NAME_BYTES_MAX:
-        name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    return Path(path).with_name(f".{name}.purvey")
+    return Path(paths.beside(path))
 
 
 def sync_folder(path: str) -> None:

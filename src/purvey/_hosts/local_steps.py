@@ -6,11 +6,11 @@ There is no log as on other machines, because nothing here outlives purvey: a co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from purvey._base.limits import EVIDENCE_BYTES_MAX
 from purvey._hosts.change import (
     Change,
     Keep,
@@ -22,9 +22,12 @@ from purvey._hosts.change import (
     Run,
     SetAttributes,
     Write,
+    paths_changed,
 )
-from purvey._hosts.command import Command, check
+from purvey._hosts.command import OUT_BYTES_MAX, Command, Completed, failed
 from purvey._hosts.fact import Answer, Answers, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf, Unanswered
+from purvey._hosts.local_users import gid_of, uid_of
+from purvey._hosts.paths import parent, require_sound
 from purvey._hosts.step import Broken, Ended, Ending, Mismatch, NotReached, Step
 from purvey.errors import HostError
 
@@ -53,6 +56,8 @@ async def perform(host: LocalConnector, steps: Sequence[Step], told: Told) -> li
 
 async def _answer(host: LocalConnector, fact: Fact) -> Answer | Unanswered:
     try:
+        if not isinstance(fact, Ask):
+            require_sound(fact.path)
         return await _answered(host, fact)
     except HostError as error:
         if error.code not in ("denied", "failed", "invalid", "timeout"):
@@ -69,8 +74,18 @@ async def _answered(host: LocalConnector, fact: Fact) -> Answer:
         case ContentOf(path):
             return await host.read(path) if await _is_file(host, path) else None
         case Ask(argv):
-            return await host.run(Command(argv, env={"LC_ALL": "C"}))
+            return await _said(host, Command(argv, env={"LC_ALL": "C"}))
     assert_never(fact)
+
+
+async def _said(host: LocalConnector, command: Command) -> Completed:
+    """What a command says; one that cannot be run ends as shells have it."""
+    try:
+        return msgspec.structs.replace(await host.run(command), stderr=b"")
+    except HostError as error:
+        if error.code not in ("not_found", "denied"):
+            raise
+        return Completed(127 if error.code == "not_found" else 126)
 
 
 async def _is_file(host: LocalConnector, path: str) -> bool:
@@ -82,17 +97,19 @@ async def _perform(host: LocalConnector, step: Step) -> Ending:
     for number, (fact, answer) in enumerate(step.guard):
         if _differs(await _answer(host, fact), answer):
             return Mismatch(number)
-    out, err = b"", b""
+    out, err, code = b"", b"", 0
     try:
         for change in step.changes:
             if isinstance(change, Run):
                 completed = await host.run(change.command)
                 if completed.returncode not in change.codes:
-                    check(change.command, completed)
-                out, err = out + completed.stdout, err + completed.stderr
+                    return Broken(failed(change.command, completed))
+                out, err, code = out + completed.stdout, err + completed.stderr, completed.returncode
             else:
+                for path in paths_changed(change):
+                    require_sound(path)
                 await _change(host, change)
-        return Ended(out, err, await ask(host, step.after))
+        return Ended(out[-OUT_BYTES_MAX:], err[-EVIDENCE_BYTES_MAX:], await ask(host, step.after), code)
     except HostError as error:
         return Broken(error)
 
@@ -140,39 +157,40 @@ async def _remove(host: LocalConnector, change: Remove) -> None:
 
 
 async def _keep(host: LocalConnector, change: Keep) -> None:
-    status = await host.stat(change.path)
-    if status is None or status.kind != "file" or await _kept(host, change.copy) == change.token:
+    if (await _kept(host, change.copy))[:1] == [change.token]:
         return
-    content = await host.read(change.path)
-    await _own_folder(host, str(PurePosixPath(change.copy).parent))
-    head = f"{change.token} {status.mode:o} {status.owner} {status.group}\n".encode()
-    await host.write(change.copy, head + content, mode=0o600)
+    status = await host.stat(change.path)
+    head, content = change.token, b""
+    if status is not None and status.kind == "file":
+        head += f" {status.mode:o} {uid_of(status.owner)} {gid_of(status.group)}"
+        content = await host.read(change.path)
+    await _own_folder(host, parent(change.copy))
+    await host.write(change.copy, f"{head}\n".encode() + content, mode=0o600)
 
 
 async def _restore(host: LocalConnector, change: Restore) -> None:
-    if await _kept(host, change.copy) == change.token:
-        head, _, content = (await host.read(change.copy)).partition(b"\n")
-        _, mode, owner, group = head.decode().split(" ")
-        await host.write(change.path, content, mode=int(mode, 8), owner=owner, group=group)
-        return
-    for item in change.otherwise:
-        await _change(host, item)
+    match await _kept(host, change.copy):
+        case [change.token, mode, owner, group]:
+            _, _, content = (await host.read(change.copy)).partition(b"\n")
+            await host.write(change.path, content, mode=int(mode, 8), owner=owner, group=group)
+        case _:
+            for item in change.otherwise:
+                await _change(host, item)
 
 
-async def _kept(host: LocalConnector, copy: str) -> str:
-    """The operation that kept a copy; empty if there is none."""
+async def _kept(host: LocalConnector, copy: str) -> list[str]:
+    """The operation that kept a copy, and the mode, owner and group of what was there; nothing if there is no copy."""
     if await host.stat(copy) is None:
-        return ""
-    return (await host.read(copy)).partition(b" ")[0].decode()
+        return []
+    return (await host.read(copy)).partition(b"\n")[0].decode().split(" ")
 
 
 async def _own_folder(host: LocalConnector, folder: str) -> None:
     """Make an object's own folder, closed to others, and the ones above it where they are missing."""
     missing: list[str] = []
-    above = PurePosixPath(folder).parent
-    while await host.stat(str(above)) is None:
-        missing.append(str(above))
-        above = above.parent
-    for parent in reversed(missing):
-        await host.make_directory(parent, mode=0o755)
-    await host.make_directory(folder, mode=0o700)
+    above = folder
+    while not await host.is_folder(above):
+        missing.append(above)
+        above = parent(above)
+    for path in reversed(missing):
+        await host.make_directory(path, mode=0o700 if path == folder else 0o755)

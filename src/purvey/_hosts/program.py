@@ -6,59 +6,54 @@ in memory, because it may hold secrets, and arguments can be read by every user 
 
 from __future__ import annotations
 
-import base64
-import gzip
 import hashlib
+import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import PurePosixPath
-from typing import Final, assert_never
+from typing import Final
 
-from purvey._hosts.change import (
-    Change,
-    Keep,
-    MakeDirectory,
-    MakeLink,
-    MakeOwnFolder,
-    Remove,
-    Restore,
-    Run,
-    SetAttributes,
-    Write,
-)
-from purvey._hosts.command import Command
+from purvey._base.limits import CALL_DEADLINE_S
+from purvey._hosts.actions import action, quoted
+from purvey._hosts.command import Completed
 from purvey._hosts.fact import Answer, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf
 from purvey._hosts.step import Step
+from purvey.errors import InternalError
 
-LITERAL_BYTES_MAX: Final = 4096
-"""A longer content is compressed; up to this a shell prints it itself, which saves two processes."""
-
-PATHS_MAX: Final = 500
+PATHS_MAX: Final = 250
 """Paths in the arguments of one process: 4,096 bytes each at most, they stay below the 2 MiB that Linux gives."""
-
-NAME_BYTES_MAX: Final = 240
-"""A longer name, with what is put around it, would exceed the 255 bytes that file systems allow."""
-
-OWN_FOLDER: Final = "@purvey"
-"""Begins a path in the folder where purvey keeps its own things on the machine, which the machine alone knows."""
 
 INCOMPLETE: Final = 97
 """The return code of a shell that was given half a program."""
 
+ASKED_S: Final = round(CALL_DEADLINE_S)
+"""Seconds after which a command that is asked something is ended."""
+
 _TYPE_BITS: Final = {"file": 0o100000, "directory": 0o040000, "link": 0o120000}
-_EXECUTABLE_OR_SPECIAL: Final = 0o7111
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_WORKER: Final = re.compile(r"(?!.*\.\.)[^/\0\n][^\0\n]*")
 
 
-def reader(nonce: str) -> str:
-    """What ``sh -c`` gets to wait for a program; what comes before its first line, a password nobody asked for, is dropped."""
-    return f'P=$(cat); P=${{P#*"#{nonce}"}}; case $P in *"#end {nonce}") eval "$P";; *) exit {INCOMPLETE};; esac'
+def reader(mark: str) -> str:
+    """What ``sh -c`` gets to wait for a program; what comes before its first line, a password nobody asked for, is dropped.
+
+    It has no character that csh or fish, as somebody's login shell, would take for something else between single quotes. The
+    variables may have come with the login, and would be given to every command.
+    """
+    return (
+        f'unset P N; P=$(cat); P=${{P#*"#{mark}"}}; if [ "${{P%"#end {mark}"}}" = "$P" ]; then exit {INCOMPLETE}; fi; eval "$P"'
+    )
+
+
+def enveloped(program: bytes, mark: str) -> bytes:
+    """A program with the marks of its beginning and its end, as `reader` waits for it."""
+    return b"#%b\n%b\n#end %b" % (mark.encode(), program, mark.encode())
 
 
 def asking(facts: Sequence[Fact], nonce: str) -> bytes:
     """The program that asks."""
-    return _program(nonce, _questions(facts))
+    return _program(nonce, [*_questions(facts), "say left"])
 
 
 def working(steps: Sequence[Step], nonce: str, *, folder: str, fence: int, fresh: bool) -> bytes:
@@ -71,16 +66,19 @@ def working(steps: Sequence[Step], nonce: str, *, folder: str, fence: int, fresh
         fence: Our number in the order of those who may work there; an older one is refused.
         fresh: Whether everything done before is settled.
     """
-    lines = [f"S=$B/{shlex.quote(folder)}", f"F={fence}", f"enter {'fresh' if fresh else 'same'}"]
+    if not _WORKER.fullmatch(folder):
+        raise InternalError(f"Those who work on a machine are called {folder!r}, which names no folder.")
+    lines = [f"S=$B/work/{shlex.quote(folder)}", f"F={fence:d}", f"enter {'fresh' if fresh else 'same'}"]
     for number, step in enumerate(steps):
-        lines += _functions(number, step)
+        if not _TOKEN.fullmatch(step.token):
+            raise InternalError(f"The token {step.token!r} is not one word.")
         how = "once" if step.once else "told" if step.is_told else "quiet"
-        lines.append(f"step {number} {step.token} {step.attempt} {how}")
+        lines += [*_functions(number, step), f"step {number} {step.token} {step.attempt:d} {how}"]
     return _program(nonce, [*lines, "leave"])
 
 
-def _program(nonce: str, lines: Iterable[str]) -> bytes:
-    return "\n".join([f"#{nonce}", f"N={nonce}", _runner(), "hello", *lines, f"#end {nonce}"]).encode(errors="surrogateescape")
+def _program(nonce: str, lines: Sequence[str]) -> bytes:
+    return "\n".join([f"N={nonce}", _runner(), "hello", *lines]).encode(errors="surrogateescape")
 
 
 @cache
@@ -89,37 +87,32 @@ def _runner() -> str:
     return "\n".join(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
 
 
-# Questions.
+def paths_of(facts: Sequence[Fact]) -> list[str]:
+    """The paths that are looked at for `facts`, in the order in which they are."""
+    return list(dict.fromkeys(fact.path for fact in facts if not isinstance(fact, Ask)))
+
+
+def digested(facts: Sequence[Fact]) -> list[str]:
+    """The paths whose digests are asked for, in that order."""
+    return [fact.path for fact in facts if isinstance(fact, DigestOf)]
 
 
 def _questions(facts: Sequence[Fact]) -> Iterator[str]:
-    stats = [fact.path for fact in facts if isinstance(fact, StatOf)]
-    digests = [fact.path for fact in facts if isinstance(fact, DigestOf)]
-    for function, paths in (("stats", stats), ("digests", digests)):
+    for function, paths in (("stats", paths_of(facts)), ("digests", digested(facts))):
         for start in range(0, len(paths), PATHS_MAX):
-            yield f"{function} {' '.join(map(_path, paths[start : start + PATHS_MAX]))}"
+            yield f"{function} {' '.join(map(quoted, paths[start : start + PATHS_MAX]))}"
     for number, fact in enumerate(facts):
         if isinstance(fact, ContentOf):
-            yield f"content {number} {_path(fact.path)}"
+            yield f"content {number} {quoted(fact.path)}"
         elif isinstance(fact, Ask):
-            yield f"answer {number} {shlex.join(fact.argv)}"
-
-
-def _path(path: str) -> str:
-    """A path as a word of the shell."""
-    if path.startswith(OWN_FOLDER):
-        return '"$B"' + shlex.quote(path[len(OWN_FOLDER) :])
-    return shlex.quote(path)
-
-
-# Steps.
+            yield f"answer {number} {ASKED_S} {shlex.join(fact.argv)}"
 
 
 def _functions(number: int, step: Step) -> Iterator[str]:
     """The three functions of a step; a function cannot be empty."""
     guards = [f"g={index}; {_guard(fact, answer)} || return" for index, (fact, answer) in enumerate(step.guard)]
     yield f"guard_{number}() {{\n{_body(guards)}\n}}"
-    changes = [f"w={index}\n{_change(change)} || return" for index, change in enumerate(step.changes)]
+    changes = [f"w={index}\n{action(change)} || return" for index, change in enumerate(step.changes)]
     yield f"do_{number}() {{\n{_body(changes)}\n}}"
     yield f"after_{number}() {{\n{_body(list(_questions(step.after)))}\n}}"
 
@@ -132,125 +125,23 @@ def _guard(fact: Fact, answer: Answer) -> str:
     """A test that the answer is still the same."""
     match fact, answer:
         case StatOf(path), None:
-            return f"[ ! -e {_path(path)} ] && [ ! -L {_path(path)} ]"
+            return f"{{ [ ! -e {quoted(path)} ] && [ ! -L {quoted(path)} ]; }}"
         case StatOf(path), FileStat():
-            return _stat_guard(_path(path), answer)
+            return _stat_guard(quoted(path), answer)
         case ((DigestOf(path) | ContentOf(path)), None):
-            return f"{{ [ ! -f {_path(path)} ] || [ -L {_path(path)} ]; }}"
+            return f"! plain_file {quoted(path)}"
         case ((DigestOf(path) | ContentOf(path)), (str() | bytes())):
             digest = answer if isinstance(answer, str) else hashlib.sha256(answer).hexdigest()
-            return f"""[ "$(sha256sum <{_path(path)})" = '{digest}  -' ]"""
-        case Ask(argv), _:
-            assert not isinstance(answer, bytes | str | FileStat | None)  # A command's answer is what it left.
-            said = answer.stdout.decode(errors="surrogateescape")
-            return f'[ "$({shlex.join(argv)}; echo "code $?")" = {shlex.quote(f"{said}code {answer.returncode}")} ]'
+            return f"""plain_file {quoted(path)} && [ "$(sha256sum <{quoted(path)})" = {shlex.quote(f"{digest}  -")} ]"""
+        case Ask(argv), Completed(code, said):
+            wished = said.replace(b"\0", b"").decode(errors="surrogateescape")  # A shell's variables hold none.
+            return f'[ "$(says {ASKED_S} {shlex.join(argv)})" = {shlex.quote(f"{wished}code {code}")} ]'
         case _:
-            raise AssertionError(fact)
+            raise InternalError(f"{fact!r} is never answered by {answer!r}.")
 
 
 def _stat_guard(path: str, answer: FileStat) -> str:
     owner, group = ("%u" if answer.owner.isdecimal() else "%U"), ("%g" if answer.group.isdecimal() else "%G")
     mode = f"{_TYPE_BITS[answer.kind] | answer.mode:x}"
-    test = f"""[ "$(stat -c '%f {owner} {group}' -- {path})" = {shlex.quote(f"{mode} {answer.owner} {answer.group}")} ]"""
+    test = f"""[ "$(stat -c '%f:{owner}:{group}' -- {path})" = {shlex.quote(f"{mode}:{answer.owner}:{answer.group}")} ]"""
     return test if answer.kind != "link" else f'{test} && [ "$(readlink -- {path})" = {shlex.quote(answer.target)} ]'
-
-
-def _change(change: Change) -> str:
-    match change:
-        case Write():
-            return _write(change)
-        case MakeDirectory(path, mode, owner, group):
-            mask = 0o777 & ~mode
-            after = f"{mode:04o}" if mode & 0o7000 or owner or group else ""
-            words = [f"{mask:03o}", _path(path), _path(_parent(path)), f"{mode:04o}", _owner(owner, group), after or "''"]
-            return f"folder {' '.join(words)}"
-        case MakeOwnFolder(path):
-            return f"own_folder {_path(path)}"
-        case MakeLink(path, target):
-            return f"link {shlex.quote(target)} {_path(_beside(path))} {_path(path)} {_path(_parent(path))}"
-        case SetAttributes(path, mode, owner, group):
-            bits = "''" if mode is None else f"{mode:04o}"
-            return f"attributes {_path(path)} {bits} {_owner(owner, group)}"
-        case Remove(path, whole, if_empty):
-            how = "whole" if whole else "if_empty" if if_empty else "plain"
-            return f"gone {_path(path)} {_path(_parent(path))} {how}"
-        case Keep(path, copy, token):
-            return f"keep {_path(path)} {_path(copy)} {_path(_parent(copy))} {token}"
-        case Restore():
-            return _restore(change)
-        case Run():
-            return _run(change)
-    assert_never(change)
-
-
-def _write(change: Write) -> str:
-    """A file, with as few processes as will do: the umask gives most modes."""
-    masked = not (change.mode & _EXECUTABLE_OR_SPECIAL or change.owner or change.group)
-    mask = f"{0o666 & ~change.mode:03o}" if masked else "077"
-    mode = "''" if masked else f"{change.mode:04o}"
-    paths = f"{_path(_beside(change.path))} {_path(change.path)} {_path(_parent(change.path))}"
-    functions = f"c() {{ {_content(change.data)}; }}\nv() {{ {_validation(change.validate)}; }}"
-    return f"{functions}\nput {mask} {paths} {mode} {_owner(change.owner, change.group)}"
-
-
-def _content(data: bytes) -> str:
-    """What prints the content."""
-    if len(data) <= LITERAL_BYTES_MAX and b"\0" not in data:
-        return f"printf %s {shlex.quote(data.decode(errors='surrogateescape'))}"
-    packed = base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
-    return f"printf %s '{packed}' | base64 -d | gzip -dc"
-
-
-def _validation(command: Command | None) -> str:
-    if command is None:
-        return ":"
-    words = ['"$1"' if word == "{path}" else shlex.quote(word).replace("{path}", "'\"$1\"'") for word in command.argv]
-    return _in_shell(command, " ".join(words))
-
-
-def _restore(change: Restore) -> str:
-    words = [_path(change.path), _path(change.copy), _path(_parent(change.copy)), change.token, _path(_beside(change.path))]
-    otherwise = "\n".join(f"{_change(item)} || return" for item in change.otherwise)
-    return f"restore {' '.join(words)} || {{ [ $? = 75 ] || return\n{otherwise or ':'}\n}}"
-
-
-def _run(change: Run) -> str:
-    command = change.command
-    text = _in_shell(command, shlex.join(command.argv))
-    if command.stdin:
-        text = f"{{ {_content(command.stdin)}; }} | {text}"
-    if change.codes == (0,):
-        return text
-    codes = "|".join(map(str, change.codes))
-    return f"{text}\ncase $? in {codes}) true ;; *) (exit $?) ;; esac"
-
-
-def _in_shell(command: Command, words: str) -> str:
-    """A command in a shell of its own, with its folder, its variables, its user and the time it may take."""
-    variables = {**command.env, **command.secret_env}
-    before = "".join(f"export {name}={shlex.quote(value)}; " for name, value in variables.items())
-    if command.cwd:
-        before += f"cd {_path(command.cwd)} || exit 72; "
-    if command.user is not None:
-        words = f"""su -s /bin/sh -c 'exec "$0" "$@"' -- {shlex.quote(command.user)} {words}"""
-    return f"(trap - PIPE; {before}exec timeout -k 2 {command.timeout_s:g} {words})"
-
-
-def _owner(owner: str | None, group: str | None) -> str:
-    """What chown(1) gets; quotes around nothing where it need not be called."""
-    if owner is None and group is None:
-        return "''"
-    return shlex.quote(f"{owner or ''}{':' + group if group is not None else ''}")
-
-
-def _parent(path: str) -> str:
-    return str(PurePosixPath(path).parent)
-
-
-def _beside(path: str) -> str:
-    """The one name under which a successor of `path` is built."""
-    whole = PurePosixPath(path)
-    name = whole.name
-    if len(name.encode(errors="surrogateescape")) > NAME_BYTES_MAX:
-        name = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
-    return str(whole.with_name(f".{name}.purvey"))

@@ -1,22 +1,37 @@
-"""From frames to answers: what the machine's programs printed, as values. Pure."""
+"""From frames to answers: what the machine's programs printed, as values. Pure.
+
+Programs complain in many ways, and put names in quotes in as many. So a complaint is never read for the name that it is about:
+answers come in the order of what was asked, complaints too, and what has no answer has the next complaint.
+"""
 
 from __future__ import annotations
 
 import re
 import stat as modes
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal, TypeVar
 
+from purvey._hosts.actions import SIGNALLED
 from purvey._hosts.command import Completed
-from purvey._hosts.fact import Answer, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf, Unanswered
+from purvey._hosts.fact import Answer, Ask, DigestOf, Fact, FileStat, StatOf, Unanswered
 from purvey._hosts.frames import Frame
-from purvey._hosts.program import OWN_FOLDER
+from purvey._hosts.paths import OWN_FOLDER
+from purvey._hosts.program import digested, paths_of
 from purvey._hosts.step import Machine
 from purvey.errors import HostError
 
 _ABSENT: Final = (b"No such file or directory", b"Not a directory")
 _DENIED: Final = b"Permission denied"
-_UNKNOWN: Final = "UNKNOWN"
+_UNKNOWN: Final = b"UNKNOWN"
+_SUMMARY: Final = "A file or folder could not be looked at"
+
+_STAT: Final = re.compile(rb"([0-9a-f]+):(\d+):(\d+):(\d+):([^:\n]*):([^:\n]*):")
+"""Mode, size, numbers and names of owner and group; the name of the file follows, and that of a link's target."""
+
+_DIGEST_DIGITS: Final = 64
+
+Looked = FileStat | None | Unanswered
+T = TypeVar("T")
 
 
 def machine_of(frame: Frame) -> Machine:
@@ -28,6 +43,11 @@ def machine_of(frame: Frame) -> Machine:
     return Machine(found[2] or found[1], int(found[1]), home, machine_id, boot_id, folder)
 
 
+def returncode(code: int) -> int:
+    """What a shell tells of a command's end, as `Completed` has it: a signal is negative."""
+    return SIGNALLED - code if SIGNALLED < code < SIGNALLED + 65 else code
+
+
 def answers_of(facts: Sequence[Fact], frames: Iterable[Frame], folder: str) -> dict[Fact, Answer | Unanswered]:
     """The answers to `facts`, from the frames that follow a hello or the end of a step.
 
@@ -36,112 +56,126 @@ def answers_of(facts: Sequence[Fact], frames: Iterable[Frame], folder: str) -> d
         frames: The answers' frames.
         folder: Where purvey keeps its own things on the machine.
     """
-    found: dict[Fact, Answer | Unanswered] = {}
+    told: dict[str, bytes] = dict.fromkeys(("stats", "unseen", "digests", "unread"), b"")
+    alone: dict[Fact, tuple[bytes, str]] = {}
     last = Frame("")
     for frame in frames:
-        if frame.kind == "stats":
-            found |= _stats([fact for fact in facts if isinstance(fact, StatOf)], frame.data, folder)
-        elif frame.kind == "digests":
-            found |= _digests([fact for fact in facts if isinstance(fact, DigestOf)], frame.data, folder)
+        if frame.kind in told:
+            told[frame.kind] += frame.data
         elif frame.kind == "code":
-            fact = facts[int(last.words[0])]
-            found[fact] = _one(fact, last.data, frame.words[0])
+            alone[facts[int(last.words[0])]] = (last.data, frame.words[0])
         last = frame
-    return found
+    looked = _stats(paths_of(facts), told["stats"], told["unseen"], folder)
+    files = [path for path in digested(facts) if isinstance(found := looked[path], FileStat) and found.kind == "file"]
+    digests = _digests(files, told["digests"], told["unread"], folder)
+    return {fact: _answer(fact, looked, digests, alone) for fact in facts}
 
 
-def _one(fact: Fact, data: bytes, code: str) -> Answer | Unanswered:
-    """The answer to a question that was asked alone."""
+def _answer(
+    fact: Fact, looked: dict[str, Looked], digests: dict[str, str | Unanswered], alone: dict[Fact, tuple[bytes, str]]
+) -> Answer | Unanswered:
     if isinstance(fact, Ask):
-        return Completed(int(code), data)
-    assert isinstance(fact, ContentOf)  # All others are asked together.
-    if code == "none":
+        said, code = alone[fact]
+        return Completed(returncode(int(code)), said)
+    found = looked[fact.path]
+    if isinstance(fact, StatOf) or isinstance(found, Unanswered):
+        return found
+    if found is None or found.kind != "file":
         return None
-    return data if code == "0" else _unreadable("denied", fact.path, "it may not be read")
+    if isinstance(fact, DigestOf):
+        return digests[fact.path]
+    said, code = alone[fact]
+    if code == "0":
+        return said
+    return _unread(fact.path, _DENIED if code == "denied" else b"")
 
 
-def _unreadable(code: Literal["denied", "failed"], path: str, why: str) -> Unanswered:
-    return Unanswered(code, "A file or folder could not be looked at", f"{path} could not be looked at: {why}.")
+def _unread(path: str, complaint: bytes) -> Unanswered:
+    """What a complaint about a path means."""
+    if complaint.endswith(_DENIED):
+        return Unanswered("denied", _SUMMARY, f"{path} may not be read, or a folder on the way to it may not be entered.")
+    why = complaint.decode(errors="replace") or "What the machine said of it is not clear; it may have changed meanwhile."
+    return Unanswered("failed", _SUMMARY, f"{path} could not be looked at: {why}")
 
 
-def _stats(facts: Sequence[StatOf], data: bytes, folder: str) -> dict[Fact, Answer | Unanswered]:
-    asked = {_real(fact.path, folder): fact for fact in facts}
-    found: dict[Fact, Answer | Unanswered] = {}
-    complaints: list[bytes] = []
-    for line in data.split(b"\n"):
-        words = line.split(b" ", 6)
-        path = next((path for path in _names(words[-1]) if path in asked), None) if len(words) == 7 else None  # noqa: PLR2004
-        if path is None:
-            complaints.append(line)
-        else:
-            found[asked[path]] = _stat(words, path)
-    for path, fact in asked.items():
-        if fact not in found:
-            found[fact] = _missing(path, fact.path, complaints)
-    return found
+def _aligned(
+    paths: Sequence[str], said: bytes, complaints: bytes, read: Callable[[bytes, int, str], tuple[T, int] | None]
+) -> dict[str, T | bytes]:
+    """What is said of each path: what `read` makes of it, else its complaint; empty where the two do not fit together."""
+    found: dict[str, T | bytes] = {}
+    at = 0
+    for path in paths:
+        if (value := read(said, at, path)) is not None:
+            found[path], at = value
+    silent = [path for path in paths if path not in found]
+    lines = [line for line in complaints.split(b"\n") if line]
+    if len(lines) != len(silent):
+        lines = [b""] * len(silent)
+    return found | dict(zip(silent, lines, strict=True))
 
 
-def _names(rest: bytes) -> Iterator[bytes]:
-    """What may be the name in ``NAME|NAME -> TARGET``: a name may hold the bar itself."""
-    at = rest.find(b"|")
-    while at >= 0:
-        yield rest[:at]
-        at = rest.find(b"|", at + 1)
+def _stats(paths: Sequence[str], said: bytes, complaints: bytes, folder: str) -> dict[str, Looked]:
+    found = _aligned(paths, said, complaints, lambda data, at, path: _stat(data, at, _real(path, folder)))
+    return {path: _missing(path, value) if isinstance(value, bytes) else value for path, value in found.items()}
 
 
-def _stat(words: Sequence[bytes], path: bytes) -> FileStat:
-    mode = int(words[0], 16)
-    user, group = words[4].decode(), words[5].decode()
-    kind: Literal["file", "directory", "link", "other"] = "other"
-    if modes.S_ISREG(mode):
-        kind = "file"
-    elif modes.S_ISDIR(mode):
-        kind = "directory"
-    elif modes.S_ISLNK(mode):
-        kind = "link"
-    return FileStat(
-        kind=kind,
-        mode=modes.S_IMODE(mode),
-        owner=user if user != _UNKNOWN else words[2].decode(),
-        group=group if group != _UNKNOWN else words[3].decode(),
-        size=int(words[1]),
-        target=_target(words[6][len(path) + 1 :], path) if kind == "link" else "",
-    )
-
-
-def _target(shown: bytes, path: bytes) -> str:
-    """Where a link points, from ``NAME -> TARGET``; some programs put both in quotes."""
-    plain = path + b" -> "
-    target = shown[len(plain) :] if shown.startswith(plain) else shown.partition(b"' -> '")[2].removesuffix(b"'")
-    return target.decode(errors="surrogateescape")
-
-
-def _missing(real: bytes, path: str, complaints: Sequence[bytes]) -> Answer | Unanswered:
-    """What it means that nothing was said of a path; absent only if that was said."""
-    about = [line for line in complaints if real in line]
-    if about and all(line.endswith(_ABSENT) for line in about):
+def _stat(data: bytes, at: int, real: bytes) -> tuple[FileStat, int] | None:
+    """What is said of `real` from `at` on, and where it ends; None if it is of another path."""
+    words = _STAT.match(data, at)
+    if words is None:
         return None
-    if any(line.endswith(_DENIED) for line in about):
-        return _unreadable("denied", path, "a folder on the way may not be entered")
-    return _unreadable("failed", path, about[0].decode(errors="replace") if about else "the machine said nothing of it")
+    bits, size = int(words[1], 16), int(words[2])
+    kind = _kind(bits)
+    quote = b"'" if data.startswith(b"'", words.end()) else b""
+    begin = words.end() + len(quote + real + quote)
+    if data[words.end() : begin] != quote + real + quote:
+        return None
+    target, end = b"", begin
+    if kind == "link":
+        begin += len(b" -> " + quote)
+        end = (begin + size if size else data.find(quote + b"\n", begin)) + len(quote)
+        target = data[begin : end - len(quote)]
+    if data[end : end + 1] != b"\n":
+        return None
+    user, group = ((words[number] if words[name] == _UNKNOWN else words[name]) for number, name in ((3, 5), (4, 6)))
+    found = FileStat(kind, modes.S_IMODE(bits), _text(user), _text(group), size if kind == "file" else 0, _text(target))
+    return found, end + 1
 
 
-def _digests(facts: Sequence[DigestOf], data: bytes, folder: str) -> dict[Fact, Answer | Unanswered]:
-    asked = {_real(fact.path, folder): fact for fact in facts}
-    found: dict[Fact, Answer | Unanswered] = dict.fromkeys(facts)
-    for line in data.split(b"\n"):
-        escaped = line.startswith(b"\\")  # GNU's way of a backslash in a name.
-        digest, _, name = line.removeprefix(b"\\").partition(b"  ")
-        path = name.replace(b"\\\\", b"\\") if escaped else name
-        if path in asked:
-            found[asked[path]] = digest.decode()
-            continue
-        for real, fact in asked.items():
-            if real in line and line.endswith(_DENIED):
-                found[fact] = _unreadable("denied", fact.path, "it may not be read")
-    return found
+def _kind(bits: int) -> Literal["file", "directory", "link", "other"]:
+    if modes.S_ISREG(bits):
+        return "file"
+    if modes.S_ISDIR(bits):
+        return "directory"
+    return "link" if modes.S_ISLNK(bits) else "other"
+
+
+def _missing(path: str, complaint: bytes) -> Unanswered | None:
+    """What it means that there is only a complaint about a path; absent only if that was said."""
+    return None if complaint.endswith(_ABSENT) else _unread(path, complaint)
+
+
+def _digests(paths: Sequence[str], said: bytes, complaints: bytes, folder: str) -> dict[str, str | Unanswered]:
+    found = _aligned(paths, said, complaints, lambda data, at, path: _digest(data, at, _real(path, folder)))
+    return {path: _unread(path, value) if isinstance(value, bytes) else value for path, value in found.items()}
+
+
+def _digest(data: bytes, at: int, real: bytes) -> tuple[str, int] | None:
+    """The digest at `at`, if it is of `real`; GNU puts a backslash before it for one, or a carriage return, in the name."""
+    begin = at + data.startswith(b"\\", at)
+    end = begin + _DIGEST_DIGITS
+    escaped = real.replace(b"\\", b"\\\\")
+    names = (escaped, escaped.replace(b"\r", b"\\r")) if begin > at else (real,)
+    for name in names:
+        if data.startswith(b"  %b\n" % name, end):
+            return data[begin:end].decode(), end + len(name) + len(b"  \n")
+    return None
 
 
 def _real(path: str, folder: str) -> bytes:
     whole = folder + path[len(OWN_FOLDER) :] if path.startswith(OWN_FOLDER) else path
     return whole.encode(errors="surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")

@@ -1,13 +1,19 @@
 # What a machine runs for purvey: a program is this file, then calls of these functions. POSIX sh: dash, bash, busybox ash.
 #
 # `N` is a random word that begins every frame; `F` is our number in the order of those who may work here, and `S` the folder in
-# which they keep what they have done. Frames go to standard output; when nobody reads any more, the work goes on all the same.
+# which they keep what they have done. Frames go to descriptor 3, which no command of others gets; when nobody reads any more, the
+# work goes on all the same.
+#
+# A redirection of a special built-in (`:` too) that fails ends a shell, so what must not end it is written by printf.
 
-umask 077
-trap '' PIPE
+exec 3>&1
+trap '' HUP PIPE
+lang=${LC_ALL-}
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+nl='
+'
 
-say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null; }
+say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null >&3; }
 
 # Who we are and where: the words of id(1), the home, the machine's id, the boot's id, and the folder for purvey's own things.
 hello() {
@@ -18,180 +24,381 @@ hello() {
   done
   [ -r /proc/sys/kernel/random/boot_id ] && IFS= read -r boot </proc/sys/kernel/random/boot_id
   who=$(id)
-  case $who in "uid=0("*) B=/var/lib/purvey ;; *) B=${XDG_STATE_HOME:-$HOME/.local/state}/purvey ;; esac
+  uid=${who#uid=}
+  uid=${uid%%[!0-9]*}
+  me=$uid
+  case $who in "uid=$uid("*)
+    me=${who#*\(}
+    me=${me%%\)*}
+    ;;
+  esac
+  case $uid in 0) B=/var/lib/purvey ;; *) B=${XDG_STATE_HOME:-$HOME/.local/state}/purvey ;; esac
   say hello
-  printf '%s\n%s\n%s\n%s\n%s' "$who" "$HOME" "$machine" "$boot" "$B"
+  printf '%s\n%s\n%s\n%s\n%s' "$who" "$HOME" "$machine" "$boot" "$B" 2>/dev/null >&3
 }
 
-# Asking.
-
-answer() { # NUMBER COMMAND...
-  number=$1
-  shift
-  say answer "$number"
-  (trap - PIPE; exec "$@") 2>/dev/null </dev/null
-  say code "$?"
+# Whether what is said to be missing in a folder certainly is: nobody can tell behind a folder that may not be entered, or behind
+# links that lead to each other.
+reachable() { # FOLDER
+  above=$1
+  until [ -e "$above" ]; do
+    if [ -L "$above" ]; then
+      said=$(stat -L -- "$above" 2>&1)
+      case $said in *"No such file or directory" | *"Not a directory") ;; *)
+        printf '%s\n' "$said" >&2
+        return 1
+        ;;
+      esac
+    fi
+    above=${above%/*}
+    above=${above:-/}
+  done
+  if [ -d "$above" ] && [ ! -x "$above" ]; then
+    printf '%s: Permission denied\n' "$above" >&2
+    return 1
+  fi
 }
 
-stats() { # PATH...: a line for each that is there, a complaint for each that is not.
+nothing() { # PATH FOLDER
+  [ ! -e "$1" ] && [ ! -L "$1" ] && reachable "$2"
+}
+
+plain_file() { # PATH
+  [ -f "$1" ] && [ ! -L "$1" ]
+}
+
+# Asking. What cannot be answered is told apart from the answers, in the order of the arguments: names need not be understood.
+
+stats() { # PATH...
   say stats
-  QUOTING_STYLE=literal stat -c '%f %s %u %g %U %G %n|%N' -- "$@" 2>&1 </dev/null
+  unseen=$(QUOTING_STYLE=literal stat -c '%f:%s:%u:%g:%U:%G:%N' -- "$@" 2>&1 >&3 </dev/null)
+  say unseen
+  printf '%s\n' "$unseen" 2>/dev/null >&3
 }
 
 digests() { # PATH...: of those that are files.
-  say digests
   first=1
   for path; do
     [ -z "$first" ] || set --
     first=
-    if [ -f "$path" ] && [ ! -L "$path" ]; then set -- "$@" "$path"; fi
+    if plain_file "$path"; then set -- "$@" "$path"; fi
   done
-  [ $# -eq 0 ] || sha256sum -- "$@" 2>&1 </dev/null
+  [ $# -gt 0 ] || return 0
+  say digests
+  unread=$(sha256sum -- "$@" 2>&1 >&3 </dev/null)
+  say unread
+  printf '%s\n' "$unread" 2>/dev/null >&3
 }
 
 content() { # NUMBER PATH
   say content "$1"
-  if [ ! -f "$2" ] || [ -L "$2" ]; then
+  if ! plain_file "$2"; then
     say code none
     return
   fi
-  cat -- "$2" 2>/dev/null
-  say code "$?"
+  if unread=$(cat -- "$2" 2>&1 >&3 </dev/null); then
+    say code 0
+  else
+    case $unread in *"Permission denied") say code denied ;; *) say code failed ;; esac
+  fi
 }
 
-# Working. One program at a time works in `S`; a newer one makes an older one stop, and waits for it.
+asked() { # SECONDS COMMAND...: in a process of its own, which it becomes.
+  exec 3>&-
+  trap - HUP PIPE
+  exec timeout -k 2 "$@"
+}
 
-start_of() { # PID: when it was started, which tells it from another process that got its number later.
-  started=
-  [ -r "/proc/$1/stat" ] || return 1
-  IFS= read -r line <"/proc/$1/stat" 2>/dev/null || return 1
+answer() { # NUMBER SECONDS COMMAND...
+  number=$1
+  shift
+  say answer "$number"
+  clock
+  (asked "$@") 2>/dev/null </dev/null >&3
+  outcome "$?" "$1"
+  say code "$code"
+}
+
+says() { # SECONDS COMMAND...: what it says and its code, for a guard.
+  (asked "$@") </dev/null
+  printf 'code %s' "$?"
+}
+
+# Time, in hundredths of a second since the machine was started; none where it does not tell.
+clock() {
+  began=
+  [ -r /proc/uptime ] && read -r began _ </proc/uptime
+  began=${began%.*}${began#*.}
+}
+
+outcome() { # CODE SECONDS: sets `code`, to -1000 if the command was ended because its time was over.
+  code=$1
+  [ "$code" != 0 ] || return 0
+  before=$began
+  clock
+  if [ -n "$began" ]; then
+    [ $((began - before)) -lt $(($2 * 100)) ] || code=-1000
+  else
+    case $code in 124 | 137 | 143) code=-1000 ;; esac
+  fi
+}
+
+# Who works. A program makes itself known by a file NUMBER.PID.STARTED.BOOT in `now` before it looks for those of others. So of
+# two that come at once each that comes second sees the other: the older one leaves, and the newer one waits for its end. The
+# file of the last one stays, so that an older one that comes late is refused.
+
+start_of() { # PID: sets `started`, which tells it from another process that got its number later.
+  started=-
+  if [ ! -r /proc/self/stat ]; then
+    kill -0 "$1" 2>/dev/null
+    return
+  fi
+  { IFS= read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  pid=${line%% *}
   set -f
   set -- ${line##*) }
   set +f
   started=${20}
+  case $1 in Z | X) return 1 ;; esac
+}
+
+alive() { # PID STARTED BOOT
+  [ "$3" = "$boot" ] && start_of "$1" && [ "$started" = "$2" ]
+}
+
+# Whether another program is newer than we are (0), older and at work (2), or was and is no more (1).
+compare() { # FILE
+  words=$IFS
+  IFS=.
+  set -- ${1##*/}
+  IFS=$words
+  [ "$1" -le "$F" ] || return 0
+  alive "$2" "$3" "${4-}" || return 1
+  if [ "$1" = "$F" ] && [ "$2" -gt $$ ]; then return 0; fi
+  return 2
+}
+
+overtaken() {
+  for other in "$S"/now/*; do
+    [ "$other" != "$mine" ] || continue
+    compare "$other" && return 0
+  done
+  return 1
+}
+
+unable() { # COMPLAINT
+  say unable
+  printf %s "$1" 2>/dev/null >&3
+  say left
+  exit 0
 }
 
 enter() { # fresh|same: whether all that was done before is settled, and may be forgotten.
+  since=$1
+  U=$(umask)
+  umask 077
   L=$S/log
-  [ -d "$S" ] || mkdir -p "$S" || exit 73
-  last=0
-  [ -r "$S/fence" ] && IFS= read -r last <"$S/fence"
-  if [ "$F" -lt "${last:-0}" ]; then
-    say superseded
-    exit 0
-  fi
-  { printf '%s\n' "$F" >"$S/fence.$F" && mv -f "$S/fence.$F" "$S/fence"; } || exit 73
-  if [ -r "$S/worker" ] && read -r pid since at <"$S/worker" && [ "$at" = "$boot" ]; then
-    while start_of "$pid" && [ "$started" = "$since" ]; do
-      say waiting
-      sleep 0.2 2>/dev/null || sleep 1
-    done
+  if [ ! -d "$S/now" ] || [ ! -d "$S/said" ]; then
+    said=$({ { [ -d "$B" ] || (umask 022 && mkdir -p -- "$B"); } && mkdir -p -- "$S/now" "$S/said"; } 2>&1) || unable "$said"
   fi
   start_of $$
-  printf '%s %s %s\n' $$ "$started" "$boot" >"$S/worker"
-  [ "$1" = same ] || [ ! -e "$L" ] || rm -f "$L" "$S"/*.out "$S"/*.err
-  done_before=
-  [ -r "$L" ] && done_before=$(cat "$L" && echo .) # The point keeps the last line's end, which is taken off otherwise.
-  stopped=
+  mine=$S/now/$F.$$.$started.$boot
+  said=$({ printf '' >"$mine"; } 2>&1) || unable "$said"
   soiled=
+  pending=
+  stopped=
+  soil "$S/now"
+  wait_for_others
+  if [ "$since" = fresh ]; then forget; fi
+  recall
+}
+
+wait_for_others() {
+  while :; do
+    at_work=
+    set --
+    for other in "$S"/now/*; do
+      [ "$other" != "$mine" ] || continue
+      compare "$other"
+      case $? in
+        0)
+          say superseded
+          say left
+          exit 0
+          ;;
+        1) set -- "$@" "$other" ;;
+        *) at_work=1 ;;
+      esac
+    done
+    # A command of a program that was killed may still run.
+    if [ -r "$S/command" ] && read -r of since_then at <"$S/command" && alive "$of" "$since_then" "$at"; then at_work=1; fi
+    [ -n "$at_work" ] || break
+    say waiting
+    sleep 0.2 2>/dev/null || sleep 1
+  done
+  [ $# -eq 0 ] || rm -f -- "$@"
+}
+
+forget() {
+  [ ! -s "$L" ] || printf '' >"$L"
+  for said in "$S"/said/*; do
+    [ ! -e "$said" ] || { rm -rf -- "$S/said" && mkdir -- "$S/said"; }
+    break
+  done
+}
+
+# Sets `past` to the log. A last line that is not whole was being written when the machine lost its power, and says nothing.
+recall() {
+  past=$nl
+  [ -s "$L" ] || return 0
+  past=$nl$(cat -- "$L" && printf .)
+  case $past in *"$nl".) ;; *) printf '\n' >>"$L" ;; esac
+  past=${past%"$nl"*}$nl
 }
 
 leave() {
   settle
-  rm -f "$S/worker"
   say left
 }
 
-# What was done so far survives a power failure from here on.
+# What was done so far survives a power failure from here on, and only then is told.
 settle() { # PATH...
-  [ -n "$soiled$*" ] || return 0
-  words=$IFS
-  IFS='
-'
-  set -f
-  set -- "$@" $soiled
-  set +f
-  IFS=$words
-  sync "$@" 2>/dev/null || sync
-  soiled=
+  if [ -n "$soiled$*" ]; then
+    words=$IFS
+    IFS=$nl
+    set -f
+    set -- "$@" $soiled
+    set +f
+    IFS=$words
+    sync "$@" 2>/dev/null || sync
+    soiled=
+  fi
+  if [ -n "$pending" ]; then
+    set -- $pending
+    pending=
+    ended "$@"
+  fi
+  return 0
 }
 
 soil() { # PATH: it has to reach the disk.
-  case "
-$soiled" in *"
-$1
-"*) ;; *)
-    soiled="$soiled$1
-"
-    ;;
-  esac
+  case $nl$soiled in *"$nl$1$nl"*) ;; *) soiled=$soiled$1$nl ;; esac
 }
 
-# Perform guard_NUMBER and do_NUMBER, once for each token: what a token has done is told again, and what an attempt has failed at,
-# too. The log has a line `D TOKEN` for what was done, `E TOKEN.ATTEMPT CODE CHANGE` for a failure, and `B TOKEN.ATTEMPT` before
-# what must not be done twice.
+# Perform guard_NUMBER and do_NUMBER, once for each token. The log has a line `B TOKEN.ATTEMPT` before anything is done, and then
+# `D TOKEN CODE` when all is, or `E TOKEN.ATTEMPT CODE CHANGE` for what failed; both are told again instead of being done again.
+# What was begun and has no end is finished without its guard, which would see our own work; but not what must not be done twice.
 step() { # NUMBER TOKEN ATTEMPT quiet|told|once
-  case $done_before in
-    *"D $2
-"*)
-      tell "$1" "$2" 0 0
+  case $past in
+    *"${nl}D $2 0$nl"*) # Cutting a word out of a long text takes a shell long, and most have this one.
+      tell_ended "$1" "$2" 0
       return
       ;;
-    *"E $2.$3 "*)
-      ending=${done_before##*"E $2.$3 "}
-      tell "$1" "$2" ${ending%%"
-"*}
+    *"${nl}D $2 "*)
+      line=${past##*"${nl}D $2 "}
+      tell_ended "$1" "$2" "${line%%"$nl"*}"
+      return
+      ;;
+    *"${nl}E $2.$3 "*)
+      line=${past##*"${nl}E $2.$3 "}
+      tell_broken "$1" "$2" "${line%%"$nl"*}"
       return
       ;;
   esac
   [ -z "$stopped" ] || return 0
-  IFS= read -r last <"$S/fence"
-  if [ "$last" != "$F" ]; then
-    stopped=1
-    say superseded
+  if overtaken; then
+    stop superseded
     return
   fi
-  case $done_before in
-    *"B $2.$3
-"*)
-      stopped=1
-      say interrupted "$1"
-      return
+  begin "$@" || return 0
+  do_it "$@"
+}
+
+stop() { # FRAME...: nothing more is done.
+  settle
+  stopped=1
+  say "$@"
+}
+
+begin() { # NUMBER TOKEN ATTEMPT HOW
+  case $past in
+    *"${nl}B $2.$3$nl"*)
+      [ "$4" = once ] || return 0
+      stop interrupted "$1"
+      return 1
       ;;
   esac
   g=0
   if ! "guard_$1" 2>/dev/null </dev/null; then
-    stopped=1
-    say mismatch "$1" "$g"
+    stop mismatch "$1" "$g"
+    return 1
+  fi
+  w=0
+  if ! unlogged=$({ printf 'B %s.%s\n' "$2" "$3" >>"$L"; } 2>&1); then
+    stop broken "$1" 1 0
+    say err
+    printf %s "$unlogged" 2>/dev/null >&3
+    return 1
+  fi
+  soil "$L"
+}
+
+do_it() { # NUMBER TOKEN ATTEMPT HOW
+  out=$S/out
+  err=$S/err
+  if [ "$4" != quiet ]; then
+    settle
+    say begun "$1"
+    out=$S/said/$2.out
+    err=$S/said/$2.err
+  fi
+  w=0
+  last=0
+  failed=
+  "do_$1" >"$out" 2>"$err" </dev/null
+  code=$?
+  if [ "$code" != 0 ]; then
+    settle
+    [ "$4" != quiet ] || mv -f -- "$err" "$S/said/$2.err"
+    printf 'E %s.%s %s %s\n' "$2" "$3" "${failed:-$code}" "$w" >>"$L"
+    tell_broken "$1" "$2" "${failed:-$code} $w"
     return
   fi
+  [ -z "$pending" ] || settle
+  pending="$1 $2 $last"
+  if [ "$4" != quiet ]; then settle; fi
   if [ "$4" = once ]; then
-    printf 'B %s.%s\n' "$2" "$3" >>"$L"
     soil "$L"
     settle
   fi
-  [ "$4" = quiet ] || say begun "$1"
-  w=0
-  "do_$1" >"$S/out" 2>"$S/err" </dev/null
-  code=$?
-  [ ! -s "$S/out" ] || mv -f "$S/out" "$S/$2.out"
-  [ ! -s "$S/err" ] || mv -f "$S/err" "$S/$2.err"
-  if [ "$code" = 0 ]; then printf 'D %s\n' "$2"; else printf 'E %s.%s %s %s\n' "$2" "$3" "$code" "$w"; fi >>"$L"
-  soil "$L"
-  tell "$1" "$2" "$code" "$w"
 }
 
-tell() { # NUMBER TOKEN CODE CHANGE
-  say ended "$1" "$3" "$4"
-  if [ -s "$S/$2.out" ]; then
+ended() { # NUMBER TOKEN CODE
+  printf 'D %s %s\n' "$2" "$3" 2>/dev/null >>"$L"
+  tell_ended "$@"
+}
+
+tell_ended() { # NUMBER TOKEN CODE
+  say ended "$1" "$3"
+  tell_outputs "$2"
+  "after_$1" 2>/dev/null </dev/null
+}
+
+tell_broken() { # NUMBER TOKEN CODE-AND-CHANGE
+  say broken "$1" "$3"
+  tell_outputs "$2"
+  stopped=1
+}
+
+tell_outputs() { # TOKEN
+  if [ -s "$S/said/$1.out" ]; then
     say out
-    tail -c 65536 "$S/$2.out"
+    tail -c 65536 -- "$S/said/$1.out" 2>/dev/null >&3
   fi
-  if [ -s "$S/$2.err" ]; then
+  if [ -s "$S/said/$1.err" ]; then
     say err
-    tail -c 8192 "$S/$2.err"
+    tail -c 8192 -- "$S/said/$1.err" 2>/dev/null >&3
   fi
-  if [ "$3" = 0 ]; then "after_$1"; else stopped=1; fi
 }
 
 # The changes. Each is called by a `do_NUMBER`, which has set `w` to the change's own number; content comes from a function `c`,
@@ -201,97 +408,191 @@ clear_way() { # PATH: what a killed worker left under the name of a successor.
   if [ -e "$1" ] || [ -L "$1" ]; then rm -f -- "$1"; fi
 }
 
+no_directory() { # PATH
+  [ ! -d "$1" ] || [ -L "$1" ] || {
+    printf '%s: Is a directory\n' "$1" >&2
+    return 1
+  }
+}
+
 into_place() { # TEMPORARY PATH FOLDER
   settle "$1"
   if [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi || {
-    code=$?
     rm -f -- "$1"
-    return "$code"
+    return 1
   }
   soil "$3"
 }
 
 put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER: an empty MODE or OWNER needs no call.
-  clear_way "$2"
-  if [ -d "$3" ] && [ ! -L "$3" ]; then
-    printf '%s: Is a directory\n' "$3" >&2
-    return 1
-  fi
+  clear_way "$2" && no_directory "$3" || return 1
   umask "$1"
   set -C
   c >"$2"
   code=$?
   set +C
   umask 077
+  if [ "$code" != 0 ] && [ -e "$2" ]; then
+    rm -f -- "$2"
+    (set -C; c 2>/dev/null | cat >"$2") # It says why, where a shell of its own does not.
+  fi
   if [ "$code" = 0 ] && { [ -z "$6" ] || chown -- "$6" "$2"; } && { [ -z "$5" ] || chmod -- "$5" "$2"; }; then
     if v "$2"; then
       into_place "$2" "$3" "$4"
       return
     fi
     rm -f -- "$2"
+    failed=
     return 65
   fi
-  rm -f -- "$2"
+  clear_way "$2"
   return 1
 }
 
-folder() { # UMASK PATH PARENT MODE OWNER NEW_MODE: NEW_MODE is empty where the umask alone gives it.
+folder() { # UMASK PATH PARENT MODE OWNER exact|masked: whether the umask alone gives the mode.
   settle
   if [ -d "$2" ] && [ ! -L "$2" ]; then
-    { [ -z "$5" ] || chown -- "$5" "$2"; } && chmod -- "$4" "$2"
+    { [ -z "$5" ] || chown -- "$5" "$2"; } && chmod -- "$4" "$2" && soil "$2"
     return
   fi
   umask "$1"
   mkdir -- "$2"
   code=$?
   umask 077
-  [ "$code" = 0 ] || return "$code"
-  { [ -z "$5" ] || chown -- "$5" "$2"; } && { [ -z "$6" ] || chmod -- "$6" "$2"; } && soil "$3"
+  [ "$code" = 0 ] || return 1
+  soil "$3"
+  { [ -z "$5" ] || chown -- "$5" "$2"; } && { [ "$6$5" = masked ] && [ ! -g "$2" ] || chmod -- "$4" "$2"; } && return
+  rmdir -- "$2"
+  return 1
 }
 
 link() { # TARGET TEMPORARY PATH FOLDER
-  clear_way "$2"
-  if [ -d "$3" ] && [ ! -L "$3" ]; then
-    printf '%s: Is a directory\n' "$3" >&2
+  clear_way "$2" && no_directory "$3" && ln -s -- "$1" "$2" && settle || return 1
+  mv -fT -- "$2" "$3" || {
+    rm -f -- "$2"
     return 1
-  fi
-  ln -s -- "$1" "$2" && settle && { mv -fT -- "$2" "$3" || { rm -f -- "$2"; false; }; } && soil "$4"
+  }
+  soil "$4"
 }
 
 attributes() { # PATH MODE OWNER
   settle
-  { [ -z "$3" ] || chown -h -- "$3" "$1"; } && { [ -z "$2" ] || [ -L "$1" ] || chmod -- "$2" "$1"; }
+  if [ ! -e "$1" ] && [ ! -L "$1" ] && reachable "${1%/*}/"; then
+    printf '%s: No such file or directory\n' "$1" >&2
+    return 1
+  fi
+  { [ -z "$3" ] || chown -h -- "$3" "$1"; } && { [ -z "$2" ] || [ -L "$1" ] || chmod -- "$2" "$1"; } || return 1
+  [ -L "$1" ] || soil "$1"
 }
 
 gone() { # PATH FOLDER plain|whole|if_empty
-  if [ ! -e "$1" ] && [ ! -L "$1" ]; then return 0; fi
+  if [ ! -e "$1" ] && [ ! -L "$1" ]; then
+    reachable "$2"
+    return
+  fi
   settle
   if [ ! -d "$1" ] || [ -L "$1" ]; then
     rm -f -- "$1"
   elif [ "$3" = whole ]; then
     rm -rf -- "$1"
-  elif [ "$3" = if_empty ]; then
-    rmdir -- "$1" 2>/dev/null || [ -d "$1" ]
-  else
+  elif [ "$3" = plain ]; then
     rmdir -- "$1"
+  else
+    said=$(rmdir -- "$1" 2>&1) || case $said in *"Directory not empty") ;; *)
+      printf '%s\n' "$said" >&2
+      false
+      ;;
+    esac
   fi && soil "$2"
 }
 
+kept() { # COPY TOKEN: whether the operation has looked what to keep; sets `mode`, `owner` and `group` to what was there.
+  mode=
+  [ -e "$1" ] || return 1
+  read -r by mode owner group <"$1" && [ "$by" = "$2" ]
+}
+
 keep() { # PATH COPY FOLDER TOKEN
-  [ -f "$1" ] && [ ! -L "$1" ] || return 0
-  if [ -r "$2" ] && read -r kept _ <"$2" && [ "$kept" = "$4" ]; then return 0; fi
-  own_folder "$3" || return
-  { stat -c "$4 %a %U %G" -- "$1" && cat -- "$1"; } >"$2.new" && into_place "$2.new" "$2" "$3"
+  if kept "$2" "$4"; then return 0; fi
+  own_folder "$3" && clear_way "$2.new" || return 1
+  if plain_file "$1"; then
+    { stat -c "$4 %a %u %g" -- "$1" && cat -- "$1"; } >"$2.new"
+  else
+    reachable "${1%/*}" && printf '%s\n' "$4" >"$2.new"
+  fi || {
+    clear_way "$2.new"
+    return 1
+  }
+  into_place "$2.new" "$2" "$3"
 }
 
 own_folder() { # FOLDER: closed to others, the ones above it open.
-  [ -d "$1" ] || { (umask 022 && mkdir -p -- "${1%/*}") && mkdir -- "$1"; }
+  [ -d "$1" ] || {
+    { [ -d "${1%/*}" ] || (umask 022 && mkdir -p -- "${1%/*}"); } && mkdir -- "$1" && soil "${1%/*}"
+  }
 }
 
-restore() { # PATH COPY FOLDER TOKEN TEMPORARY; 75 if nothing was kept.
-  { [ -r "$2" ] && read -r kept mode owner group <"$2" && [ "$kept" = "$4" ]; } || return 75
+restore() { # PATH COPY FOLDER TOKEN TEMPORARY; 75 if there was nothing to keep.
+  if ! kept "$2" "$4" || [ -z "$mode" ]; then
+    [ ! -e "$2" ] || [ -r "$2" ] || return 1
+    return 75
+  fi
   copy=$2
   c() { { IFS= read -r _ && cat; } <"$copy"; }
   v() { :; }
   put 077 "$5" "$1" "$3" "$mode" "$owner:$group"
 }
+
+# Run a command: with the folder and the variables that a function `e` sets, and what a function `i` prints where `input` is set.
+run() { # SECONDS USER CODES COMMAND...: CODES are those that are success.
+  limit=$1
+  user=$2
+  codes=$3
+  shift 3
+  clock
+  if [ -n "$input" ]; then
+    i 2>/dev/null | (become "$@")
+  else
+    (become "$@")
+  fi
+  outcome "$?" "$limit"
+  last=$code
+  case " $codes " in *" $code "*) return 0 ;; esac
+  failed=$code
+  return 1
+}
+
+cannot() { # COMPLAINT: it was not run.
+  printf 'purvey: %s\n' "$1" >&2
+  exit 72
+}
+
+stand() { # FOLDER
+  cd -- "$1" 2>/dev/null && return
+  if [ -d "$1" ] || ! reachable "$1" 2>/dev/null; then cannot "$1: Permission denied"; fi
+  if [ -e "$1" ]; then cannot "$1: Not a directory"; fi
+  cannot "$1: No such file or directory"
+}
+
+# Be the command, as we were called ourselves but for what was said; in a process of its own, which those who come later wait for.
+become() { # COMMAND...
+  exec 3>&-
+  trap - HUP PIPE
+  umask "$U"
+  timeout=timeout
+  su=su
+  if [ -n "$user" ] && [ "$user" != "$me" ]; then
+    id -u -- "$user" >/dev/null 2>&1 || cannot "there is no user $user"
+    [ "$uid" = 0 ] || cannot "only root runs commands as another user"
+  else
+    user=
+  fi
+  unset LC_ALL
+  [ -z "$lang" ] || export LC_ALL="$lang"
+  e
+  [ -z "$user" ] || set -- "$su" -s /bin/sh -c "$as_user" -- "$user" "$@"
+  start_of self && printf '%s %s %s\n' "$pid" "$started" "$boot" >"$S/command"
+  exec "$timeout" -k 2 "$limit" "$@"
+}
+
+as_user='command -v -- "$0" >/dev/null 2>&1 || { printf "purvey: %s: No such file or directory\n" "$0" >&2; exit 72; }; exec "$0" "$@"'

@@ -46,11 +46,13 @@ class Ended(msgspec.Struct, frozen=True):
         out: The end of what its commands wrote to standard output.
         err: The end of what they wrote to standard error.
         answers: What was asked afterwards.
+        returncode: That of its last command; negative: the signal that ended it.
     """
 
     out: bytes = b""
     err: bytes = b""
     answers: Answers = Answers({})
+    returncode: int = 0
 
 
 class Broken(msgspec.Struct, frozen=True):

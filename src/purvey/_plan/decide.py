@@ -7,13 +7,13 @@ comparisons and no allocation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from purvey._base.compare import FieldChange
-from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, is_known, resolve, thaw
+from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, resolve, thaw
 from purvey._graph import ALL, Node, Selection
-from purvey._plan.decision import Decision, refuse_secrets, said
+from purvey._plan.decision import Decision, cause_of, matches, refuse_secrets, same_terms
 from purvey._plan.plan import Action
 from purvey._state.moving import readdressed
 from purvey._state.record import thawed
@@ -24,6 +24,9 @@ from purvey.providers import Absent, Diff, Kind, NotKnownError, Observed, Presen
 
 Observations = Mapping[tuple[str, int], Observed]
 """What was read, by address and generation; an object that is not in it was not asked for, and its record is believed."""
+
+
+_CHANGES: Final = frozenset({"create", "update", "replace", "adopt"})
 
 
 class Decider:
@@ -65,6 +68,7 @@ class Decider:
         self.skipped: dict[str, None] = {}
         self._missing: dict[str, Node] = {}
         self.restated: dict[str, Node] = {}
+        self._escorts: dict[str, Node] = {}
         self.selection = selection
         self._saw_secret = False
         self._newest: dict[str, str] = {}
@@ -76,6 +80,9 @@ class Decider:
         """Settle `node`, or note the `Decision` about it; everything it needs MUST be decided already."""
         address = node.address
         if address in self.settled or address in self.decisions:
+            return
+        if node.options.around:
+            self._escorts[address] = node
             return
         record = self.state.latest(address)
         behind = self._is_behind(node, record)
@@ -89,12 +96,34 @@ class Decider:
         asked = kind.check and self._check_all
         if record is not None and record.digest == node.digest and not upstream and not kind.secrets and not asked:
             seen = self.observed.get((address, record.generation))
-            if seen is None or (type(seen) is Present and _matches(seen.values, record)):
+            if seen is None or (type(seen) is Present and matches(seen.values, record)):
                 self.settled[address] = record
-                if not _same_terms(node, record):
+                if not same_terms(node, record):
                     self.restated[address] = node
                 return
         self._weigh(node, kind, record, upstream=upstream)
+
+    def decide_escorts(self, nodes: Iterable[str]) -> None:
+        """Settle the nodes that go with others, now that those are decided; then the decisions are in the order of `nodes`."""
+        for address, node in self._escorts.items():
+            record = self.state.latest(address)
+            changes = any(item in self.decisions and self.decisions[item].action in _CHANGES for item in node.options.around)
+            if changes and (self._everything or self.selection.covers(address)):
+                self._escort(node, record)
+            elif record is not None:
+                self.settled[address] = record
+        if self._escorts:
+            self.decisions = {address: self.decisions[address] for address in nodes if address in self.decisions}
+
+    def _escort(self, node: Node, record: ResourceState | None) -> None:
+        """The decision about a node that goes with a change: it is performed, whether or not anything of it differs."""
+        kind = self.kinds.get(node.kind)
+        inputs = {name: resolve(value, self.link, self.secret) for name, value in node.inputs.items()}
+        fields = () if record is None else (FieldChange("needs", None, None, "upstream"),)
+        action: Action = "create" if record is None else "update"
+        cause = "it goes with a change"
+        self.decisions[node.address] = self._make(node, kind, inputs, action, record, fields, cause=cause)
+        self.touched.add(node.address)
 
     def _is_behind(self, node: Node, record: ResourceState | None) -> bool:
         """Whether a later run than the node's own changed something below it: one that ended before it came to the node."""
@@ -153,13 +182,14 @@ class Decider:
         if decision is None:
             assert record is not None  # Only what is recorded can stay as it is.
             self.settled[address] = record
-            if record.digest != node.digest or not _same_terms(node, record):
+            if record.digest != node.digest or not same_terms(node, record):
                 self.restated[address] = node
             if not self.touched.isdisjoint(node.needs):
                 self.touched.add(address)
         else:
             self.decisions[address] = decision
-            self.touched.add(address)
+            if decision.action != "unreadable":  # It stays as it is, as far as anybody knows.
+                self.touched.add(address)
 
     def _decide(
         self, node: Node, kind: Kind, record: ResourceState | None, inputs: dict[str, Value], *, upstream: bool
@@ -282,7 +312,7 @@ class Decider:
         outputs = self._outputs(node, kind, inputs, "none" if moves else action, record)
         return Decision(
             node=node, action=action, inputs=inputs, outputs=outputs, record=record, fields=fields, reasons=reasons,
-            cause=cause or _cause(node, fields, action), lost=lost,
+            cause=cause or cause_of(node, fields, action), lost=lost,
         )  # fmt: skip
 
     def _outputs(
@@ -351,19 +381,6 @@ class Decider:
         return dig(value, link.path) if link.path else value
 
 
-def _same_terms(node: Node, record: ResourceState) -> bool:
-    """Whether the record says of the object's surroundings what its declaration says now."""
-    options = node.options
-    return (
-        record.protect is said(options.protect, recorded=record.protect)
-        and record.retain is said(options.retain, recorded=record.retain)
-        and record.needs == node.needs
-        and record.container == node.container
-        and record.way == node.way
-        and record.ignore == options.ignore
-    )
-
-
 def _needs_excluded(node: Node, missing: Mapping[str, Node]) -> ScriptError:
     other = next(missing[need] for need in node.needs if need in missing)
     return ScriptError(
@@ -374,26 +391,3 @@ def _needs_excluded(node: Node, missing: Mapping[str, Node]) -> ScriptError:
         address=node.address,
         source=node.source,
     )
-
-
-def _matches(seen: Mapping[str, Value], record: ResourceState) -> bool:
-    """Whether everything that was read is as recorded."""
-    inputs, outputs = record.inputs, record.outputs
-    for name, value in seen.items():
-        if name in outputs:
-            if outputs[name] != value:
-                return False
-        elif name in inputs and inputs[name] != value:
-            return False
-    return True
-
-
-def _cause(node: Node, fields: tuple[FieldChange, ...], action: Action) -> str:
-    if action == "create":
-        return f"declared at {node.source}"
-    reasons = {change.because for change in fields}
-    if reasons == {"drift"}:
-        return "it was changed outside purvey"
-    if reasons == {"upstream"} or any(not is_known(change.after) for change in fields):
-        return "something it uses changes"
-    return f"changed at {node.source}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from purvey._base.compare import FieldChange
-from purvey._base.value import Masked, Value, walk
+from purvey._base.value import Masked, Value, is_known, walk
 from purvey._graph import Node
 from purvey._plan.plan import Action
 from purvey._state.resource import ResourceState
@@ -70,3 +70,40 @@ def refuse_secrets(node: Node, kind: Kind, inputs: Mapping[str, Value]) -> None:
                 address=node.address,
                 source=node.source,
             )
+
+
+def same_terms(node: Node, record: ResourceState) -> bool:
+    """Whether the record says of the object's surroundings what its declaration says now."""
+    options = node.options
+    return (
+        record.protect is said(options.protect, recorded=record.protect)
+        and record.retain is said(options.retain, recorded=record.retain)
+        and record.needs == node.needs
+        and record.container == node.container
+        and record.way == node.way
+        and record.ignore == options.ignore
+    )
+
+
+def matches(seen: Mapping[str, Value], record: ResourceState) -> bool:
+    """Whether everything that was read is as recorded."""
+    inputs, outputs = record.inputs, record.outputs
+    for name, value in seen.items():
+        if name in outputs:
+            if outputs[name] != value:
+                return False
+        elif name in inputs and inputs[name] != value:
+            return False
+    return True
+
+
+def cause_of(node: Node, fields: tuple[FieldChange, ...], action: Action) -> str:
+    """Why a node changes, in words, where nothing more telling is known."""
+    if action == "create":
+        return f"declared at {node.source}"
+    reasons = {change.because for change in fields}
+    if reasons == {"drift"}:
+        return "it was changed outside purvey"
+    if reasons == {"upstream"} or any(not is_known(change.after) for change in fields):
+        return "something it uses changes"
+    return f"changed at {node.source}"

@@ -83,6 +83,7 @@ def decide_all(graph: Graph, decider: Decider) -> None:
     """Decide every node in dependency order; each decision rests on those before it."""
     for node in graph.nodes.values():
         decider.decide(node)
+    decider.decide_escorts(graph.nodes)
 
 
 def _gone(graph: Graph, decider: Decider) -> tuple[dict[Key, ResourceState], set[Key]]:

@@ -9,6 +9,7 @@ A place has two sides. *Where* it is, its `name`, is recorded with each object a
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -83,9 +84,9 @@ class Host(Place):
         jumps = (jump,) if isinstance(jump, Host) else tuple(jump)
         given = {
             "address": address, "user": user, "port": port, "key": key, "certificate": certificate, "passphrase": passphrase,
-            "password": password, "jump": [item._how for item in jumps], "config": config,  # noqa: SLF001 - one of our own kind.
-            "host_key": host_key, "known_hosts": known_hosts, "become": become, "become_user": become_user,
-            "become_password": become_password,
+            "password": password, "jump": [item._how for item in jumps],  # noqa: SLF001 - one of our own kind.
+            "config": _file(config), "host_key": host_key, "known_hosts": _file(known_hosts), "become": become,
+            "become_user": become_user, "become_password": become_password,
         }  # fmt: skip
         self.address = address
         self.name = name
@@ -98,7 +99,7 @@ class Chroot(Place):
     def __init__(self, root: str, /, *, name: str = "") -> None:
         self.root = root
         self.name = name
-        self._how = {"by": "chroot", "root": root}
+        self._how = {"by": "chroot", "root": _file(root)}
 
 
 class Namespace(Place):
@@ -131,6 +132,11 @@ def lives_in(how: Value) -> str:
         return ""
     made = [item.address for item in walk(how.get("address", how.get("root"))) if isinstance(item, Link | NodeLink)]
     return made[0] if made else ""
+
+
+def _file(path: str | None) -> str | None:
+    """A path on this machine; a relative one begins at the script's folder, an empty one stays empty."""
+    return os.path.normpath(current().root / path) if path and current().nonce not in path else path
 
 
 def _where(how: Value) -> str:

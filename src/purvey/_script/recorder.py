@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+import msgspec
+
 from purvey._base.address import join, require_name
 from purvey._base.value import Link, Unknown, Value
 from purvey._graph import Graph, Later, Node, NodeOptions, Pause, ordered
@@ -74,6 +76,9 @@ class Recorder:
         root: The script's folder; source lines are relative to it.
         nonce: 12 lower-case letters or digits, new for each run, by which tokens in text are recognised.
         parameters: Values of ad hoc parameters (`purvey.param`), by name, as text or data.
+
+    Attributes:
+        after: What every node that is declared now waits for, besides what it says itself.
     """
 
     def __init__(self, knowledge: Knowledge, root: Path, nonce: str, parameters: Mapping[str, Value] | None = None) -> None:
@@ -90,6 +95,7 @@ class Recorder:
         self.texts: dict[Link, str] = {}
         self.revealed: dict[str, Value] = {}
         self.asked: set[str] = set()
+        self.after: tuple[str, ...] = ()
         self._root_prefix = f"{root}/"
 
     def source(self) -> str:
@@ -151,7 +157,10 @@ class Recorder:
                 address=address,
                 source=source,
             )
-        self.nodes[address] = build(address, source)
+        node = build(address, source)
+        if self.after:
+            node = msgspec.structs.replace(node, needs=tuple(dict.fromkeys((*node.needs, *self.after))))
+        self.nodes[address] = node
         return address
 
     def pause(self, link: Link) -> Paused:

@@ -17,7 +17,7 @@ from purvey._hosts.change import Change
 from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
 from purvey.errors import HostError, InternalError, ProviderError
-from purvey.providers.contract import Call, Done, Finding, Observed, Provider
+from purvey.providers.contract import Call, Done, Finding, Observed, Outcome, Provider
 
 R = TypeVar("R")
 
@@ -32,6 +32,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         undoes: The token of the operation that is taken back; empty otherwise.
         name: The physical name.
         entropy: 32 unpredictable bytes; other ones for each attempt.
+        run: The run's id, for what is done once in a run; empty where nothing is changed.
     """
 
     address: str = ""
@@ -40,6 +41,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     undoes: str = ""
     name: str = ""
     entropy: bytes = b""
+    run: str = ""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ class HostProvider(Provider[R]):
         raise InternalError(f"{type(self).__name__} makes nothing.")
 
     def change(self, place: Place, have: R, want: R, answers: Answers) -> Work:
-        """How to change it in place; as `make` unless it is told otherwise."""
+        """How to change it in place; as `make` unless it is told otherwise. The facts of both are asked."""
         return self.make(place, want, answers)
 
     def remove(self, place: Place, have: R, answers: Answers) -> Work:
@@ -133,16 +135,16 @@ class HostProvider(Provider[R]):
         asked = self.hazards(place, want)
         return self.findings(place, want, await call.host.ask(asked) if asked else Answers({}))
 
-    async def create(self, call: Call, want: R) -> Done:
+    async def create(self, call: Call, want: R) -> Outcome:
         """See `Provider.create`."""
         place = place_of(call)
         answers = await call.host.ask(self.facts(place, want))
         return await self._perform(call, want, self.make(place, want, answers))
 
-    async def update(self, call: Call, have: R, want: R) -> Done:
+    async def update(self, call: Call, have: R, want: R) -> Outcome:
         """See `Provider.update`."""
         place = place_of(call)
-        answers = await call.host.ask(self.facts(place, want))
+        answers = await call.host.ask(list(dict.fromkeys([*self.facts(place, want), *self.facts(place, have)])))
         return await self._perform(call, want, self.change(place, have, want, answers))
 
     async def delete(self, call: Call, have: R) -> None:
@@ -173,7 +175,7 @@ def place_of(call: Call) -> Place:
     """What a pure method may know of a call."""
     return Place(
         address=call.address, folder=call.folder, token=call.token, undoes=call.undoes, name=call.name,
-        entropy=call.clock.entropy(32),
+        entropy=call.clock.entropy(32), run=call.run,
     )  # fmt: skip
 
 

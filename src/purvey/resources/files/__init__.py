@@ -1,4 +1,4 @@
-"""Directories, files, links, and parts of text files."""
+"""Directories, files, links, whole trees, and parts of text files."""
 
 from __future__ import annotations
 
@@ -7,5 +7,6 @@ from purvey.resources.files.directory import Directory
 from purvey.resources.files.file import File
 from purvey.resources.files.line import Line
 from purvey.resources.files.link import Link
+from purvey.resources.files.sync import Sync
 
-__all__ = ["Block", "Directory", "File", "Line", "Link"]
+__all__ = ["Block", "Directory", "File", "Line", "Link", "Sync"]

@@ -73,9 +73,8 @@ def shown(lines: Sequence[str], wished: Sequence[Key], *, exclusive: bool) -> li
 
 def _shown(wish: Key, there: Sequence[Key]) -> str:
     same = [key for key in there if key.blob == wish.blob]
-    if len(same) == 1 and same[0].does_as(wish):
-        return wish.line
-    return same[0].line if same else ""
+    others = [key for key in same if not key.does_as(wish)]
+    return others[0].line if others else wish.line if same else ""
 
 
 def merged(lines: Sequence[str], wished: Sequence[Key], unwished: Sequence[str], *, exclusive: bool) -> list[str]:

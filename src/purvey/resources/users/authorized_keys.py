@@ -226,7 +226,7 @@ class AuthorizedKeys(Resource, kind="users.AuthorizedKeys", provider=AuthorizedK
         for line in given if isinstance(given, list | tuple) else ():
             if (known := text(line)) is not None:
                 _check(known, seen)
-        return inputs
+        return {"exclusive": False, "private": True, **inputs}
 
 
 def _check(line: str, seen: set[str]) -> None:

@@ -110,7 +110,8 @@ class Sudoers(Resource, kind="users.Sudoers", provider=SudoersProvider):
         if inputs.get("safe") is False:
             raise bad("`safe` is False.", "Leave it out: sudo reads no file that others may write.")
         given = text(inputs.get("content"))
-        return inputs if given is None or given.endswith("\n") else {**inputs, "content": f"{given}\n"}
+        known = {"safe": True, **inputs}
+        return known if given is None or given.endswith("\n") else {**known, "content": f"{given}\n"}
 
 
 def _path(subject: Sudoers) -> str:

@@ -61,7 +61,7 @@ def _make(tree: Path, packages: tuple[str, ...], lock: int) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     argv = [
         "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
-        *(f"--aptopt={option}" for option in _options()), f'--customize-hook=chroot "$1" sh -eu <{shlex.quote(str(_SETUP))}',
+        *(f"--aptopt={option}" for option in _options()), f'--customize-hook=chroot "$1" sh <{shlex.quote(str(_SETUP))}',
         _SUITE, str(draft), *_sources(),
     ]  # fmt: skip
     # The lock goes along: whoever asks next waits for the program, even when this process is gone.

@@ -1,0 +1,159 @@
+"""Changes as calls of the functions of `runner.sh`. Pure."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import math
+import re
+import shlex
+from typing import Final, assert_never
+
+from purvey._hosts.change import (
+    Change,
+    Keep,
+    MakeDirectory,
+    MakeLink,
+    MakeOwnFolder,
+    Remove,
+    Restore,
+    Run,
+    SetAttributes,
+    Write,
+)
+from purvey._hosts.command import PATH_MARK, TIMED_OUT, Command
+from purvey._hosts.paths import OWN_FOLDER, beside, parent, require_sound
+from purvey.errors import HostError
+
+LITERAL_BYTES_MAX: Final = 4096
+"""A longer content is compressed; up to this a shell prints it itself, which saves two processes."""
+
+SIGNALLED: Final = 128
+"""A shell tells a command ended by a signal by this and the signal's number."""
+
+_EXECUTABLE_OR_SPECIAL: Final = 0o7111
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def quoted(path: str) -> str:
+    """A path as a word of the shell.
+
+    Raises:
+        HostError: ``invalid`` if it cannot be used.
+    """
+    require_sound(path)
+    if path.startswith(OWN_FOLDER):
+        return '"$B"' + shlex.quote(path[len(OWN_FOLDER) :])
+    return shlex.quote(path)
+
+
+def action(change: Change) -> str:
+    """What performs a change.
+
+    Raises:
+        HostError: ``invalid`` if it can be done on no machine.
+    """
+    match change:
+        case Write():
+            return _write(change)
+        case MakeDirectory(path, mode, owner, group):
+            masked = not (mode & 0o7000 or owner or group)
+            mask, how = (f"{0o777 & ~mode:03o}", "masked") if masked else ("077", "exact")
+            words = [mask, quoted(path), quoted(parent(path)), _bits(mode), _owner(owner, group), how]
+            return f"folder {' '.join(words)}"
+        case MakeOwnFolder(path):
+            return f"own_folder {quoted(path)}"
+        case MakeLink(path, target):
+            return f"link {shlex.quote(target)} {quoted(beside(path))} {quoted(path)} {quoted(parent(path))}"
+        case SetAttributes(path, mode, owner, group):
+            return f"attributes {quoted(path)} {chr(39) * 2 if mode is None else _bits(mode)} {_owner(owner, group)}"
+        case Remove(path, whole, if_empty):
+            beside(path)  # The root is not removed.
+            how = "whole" if whole else "if_empty" if if_empty else "plain"
+            return f"gone {quoted(path)} {quoted(parent(path))} {how}"
+        case Keep(path, copy, token):
+            return f"keep {quoted(path)} {quoted(copy)} {quoted(parent(copy))} {shlex.quote(token)}"
+        case Restore():
+            return _restore(change)
+        case Run():
+            return _run(change)
+    assert_never(change)
+
+
+def _bits(mode: int) -> str:
+    """Five digits, without which chmod(1) leaves the special bits of a directory as they are."""
+    return f"0{mode:04o}"
+
+
+def _write(change: Write) -> str:
+    """A file, with as few processes as will do: the umask gives most modes."""
+    masked = not (change.mode & _EXECUTABLE_OR_SPECIAL or change.owner or change.group)
+    mask = f"{0o666 & ~change.mode:03o}" if masked else "077"
+    mode = "''" if masked else _bits(change.mode)
+    paths = f"{quoted(beside(change.path))} {quoted(change.path)} {quoted(parent(change.path))}"
+    functions = f"c() {{ {_content(change.data)}; }}\nv() {{\n{_validation(change.validate)}\n}}"
+    return f"{functions}\nput {mask} {paths} {mode} {_owner(change.owner, change.group)}"
+
+
+def _content(data: bytes) -> str:
+    """What prints the content."""
+    if len(data) <= LITERAL_BYTES_MAX and b"\0" not in data:
+        return f"printf %s {shlex.quote(data.decode(errors='surrogateescape'))}"
+    packed = base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
+    return f"printf %s '{packed}' | base64 -d | gzip -dc"
+
+
+def _validation(command: Command | None) -> str:
+    if command is None:
+        return ":"
+    words = [
+        shlex.quote(word).replace(PATH_MARK, "'\"$1\"'") if PATH_MARK in word else shlex.quote(word) for word in command.argv
+    ]
+    return _command(command, " ".join(words), "0")
+
+
+def _restore(change: Restore) -> str:
+    token = shlex.quote(change.token)
+    words = [quoted(change.path), quoted(change.copy), quoted(parent(change.path)), token, quoted(beside(change.path))]
+    otherwise = "\n".join(f"{action(item)} || return" for item in change.otherwise) or ":"
+    return f"restore {' '.join(words)}\ncase $? in\n0) : ;;\n75)\n{otherwise}\n;;\n*) return 1 ;;\nesac"
+
+
+def _run(change: Run) -> str:
+    return _command(change.command, shlex.join(change.command.argv), " ".join(str(_seen(code)) for code in change.codes))
+
+
+def _seen(code: int) -> int:
+    """A return code as a shell sees it."""
+    return SIGNALLED - code if TIMED_OUT < code < 0 else code
+
+
+def _command(command: Command, words: str, codes: str) -> str:
+    """A command with its folder, its variables, its user, its input and the time it may take."""
+    variables = {**command.env, **command.secret_env}
+    before = [f"export {_name(name)}={shlex.quote(value)}" for name, value in variables.items()]
+    if "PATH" in variables:  # Where our own tools may not be.
+        before.insert(0, "timeout=$(command -v timeout) su=$(command -v su)")
+    if command.cwd:
+        before.append(f"stand {quoted(command.cwd)}")
+    given = f"input=1\ni() {{ {_content(command.stdin)}; }}" if command.stdin else "input="
+    user = shlex.quote(command.user or "")
+    seconds = max(1, math.ceil(command.timeout_s))
+    return f"e() {{\n{chr(10).join(before) or ':'}\n}}\n{given}\nrun {seconds} {user} '{codes}' {words}"
+
+
+def _name(variable: str) -> str:
+    if not _NAME.fullmatch(variable):
+        raise HostError(
+            "invalid",
+            "A variable cannot be given to a command",
+            detail=f"{variable!r} is no name that a shell knows, which has letters, digits and underscores.",
+        )
+    return variable
+
+
+def _owner(owner: str | None, group: str | None) -> str:
+    """What chown(1) gets; quotes around nothing where it need not be called."""
+    if owner is None and group is None:
+        return "''"
+    return shlex.quote(f"{owner or ''}{':' + group if group is not None else ''}")

@@ -1,0 +1,62 @@
+"""Paths on a machine, as text: which are refused, what is above one, where its successor is built. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Final
+
+from purvey.errors import HostError
+
+OWN_FOLDER: Final = "@purvey"
+"""Begins a path in the folder where purvey keeps its own things on the machine, which the machine alone knows."""
+
+NAME_BYTES_MAX: Final = 240
+"""A longer name, with what is put around it, would exceed the 255 bytes that file systems allow."""
+
+
+def refusal(path: str) -> HostError | None:
+    """Why a path cannot be asked about or changed; None if it can.
+
+    A line end in a name would tear what a machine's programs print, and the end of text none of them can be given.
+    """
+    if not path.startswith(("/", OWN_FOLDER)):
+        return _refused(path, "It is not absolute, so it would depend on where a command happens to stand.")
+    if "\n" in path or "\0" in path:
+        return _refused(path, "It has a line end or a zero byte in it, which a machine's programs cannot be told.")
+    return None
+
+
+def require_sound(path: str) -> str:
+    """The path itself.
+
+    Raises:
+        HostError: ``invalid`` if it cannot be asked about or changed.
+    """
+    if (error := refusal(path)) is not None:
+        raise error
+    return path
+
+
+def parent(path: str) -> str:
+    """The folder that a path is in."""
+    return str(PurePosixPath(path).parent)
+
+
+def beside(path: str) -> str:
+    """The one name under which a successor of `path` is built.
+
+    Raises:
+        HostError: ``invalid`` for the root, which has no successor.
+    """
+    whole = PurePosixPath(path)
+    name = whole.name
+    if not name:
+        raise _refused(path, "It is the root of everything.")
+    if len(name.encode(errors="surrogateescape")) > NAME_BYTES_MAX:
+        name = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    return str(whole.with_name(f".{name}.purvey"))
+
+
+def _refused(path: str, why: str) -> HostError:
+    return HostError("invalid", "A path cannot be used on a machine", detail=f"{path!r} was given. {why}")

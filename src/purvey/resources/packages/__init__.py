@@ -1,0 +1,12 @@
+"""Packages of operating systems and of Python, and where they come from."""
+
+from __future__ import annotations
+
+from purvey.resources.packages.apk import Apk
+from purvey.resources.packages.apt import Apt
+from purvey.resources.packages.apt_repository import AptPin, AptRepository
+from purvey.resources.packages.dnf import Dnf
+from purvey.resources.packages.dnf_repository import DnfRepository
+from purvey.resources.packages.pip import Pip, Venv
+
+__all__ = ["Apk", "Apt", "AptPin", "AptRepository", "Dnf", "DnfRepository", "Pip", "Venv"]

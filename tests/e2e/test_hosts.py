@@ -1,0 +1,141 @@
+"""Scripts that put things on other machines, through the command line, on real machines behind OpenSSH."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from purvey.testing.hosts import Host, Lab
+    from purvey.testing.pytest_plugin import Project
+
+SCRIPT = """
+from purvey import Host, scope, secret, stack
+from purvey.resources import files
+
+
+@stack
+def fleet(hosts: int = 2, text: str = "hello", on: str = "") -> None:
+    for n in range(hosts):
+        web = Host(
+            f"192.0.2.{11 + n}", name=f"web-{n}", user="root", key=secret("file:key"), known_hosts="known_hosts", config=""
+        )
+        with scope(web.name):
+            site = files.Directory("site", path="/srv/site", on=web)
+            for page in range(5):
+                files.File(f"page-{page}", path=f"{site.path}/{page}.html", content=f"{text} from {web.name}", on=web)
+            files.Link("index", path=f"{site.path}/index.html", target="0.html", on=web)
+            files.File("hidden", path="/etc/app.key", content=secret("file:app"), mode="0600", on=web)
+"""
+
+
+@pytest.fixture
+def lab(purvey_lab: Callable[[int], Lab], purvey_project: Project) -> Iterator[Lab]:
+    """Two hosts, and a project whose commands reach them."""
+    made = purvey_lab(2)
+    shutil.copy(made.key, purvey_project.folder / "key")
+    shutil.copy(made.known_hosts, purvey_project.folder / "known_hosts")
+    (purvey_project.folder / "app").touch(mode=0o600)
+    (purvey_project.folder / "app").write_text("a secret that nobody sees", encoding="utf-8")
+    purvey_project.write(SCRIPT)
+    with made.inside():
+        yield made
+
+
+def told(host: Host, *argv: str) -> str:
+    """What a command on a host prints."""
+    ended = host.exec(argv)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def tree(host: Host) -> str:
+    """Everything that was put on a host: names, modes and contents."""
+    return told(
+        host, "sh", "-c", "cd /srv/site && ls -ld --time-style=+ . * && cat *.html && ls -l --time-style=+ /etc/app.key"
+    )
+
+
+def changes(project: Project, *arguments: str) -> list[dict[str, Any]]:
+    """What a plan would change."""
+    found: list[dict[str, Any]] = json.loads(project.run("plan", "--json", *arguments))["changes"]
+    return found
+
+
+def test_two_machines_are_configured_and_stay(lab: Lab, purvey_project: Project) -> None:
+    """The first run makes everything on both, the second finds nothing to do, and nothing secret is in the store."""
+    said = purvey_project.run("apply", "--yes")
+
+    assert "16 created" in said
+    for host in lab.hosts:
+        assert f"hello from web-{lab.hosts.index(host)}" in tree(host)
+    assert told(lab.hosts[0], "cat", "/etc/app.key") == "a secret that nobody sees"
+    assert "nothing had to change" in purvey_project.run("apply", "--yes")
+    stored = b"".join(
+        path.read_bytes() for path in purvey_project.folder.rglob("*") if path.is_file() and ".purvey" in str(path)
+    )
+    assert b"a secret that nobody sees" not in stored
+    assert b"192.0.2.11" not in stored
+    assert (purvey_project.folder / "key").read_bytes()[40:120] not in stored
+
+
+def test_what_somebody_changed_on_one_machine_is_seen_and_mended(lab: Lab, purvey_project: Project) -> None:
+    """An edit, a lost file and a loosened mode are drift of that machine alone, and the next run mends them."""
+    purvey_project.run("apply", "--yes")
+    before = tree(lab.hosts[0])
+    told(
+        lab.hosts[0], "sh", "-c", "cd /srv/site && echo x >>1.html && rm 2.html && chmod 666 3.html && ln -sf 4.html index.html"
+    )
+
+    drifted = json.loads(purvey_project.attempt("drift", "--json").stdout)
+
+    assert {item["address"] for item in drifted["changes"]} == {
+        f"web-0/files.{name}" for name in ("File::page-1", "File::page-2", "File::page-3", "Link::index")
+    }
+    purvey_project.run("apply", "--yes")
+    assert tree(lab.hosts[0]) == before
+    assert changes(purvey_project) == []
+
+
+def test_an_undo_gives_back_what_was_on_the_machines(lab: Lab, purvey_project: Project) -> None:
+    """After an update is undone the files are as they were, to the byte; a destroy leaves nothing of ours but empty folders."""
+    purvey_project.run("apply", "--yes")
+    before = [tree(host) for host in lab.hosts]
+    purvey_project.run("apply", "--yes", "--text", "bye")
+    assert "bye from web-1" in tree(lab.hosts[1])
+
+    purvey_project.run("undo", "--yes")
+
+    assert [tree(host) for host in lab.hosts] == before
+    assert changes(purvey_project) == []
+    purvey_project.run("destroy", "--yes")
+    assert told(
+        lab.hosts[0], "sh", "-c", "ls /srv /etc/app.key 2>&1; find /var/lib/purvey -name '*.before' -o -name '*.key'"
+    ) == ("ls: cannot access '/etc/app.key': No such file or directory\n/srv:\n")
+
+
+def test_a_machine_out_of_reach_is_unreadable_and_never_absent(lab: Lab, purvey_project: Project) -> None:
+    """With one machine switched off, its objects are told to be unreadable, and nothing is made anew."""
+    purvey_project.run("apply", "--yes")
+    lab.hosts[1].stop()
+
+    found = changes(purvey_project)
+
+    assert {item["action"] for item in found} == {"unreadable"}
+    assert {item["address"].partition("/")[0] for item in found} == {"web-1"}
+    assert found[0]["cause"].startswith("A host refuses the connection: root@192.0.2.12:22")
+
+
+def test_a_machine_that_is_no_longer_declared_is_cleared(lab: Lab, purvey_project: Project) -> None:
+    """What was on it is removed by the way that is recorded, for the script does not know it any more."""
+    purvey_project.run("apply", "--yes")
+
+    said = purvey_project.run("apply", "--yes", "--hosts", "1")
+
+    assert "8 deleted" in said
+    assert told(lab.hosts[1], "ls", "/srv") == ""
+    assert "hello from web-0" in tree(lab.hosts[0])

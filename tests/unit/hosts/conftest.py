@@ -1,0 +1,53 @@
+"""The shells of this machine, for every promise about machines behind a shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.shells import NOBODY, SHELLS, Desk, desk, local_shell
+
+
+@pytest.fixture(params=SHELLS)
+def shell_name(request: pytest.FixtureRequest) -> str:
+    """Which shell."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def machine(shell_name: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    """This machine behind that shell, worked on as who we are."""
+    async with desk(local_shell(shell_name, environment={"HOME": str(tmp_path)} if os.geteuid() else None)) as found:
+        yield found
+
+
+@pytest.fixture
+def common() -> Iterator[Path]:
+    """A folder that everybody may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="purvey-test-"))
+    folder.chmod(0o755)
+    yield folder
+    for path in folder.rglob("*"):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def ordinary(shell_name: str, common: Path) -> AsyncIterator[Desk]:
+    """This machine behind that shell, worked on as an ordinary user, to whom all in `common` / "home" belongs."""
+    home = common / "home"
+    home.mkdir()
+    root = os.geteuid() == 0
+    if root:
+        os.chown(home, NOBODY, NOBODY)
+    before = ["/usr/bin/setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if root else []
+    async with desk(
+        local_shell(shell_name, before=before, environment={"HOME": str(home)}), home / ".local/state/purvey"
+    ) as found:
+        yield found

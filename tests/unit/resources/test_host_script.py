@@ -1,0 +1,195 @@
+"""What a script may say about machines and their users, and how it is refused where it makes no sense."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from purvey._script.recorder import Recorder, recording
+from purvey._script.words import secret
+from purvey.errors import ProviderError, ScriptError
+from purvey.providers.host import HostProvider, Place
+from purvey.resources import files, host, users
+from purvey.resources.host._schedule import problem_of
+from purvey.resources.users._crypt import hashed, is_of
+from purvey.testing import view
+from tests.unit.resources.life import kind_of, only, recorder
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOcu76/SDZ4aEqlVf+5kzuE9U+buJg529CPsyQekTF79 ana@laptop"
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Recorder]:
+    """A script that is running in `tmp_path`."""
+    with recording(recorder(tmp_path)) as running:
+        yield running
+
+
+REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+    "a user that begins with a hyphen": (lambda: users.User("u", name="-rf"), "Begin with a letter"),
+    "a user with a colon": (lambda: users.User("u", name="a:b"), "Begin with a letter"),
+    "a comment with a colon": (lambda: users.User("u", comment="a:b"), "No colon"),
+    "a day that is none": (lambda: users.User("u", expires="2031-02-30"), "2030-12-31"),
+    "a day in words": (lambda: users.User("u", expires="tomorrow"), "2030-12-31"),
+    "two passwords": (lambda: users.User("u", password=secret("env:A"), password_hash=secret("env:B")), "one of them"),
+    "a password in the script": (lambda: users.User("u", password="hunter2"), "secret"),  # type: ignore[arg-type]
+    "a group with a blank": (lambda: users.Group("g", name="a b"), "Begin with a letter"),
+    "a key that is none": (lambda: users.AuthorizedKeys("k", user="u", keys=["hello"]), ".pub"),
+    "a private key": (lambda: users.AuthorizedKeys("k", user="u", keys=["-----BEGIN OPENSSH PRIVATE KEY-----"]), "public one"),
+    "a key of another type": (lambda: users.AuthorizedKeys("k", user="u", keys=[KEY.replace("ed25519", "rsa", 1)]), ".pub"),
+    "a key twice": (lambda: users.AuthorizedKeys("k", user="u", keys=[KEY, f"restrict {KEY}"]), "once"),
+    "two keys in one": (lambda: users.AuthorizedKeys("k", user="u", keys=[f"{KEY}\n{KEY}"]), "whole line"),
+    "sudoers with a point": (lambda: users.Sudoers("s", name="a.conf", content="x"), "passes over"),
+    "sudoers of a backup": (lambda: users.Sudoers("s", name="a~", content="x"), "passes over"),
+    "sudoers in another folder": (lambda: users.Sudoers("s", name="../sudoers", content="x"), "passes over"),
+    "an unsafe file": (lambda: users.Sudoers("s", content="x", safe=False), "Leave it out"),
+    "a command without a guard": (lambda: host.Command("c", command=["true"]), "exactly one"),
+    "a command with two guards": (lambda: host.Command("c", command=["true"], creates="/a", always=True), "exactly one"),
+    "a command as text": (lambda: host.Command("c", command="rm -rf /", creates="/a"), "a list"),
+    "no command": (lambda: host.Command("c", command=[], creates="/a"), "a list"),
+    "an empty undo": (lambda: host.Command("c", command=["true"], creates="/a", undo=[]), "Leave it out"),
+    "a bad umask": (lambda: host.Command("c", command=["true"], creates="/a", umask="9"), "octal"),
+    "a script without text": (lambda: host.Script("s", creates="/a"), "exactly one"),
+    "a script with two texts": (lambda: host.Script("s", content="a", source="b", creates="/a"), "exactly one"),
+    "a script that is not there": (lambda: host.Script("s", source="none.sh", creates="/a"), "script's folder"),
+    "a setting of one word": (lambda: host.Sysctl("s", key="ip_forward", value="1"), "sysctl(8)"),
+    "a setting that leads out": (lambda: host.Sysctl("s", key="net/../../etc/passwd", value="1"), "sysctl(8)"),
+    "a name with a blank": (lambda: host.Hostname("h", hostname="web 1"), "hyphens"),
+    "a name that is too long": (lambda: host.Hostname("h", hostname="a." * 40 + "a"), "at most 64"),
+    "a zone that leads out": (lambda: host.Timezone("t", zone="../../etc/shadow"), "tz database"),
+    "a job with a point": (lambda: host.Cron("c", name="a.b", schedule="@daily", command="true"), "passes over"),
+    "a job of two lines": (lambda: host.Cron("c", schedule="@daily", command="a\nb"), "one line"),
+    "a job never": (lambda: host.Cron("c", schedule="0 0 31 2 *", command="true"), "Five fields"),
+    "a bad variable": (lambda: host.Cron("c", schedule="@daily", command="true", env={"A B": "c"}), "Letters"),
+    "an option with a comma": (lambda: host.Mount("m", path="/a", source="b", type="c", options=["ro,noexec"]), "by itself"),
+    "no option": (lambda: host.Mount("m", path="/a", source="b", type="c", options=[]), "Leave it out"),
+    "neither now nor then": (
+        lambda: host.Mount("m", path="/a", source="b", type="c", mounted=False, persistent=False),
+        "Remove the node",
+    ),
+    "swap of no size": (lambda: host.Swap("s", path="/swap", size_mib=0), "at least 1"),
+    "rules with a table": (lambda: host.Firewall("f", rules="table inet x { }"), "between the braces"),
+    "no rules": (lambda: host.Firewall("f", rules="  \n"), "between the braces"),
+    "a table with a hyphen": (lambda: host.Firewall("f", name="a-b", rules="chain a { }"), "letters, digits"),
+    "no version": (lambda: host.Git("g", repository="r", path="/a"), "exactly one"),
+    "two versions": (lambda: host.Git("g", repository="r", path="/a", branch="b", tag="t"), "exactly one"),
+    "half a commit": (lambda: host.Git("g", repository="r", path="/a", commit="abc123"), "40 digits"),
+    "a branch with a hyphen": (lambda: host.Git("g", repository="r", path="/a", branch="--upload-pack=x"), "as git does"),
+    "a password in an address": (lambda: host.Git("g", repository="https://a:b@x/y", path="/a", branch="b"), "password="),
+    "a timer of two kinds": (lambda: host.timer("t", command=["/bin/true"], calendar="daily", every="1h"), "one of them"),
+    "a timer without a time": (lambda: host.timer("t", command=["/bin/true"]), "one of them"),
+    "a timer without a path": (lambda: host.timer("t", command=["true"], calendar="daily"), "the path of a program"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_makes_no_sense_is_refused(script: Recorder, name: str) -> None:
+    """A mistake is refused while the script declares, with words that say what to write instead."""
+    declare, hint = REFUSED[name]
+    with pytest.raises(ScriptError) as caught:
+        declare()
+    assert hint in caught.value.detail + caught.value.hint
+
+
+def test_what_is_known_only_later_is_looked_at_then(script: Recorder) -> None:
+    """A reference passes while the script declares; what it comes out as is refused before anything is asked or done."""
+    folder = files.Directory("d", path="/srv")
+    users.User("u", name=f"{folder.path}-x", group=folder.mode)
+    assert "files.Directory::d" in only(script, "users.User").needs
+    for subject in (
+        view(users.User, name="-rf", home=None),
+        view(users.Group, name="a:b"),
+        view(users.AuthorizedKeys, user="a b", keys=[]),
+        view(users.Sudoers, name="a.b", content=""),
+        view(host.Sysctl, key="../x.y", value="1"),
+        view(host.Cron, name="a/b", schedule="@daily", command="x"),
+        view(host.Timezone, zone="../x"),
+        view(host.Firewall, name="a b", family="inet", rules=""),
+    ):
+        provider = kind_of(subject).provider
+        assert isinstance(provider, HostProvider)
+        with pytest.raises(ProviderError):
+            provider.facts(Place(), subject)
+
+
+def test_defaults_are_recorded(script: Recorder) -> None:
+    """A system user has no home unless the script says so, and any other one has."""
+    users.User("daemon", system=True)
+    assert only(script, "users.User").inputs["create_home"] is False
+    assert script.nodes["users.User::daemon"].inputs["name"] == "daemon"
+    users.User("ana")
+    assert script.nodes["users.User::ana"].inputs["create_home"] is True
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "* * * * *",
+        "*/5 0-6,22 1 jan-mar,12 mon-fri",
+        "0 0 29 2 *",
+        "0 0 31 1,2 *",
+        "59 23 31 12 7",
+        "@reboot",
+        "1-10/3 * * * SUN",
+    ],
+)
+def test_schedules_of_cron(schedule: str) -> None:
+    """What cron takes is taken."""
+    assert problem_of(schedule) == ""
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *",
+     "*/0 * * * *", "5/2 * * * *", "a * * * *", "* * * foo *", "1,,2 * * * *", "-1 * * * *", "@never", "0 0 31 4,6 *",
+     "0 0 30 2 *"],
+)  # fmt: skip
+def test_schedules_that_cron_refuses(schedule: str) -> None:
+    """What cron would refuse, or would never run, is told."""
+    assert problem_of(schedule)
+
+
+def test_a_timer_is_two_units(script: Recorder, tmp_path: Path) -> None:
+    """Systemd itself takes the units, and reads the words of the command as the script has written them."""
+    words = ["/bin/echo", "a b", 'with "quotes"', "100%", "$HOME", "back\\slash", ""]
+    host.timer("job", command=words, calendar="Mon *-*-* 04:00", cwd="/srv", env={"A": "50% of $B"}, spread="10min")
+    for unit in ("job.service", "job.timer"):
+        (tmp_path / unit).write_text(str(script.nodes[f"services.Systemd::{unit}"].inputs["content"]))
+    told = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / "job.timer")], capture_output=True, text=True, check=False,
+        timeout=30,
+    )  # fmt: skip
+    assert (told.returncode, told.stderr) == (0, "")
+    service = (tmp_path / "job.service").read_text()
+    assert r'ExecStart="/bin/echo" "a b" "with \"quotes\"" "100%%" "$$HOME" "back\\slash" ""' in service
+    assert "services.Systemd::job.service" in script.nodes["services.Systemd::job.timer"].needs
+
+
+@pytest.mark.parametrize(
+    ("salt", "password"), [("saltstring", "Hello world!"), ("saltsaltsaltsalt", "p"), ("a.b/c", "é€ " * 40), ("x", "a" * 64)]
+)
+def test_a_hash_is_that_of_other_programs(salt: str, password: str) -> None:
+    """Another program makes the same hashes, and none of them is that of another password."""
+    argv = ["openssl", "passwd", "-6", "-salt", salt, "-stdin"]
+    told = subprocess.run(argv, input=password.encode(), capture_output=True, check=True, timeout=30).stdout.decode().strip()
+    assert told.startswith(f"$6${salt}$")
+    assert is_of(password, told)
+    assert not is_of(f"{password}x", told)
+    assert is_of(password, hashed(password, bytes(range(32))))
+
+
+def test_a_hash_of_another_method_is_nobody_s() -> None:
+    """What cannot be told is not taken for the right one."""
+    assert not any(is_of("x", known) for known in ("", "!", "$y$j9T$a$b", "$6$rounds=9999$a$b", "$1$a$b", "$6$a"))
+
+
+def test_no_text_of_a_kind_tells_a_secret(script: Recorder) -> None:
+    """A secret input is a reference to where it stands, and never its text."""
+    inputs: dict[str, Any] = {}
+    users.User("ana", password=secret("env:ANA"))
+    inputs = dict(only(script, "users.User").inputs)
+    assert "env" in repr(inputs["password"])
