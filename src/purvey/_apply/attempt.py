@@ -68,6 +68,7 @@ class Attempts:
 
     Attributes:
         count: Attempts so far, from 1.
+        earlier: Attempts of an earlier process that are over: what they led to is not asked for again.
         called_at: When the last attempt that may have had its effect was made, in this process or in one that was interrupted,
             in seconds since the epoch; None if none was.
     """
@@ -77,11 +78,17 @@ class Attempts:
     ) -> None:  # fmt: skip
         self.job = job
         self.count = 1
+        self.earlier = 0
         self.called_at: float | None = None
         self._clock = clock
         self._observer = observer
         self._stop = stop
         self._guard = guard
+
+    @property
+    def number(self) -> int:
+        """Which attempt of the operation the present one is, from 1."""
+        return self.earlier + self.count
 
     async def until_done(self, act: Act, ready: Act, *, repeats: bool) -> Done | None:
         """Perform `act`, then ask `ready` for as long as it is pending.

@@ -7,7 +7,7 @@ what it finds with what each operation was decided from, and stops where that di
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -15,20 +15,24 @@ from purvey._apply.attempt import Parked
 from purvey._apply.foresight import Foresight
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.prepare import Prepared, prepared
-from purvey._base.limits import CALL_DEADLINE_S
-from purvey._hosts.change import Run
+from purvey._apply.sending import Sending
 from purvey._hosts.fact import Unanswered
-from purvey._hosts.step import Ending, Mismatch, can_guard
+from purvey._hosts.step import Mismatch, can_guard
 from purvey._state.ahead import Ahead
-from purvey.errors import HostError, ProviderError, ScriptError, StateError
-from purvey.providers import Done, NotKnownError, Outcome
+from purvey._state.journal import OF_ONE_OBJECT
+from purvey.errors import HostError, ProviderError, StateError
+from purvey.providers import Done, NotKnownError
 from purvey.providers.host import went_through
 
 if TYPE_CHECKING:
     from purvey._apply.perform import Performer
     from purvey._hosts.connector import Connector
     from purvey._hosts.fact import Answer, Fact
+    from purvey._hosts.step import Ending
     from purvey._plan.plan import Operation
+    from purvey._state.record import Record
+
+    Known = dict[Fact, Answer | Unanswered]
 
 CONFLICTS_MAX: Final = 5
 """Times that a machine may be found changed just before an operation: somebody else keeps changing it."""
@@ -47,10 +51,12 @@ class Batch:
 
     def __init__(self, performer: Performer, operations: Sequence[Operation]) -> None:
         self._performer = performer
-        self._operations = operations[:BATCH_MAX]
+        self._operations = operations
         self._ahead = Ahead(performer.parts.state)
         self._done: dict[str, bool] = {}
         self._ready: list[Prepared] = []
+        self._unchanged: list[Prepared] = []
+        self._notes: list[Record] = []
 
     async def perform(self) -> Mapping[str, bool]:
         """Perform as many as can be decided now, at least the first.
@@ -59,110 +65,142 @@ class Batch:
             True for each that is done, False for each that failed or is still pending; the others were not begun.
         """
         first = self._operations[0]
+        started = self._performer.parts.clock.monotonic()
         try:
             await self._prepare()
-        except (ProviderError, ScriptError, NotKnownError, StateError) as error:
-            if self._ready:  # It comes up again, first in a batch of its own.
-                pass
-            elif first.id not in self._done:
-                self._fail(first, error)
+        except Parked as parked:
+            if not self._has_decided:
+                self._performer.park(first, parked, started, 1)
                 self._done[first.id] = False
-        if self._ready:
+        except Exception as error:  # noqa: BLE001 - whatever a provider raises, it is its operation that failed.
+            if not self._has_decided:  # Else it comes up again, first in a batch of its own.
+                self._fail(first, error, started)
+        if self._has_decided and await self._begin():
             await self._send()
         return self._done
+
+    @property
+    def _has_decided(self) -> bool:
+        return bool(self._ready or self._unchanged or self._done)
 
     # Deciding.
 
     async def _prepare(self) -> None:
         """Decide one after the other, until one cannot be decided before those before it are done."""
         foresight: Foresight | None = None
+        host: Connector | None = None
         for position, operation in enumerate(self._operations):
             item = prepared(self._performer, operation, self._ahead)
             if item is None:  # It goes by itself.
                 if position == 0:
                     self._done[operation.id] = await self._performer.perform(operation.id)
                 return
-            if foresight is None:
-                foresight = Foresight(item.host.known)
-            if not await self._decided(item, foresight, first=not self._ready):
+            if foresight is None or host is None:
+                host = item.host
+                await self._ask(item)
+                foresight = Foresight(host.known)
+            if item.host is not host or not await self._decided(item, foresight):
                 return
 
-    async def _decided(self, item: Prepared, foresight: Foresight, *, first: bool) -> bool:
+    async def _ask(self, first: Prepared) -> None:
+        """Ask for all that has to be known and is not, in one go; what the machine has to say of itself, too."""
+        host, performer = first.host, self._performer
+        wanted = dict.fromkeys(first.facts)
+        if any(fact not in host.known for fact in wanted):
+            for operation in self._operations[1:]:
+                with contextlib.suppress(Exception):  # It is decided, and fails, when it is its turn.
+                    item = prepared(performer, operation, self._ahead)
+                    if item is not None and item.host is host:
+                        wanted.update(dict.fromkeys(item.facts))
+        missing = [fact for fact in wanted if fact not in host.known]
+
+        async def ask() -> None:
+            """Ask once."""
+            if missing:
+                await host.ask(missing)
+            await host.machine()
+
+        attempts = performer.attempts(
+            first.operation.id, first.operation.address, first.kind, own_s=None, started=first.started
+        )  # fmt: skip
+        await attempts.until_done(ask, ask, repeats=True)
+
+    async def _decided(self, item: Prepared, foresight: Foresight) -> bool:
         """Decide what an operation does; False if that cannot be told before those before it are done."""
-        operation = item.operation
-        missing = [fact for fact in item.facts if fact not in foresight.of(operation)]
-        if missing and first:
-            foresight.learn((await item.host.ask(missing)).known)
-        known = foresight.of(operation)
+        known = foresight.of(item.operation)
         try:
             chosen = await item.decide(known)
         except (NotKnownError, LookupError):
-            if first:
-                raise
+            if self._ready:
+                return False
+            raise
+        if item.notes and self._awaits(item.operation):
             return False
+        self._notes += item.notes
+        for note in item.notes:
+            if note.state is not None:
+                self._ahead.foresee(note.state)
         if chosen is None:
-            self._performer.tell_started(operation)
-            self._performer.tell_ended(operation, "unchanged", item.started, 1)
-            self._done[operation.id] = True
+            self._unchanged.append(item)
             return True
         item.guard = _guard(item.facts, known)
-        foresight.follow(operation, chosen.changes, (await item.host.machine()).user)
-        after = item.foreseen()
-        if after is not None:
-            self._ahead.foresee(after)
+        foresight.follow(item.operation, chosen.changes, (await item.host.machine()).user)
+        item.foresee(self._ahead)
         self._ready.append(item)
         return True
 
+    def _awaits(self, operation: Operation) -> bool:
+        """Whether an operation needs one that is still to be performed: then nothing may be written down of it."""
+        return not {item.operation.id for item in self._ready}.isdisjoint(operation.needs)
+
     # Performing.
 
+    async def _begin(self) -> bool:
+        """Write down what stays as it is, and the begin of all that is done; False if that was refused for one of them."""
+        performer = self._performer
+        records = [*self._notes, *(item.begun for item in self._ready)]
+        try:
+            if records:
+                await performer.record(*records)
+        except StateError as error:
+            if error.code not in OF_ONE_OBJECT:
+                raise
+            refused = next((item for item in self._operations if item.address == error.address), self._operations[0])
+            self._fail(refused, error, performer.parts.clock.monotonic())
+            return False
+        for item in self._unchanged:
+            performer.tell_ended(item.operation, "unchanged", item.started, 1)
+            self._done[item.operation.id] = True
+        return bool(self._ready)
+
     async def _send(self) -> None:
-        """Begin all, send them, and record each end as it comes."""
+        """Send all, and record each end as it comes."""
         performer, ready = self._performer, self._ready
-        await performer.record(*(item.begun for item in ready))
-        host = ready[0].host
-        attempts = performer.attempts(
-            ready[0].operation.id, ready[0].operation.address, ready[0].kind, own_s=_time_s(ready),
-            started=performer.parts.clock.monotonic(),
-        )  # fmt: skip
-        ends: asyncio.Queue[tuple[int, Ending] | None] = asyncio.Queue()
-        recorder = asyncio.create_task(self._record_all(ends))
-
-        fresh = self._is_fresh(host)
-
-        async def act() -> Outcome | None:
-            """Send what has not ended yet."""
-            left = [number for number, item in enumerate(ready) if not item.has_ended]
-            steps = [ready[number].step() for number in left]
-
-            def told(number: int, ending: Ending | None) -> None:
-                """See one begin or end."""
-                if ending is not None:
-                    ready[left[number]].has_ended = True
-                    ends.put_nowait((left[number], ending))
-
-            await host.perform(steps, fresh=fresh, told=told)
-            return None
-
+        where = ready[0].begun.node.where
+        sending = Sending(performer, ready, self._record, self._told, fresh=where not in performer.doubtful)
         performer.tell_started(ready[0].operation)
         try:
-            await attempts.until_done(act, act, repeats=True)
+            await sending.until_over()
         except Parked as parked:
-            await self._stop_recording(ends, recorder)
-            self._park(parked)
+            if sending.is_halted:
+                await self._close(self._left(), "the run was interrupted")
+            else:
+                self._park(parked)
         except ProviderError as error:
-            await self._stop_recording(ends, recorder)
             await self._out_of_reach(error)
         else:
-            await self._stop_recording(ends, recorder)
-            await self._close_rest()
+            await self._close(self._left(), "something before it did not go through")
+        if any(not item.is_settled or item.is_in_doubt for item in ready):
+            performer.doubtful.add(where)
 
-    async def _stop_recording(self, ends: asyncio.Queue[tuple[int, Ending] | None], recorder: asyncio.Task[None]) -> None:
-        ends.put_nowait(None)
-        await recorder
+    def _left(self) -> list[Prepared]:
+        return [item for item in self._ready if not item.is_settled]
 
-    async def _record_all(self, ends: asyncio.Queue[tuple[int, Ending] | None]) -> None:
-        while (told := await ends.get()) is not None:
-            await self._record(*told)
+    def _told(self, number: int) -> None:
+        """See one begin that takes a while."""
+        item = self._ready[number]
+        self._performer.tell_started(item.operation)
+        self._performer.tell_progress(item.operation, item.doing)
 
     async def _record(self, number: int, ending: Ending) -> None:
         """Write down how one ended."""
@@ -170,15 +208,16 @@ class Batch:
         try:
             ended = went_through(item.provider, item.subject, ending)
         except ProviderError as error:
-            for fact in item.facts:  # It is not what it was, whatever came of it.
-                item.host.known.pop(fact, None)
-            if not (isinstance(ending, Mismatch) and self._may_try_again(item)):
-                await performer.failed(item.begun, error, 1, item.started)
-                self._fail(item.operation, error, item.started)
-                item.is_settled = True
+            await self._broken(number, ending, error)
+            return
+        try:
+            outputs = {**(item.work.outputs or {}), **item.provider.learnt(item.subject, item.work, ended)}
+        except Exception as raised:  # noqa: BLE001 - it has had its effect, of which too little is known.
+            unread = as_provider_error(raised)
+            unread.may_exist = True
+            await self._broken(number, ending, unread)
             return
         item.call.id = item.work.id
-        outputs = {**(item.work.outputs or {}), **item.provider.learnt(item.subject, item.work, ended)}
         done = Done(item.work.id, outputs) if item.work.outputs is not None else None
         await performer.succeeded(item.begun, item.kind, done, item.call, 1, item.started)
         item.is_settled = True
@@ -186,41 +225,55 @@ class Batch:
         self._done[item.operation.id] = True
         self._start_next(number)
 
+    async def _broken(self, number: int, ending: Ending, error: ProviderError) -> None:
+        """Write down that one did not go through, and with it that nothing after it was begun."""
+        item = self._ready[number]
+        item.host.known.clear()  # It is not what it was, whatever came of it.
+        if isinstance(ending, Mismatch) and self._may_try_again(item):
+            return
+        await self._failed([item], error, after=self._ready[number + 1 :])
+        self._fail(item.operation, error, item.started)
+
+    async def _failed(self, items: Sequence[Prepared], error: ProviderError, after: Sequence[Prepared] = ()) -> None:
+        """Write down that operations failed, and of those after them that they were not begun."""
+        performer = self._performer
+        performer.clean(error)
+        rest = [item for item in after if not item.is_settled]
+        records = [performer.failure(item.begun, error, 1, item.started) for item in items]
+        not_begun = _not_begun("something before it did not go through")
+        await performer.record(*records, *(performer.failure(item.begun, not_begun, 1, item.started) for item in rest))
+        for item in (*items, *rest):
+            item.is_settled = True
+        for item in items:
+            item.is_in_doubt = error.may_exist
+
     def _start_next(self, number: int) -> None:
         if number + 1 < len(self._ready):
             following = self._ready[number + 1]
             following.started = self._performer.parts.clock.monotonic()
             self._performer.tell_started(following.operation)
 
-    async def _close_rest(self) -> None:
+    async def _close(self, items: Sequence[Prepared], why: str) -> None:
         """What was begun and not reached did certainly not happen."""
-        error = HostError("conflict", "It was not begun on the machine, for something before it did not go through")
-        for item in self._ready:
-            if not item.is_settled:
-                await self._performer.failed(item.begun, error, 1, item.started)
+        if items:
+            await self._failed(items, _not_begun(why))
 
     def _park(self, parked: Parked) -> None:
-        for item in self._ready:
-            if not item.is_settled:
-                self._performer.park(item.operation, parked, item.started, 1)
-                self._done[item.operation.id] = False
+        """What is at work goes on by itself, and nobody knows yet which of the others was begun."""
+        for item in self._left():
+            self._performer.park(item.operation, parked, item.started, 1)
+            self._done[item.operation.id] = False
 
     async def _out_of_reach(self, error: ProviderError) -> None:
         """The machine does not answer: what was begun and not told is in doubt where anything was sent, else not done."""
-        told = False
-        for item in self._ready:
-            if item.is_settled:
-                continue
-            own = as_provider_error(error)
-            await self._performer.failed(item.begun, own, 1, item.started)
-            if not told:
-                self._fail(item.operation, own, item.started)
-            self._done[item.operation.id] = False
-            told = True
+        left = self._left()
+        if left:
+            await self._failed(left, error)
+            self._fail(left[0].operation, error, left[0].started)
+        self._done |= {item.operation.id: False for item in left}
 
-    def _fail(self, operation: Operation, error: Exception, started: float | None = None) -> None:
-        began = started if started is not None else self._performer.parts.clock.monotonic()
-        self._performer.fail(operation, error, began, 1)
+    def _fail(self, operation: Operation, error: Exception, started: float) -> None:
+        self._performer.fail(operation, error, started, 1)
         self._done[operation.id] = False
 
     def _may_try_again(self, item: Prepared) -> bool:
@@ -229,13 +282,9 @@ class Batch:
         conflicts[item.operation.id] += 1
         return conflicts[item.operation.id] < CONFLICTS_MAX
 
-    def _is_fresh(self, host: Connector) -> bool:
-        """Whether the machine may forget what it has done: nothing there is in doubt but what this batch has begun."""
-        parts = self._performer.parts
-        ours = {item.begun.operation for item in self._ready}
-        where = self._ready[0].begun.node.where
-        doubts = [item.begun for item in parts.state.in_doubt.values() if item.begun.node.where == where]
-        return all(begun.operation in ours for begun in doubts) and parts.hosts.is_first(host)
+
+def _not_begun(why: str) -> HostError:
+    return HostError("conflict", "It was not begun on the machine", detail=f"It was not begun, for {why}.")
 
 
 def _guard(facts: Sequence[Fact], known: Mapping[Fact, Answer | Unanswered]) -> tuple[tuple[Fact, Answer], ...]:
@@ -247,9 +296,3 @@ def _guard(facts: Sequence[Fact], known: Mapping[Fact, Answer | Unanswered]) -> 
             if not isinstance(answer, Unanswered) and can_guard(answer):
                 found.append((fact, answer))
     return tuple(found)
-
-
-def _time_s(items: Sequence[Prepared]) -> float:
-    """How long a batch may take: what its commands may, and one call's time for all the rest."""
-    commands = [change.command.timeout_s for item in items for change in item.work.changes if isinstance(change, Run)]
-    return CALL_DEADLINE_S + sum(commands)

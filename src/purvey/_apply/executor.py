@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from heapq import heappop, heappush
 from typing import Any, Literal, NamedTuple
 
 Status = Literal["done", "failed", "skipped"]
@@ -24,18 +25,20 @@ class Lanes(NamedTuple):
         work: Does ids of one lane, each after all that it needs; True for each that is done, False for each that failed, and
             nothing for one that has to be tried again, which it MUST NOT say of all of them again and again.
         at_once: How many lanes are worked in at once; that is apart from what runs by itself.
+        most: How many ids go together at most.
     """
 
     of: Callable[[str], str]
     work: Callable[[Sequence[str]], Awaitable[Mapping[str, bool]]]
     at_once: int
+    most: int
 
 
 async def _nothing(_: Sequence[str]) -> Mapping[str, bool]:
     return {}
 
 
-NO_LANES = Lanes(lambda _: "", _nothing, 1)
+NO_LANES = Lanes(lambda _: "", _nothing, 1, 1)
 
 
 class Stop:
@@ -55,6 +58,10 @@ class Stop:
         """Whether nothing new may start."""
         return self._asked
 
+    async def asked(self) -> None:
+        """Return when nothing new may start."""
+        await self.pause(_for_ever())
+
     async def pause(self, sleep: Coroutine[Any, Any, None]) -> None:
         """Wait until `sleep` is over or the stop is asked, whichever comes first."""
         pause = asyncio.ensure_future(sleep)
@@ -67,6 +74,10 @@ class Stop:
             pause.cancel()
         if not self.is_asked():
             pause.result()
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
 
 
 async def execute(
@@ -94,7 +105,7 @@ async def execute(
     crew = _Crew(needs, work, stop, go_on, lanes)
     workers = [asyncio.create_task(crew.work()) for _ in range(min(parallel, len(needs)))]
     try:
-        await asyncio.gather(*workers)
+        await asyncio.gather(*workers, crew.over)
     finally:
         for worker in (*workers, *crew.pieces):
             worker.cancel()
@@ -102,7 +113,11 @@ async def execute(
 
 
 class _Crew:
-    """What the workers share."""
+    """What the workers share.
+
+    Attributes:
+        over: Done when nothing is left to do, or with what work in a lane has raised.
+    """
 
     def __init__(
         self,
@@ -114,12 +129,13 @@ class _Crew:
     ) -> None:
         self.status: dict[str, Status] = {}
         self.pieces: set[asyncio.Task[None]] = set()
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work = work
         self._stop = stop
         self._go_on = go_on
         self._lanes = lanes
         self._turns = asyncio.Semaphore(lanes.at_once)
-        self._ready_in: dict[str, dict[str, None]] = {}
+        self._ready_in: dict[str, list[tuple[int, str]]] = {}
         self._busy: set[str] = set()
         self._taken: set[str] = set()
         self._waiting = {item: sum(need in needs for need in wanted) for item, wanted in needs.items()}
@@ -132,14 +148,17 @@ class _Crew:
         self._ready: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
         self._order = {item: index for index, item in enumerate(needs)}
         self._left = 0
-        for item, count in self._waiting.items():
-            if count == 0:
-                self._push(item)
+        first = [item for item, count in self._waiting.items() if count == 0]
+        for item in sorted(first, key=self._height.__getitem__, reverse=True):
+            self._push(item)
         self._idle()
 
     def _push(self, item: str) -> None:
-        if lane := self._lanes.of(item):
-            self._ready_in.setdefault(lane, {})[item] = None
+        lane = self._lanes.of(item)
+        if lane:
+            heappush(self._ready_in.setdefault(lane, []), (self._order[item], item))
+            self._start_piece(lane)
+            return
         self._left += 1
         self._ready.put_nowait((-self._height[item], self._order[item], item))
 
@@ -147,25 +166,19 @@ class _Crew:
         """Wake every worker for the end when nothing is queued or running any more."""
         if self._left == 0:
             self._ready.put_nowait((1, 0, ""))
+            if not self.over.done():
+                self.over.set_result(None)
 
     async def work(self) -> None:
         while True:
             _, _, item = await self._ready.get()
             if not item:
                 self._ready.put_nowait((1, 0, ""))
-                for piece in tuple(self.pieces):  # Whatever one of them raises ends the whole.
-                    await piece
                 return
-            lane = self._lanes.of(item)
-            if lane:
-                self._start_piece(lane)
-            elif not self._stop.is_asked():
-                await self._one(item)
+            if not self._stop.is_asked():
+                self._end(item, done=await self._work(item))
             self._left -= 1
             self._idle()
-
-    async def _one(self, item: str) -> None:
-        self._end(item, done=await self._work(item))
 
     def _end(self, item: str, *, done: bool) -> None:
         self.status[item] = "done" if done else "failed"
@@ -182,7 +195,7 @@ class _Crew:
 
     def _start_piece(self, lane: str) -> None:
         """Begin to work in a lane, unless somebody does; who does looks for more at the end."""
-        if lane in self._busy or not self._ready_in.get(lane):
+        if lane in self._busy:
             return
         self._busy.add(lane)
         self._left += 1
@@ -191,16 +204,17 @@ class _Crew:
         piece.add_done_callback(self._piece_ended)
 
     def _piece_ended(self, piece: asyncio.Task[None]) -> None:
-        if not piece.cancelled() and piece.exception() is None:
-            self.pieces.discard(piece)
+        self.pieces.discard(piece)
+        error = None if piece.cancelled() else piece.exception()
+        if error is not None and not self.over.done():
+            self.over.set_exception(error)
         self._left -= 1
         self._idle()
 
     async def _piece(self, lane: str) -> None:
         """All the work in a lane that can be done now."""
         async with self._turns:
-            while self._ready_in.get(lane) and not self._stop.is_asked():
-                items = self._gather(lane)
+            while not self._stop.is_asked() and (items := self._gather(lane)):
                 ended = await self._lanes.work(items)
                 for item in items:
                     if item in ended:
@@ -208,22 +222,26 @@ class _Crew:
                 self._taken.difference_update(items)
                 for item in items:
                     if item not in ended and self._waiting[item] == 0:
-                        self._ready_in[lane][item] = None
+                        heappush(self._ready_in[lane], (self._order[item], item))
         self._busy.discard(lane)
 
     def _gather(self, lane: str) -> list[str]:
         """What is ready in a lane, and what follows from nothing else, each after what it needs."""
-        ready = sorted(self._ready_in.pop(lane), key=self._order.__getitem__)
+        ready = self._ready_in[lane]
+        following: list[tuple[int, str]] = []
         left: dict[str, int] = {}
-        self._ready_in[lane] = {}
-        for item in ready:  # It grows while it is gone through.
+        found: list[str] = []
+        while (ready or following) and len(found) < self._lanes.most:
+            is_next = not following or (ready and ready[0] < following[0])
+            _, item = heappop(ready if is_next else following)
+            found.append(item)
             for follower in self._after.get(item, ()):
                 if self._lanes.of(follower) == lane:
                     left[follower] = left.get(follower, self._waiting[follower]) - 1
                     if left[follower] == 0:
-                        ready.append(follower)
-        self._taken.update(ready)
-        return ready
+                        heappush(following, (self._order[follower], follower))
+        self._taken.update(found)
+        return found
 
 
 def _heights(waiting: Mapping[str, int], after: Mapping[str, list[str]]) -> dict[str, int]:

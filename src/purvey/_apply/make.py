@@ -96,8 +96,9 @@ async def _change(
     kind = performer.parts.kinds.get(node.kind)
     if seen is None and kind.provider.reads:
         seen = await read(performer.parts, prior)
-    change = await decided(performer, operation, node, prior, seen)
-    if change is None:
+    change = decided(performer, operation, node, prior, seen)
+    if isinstance(change, Noted):
+        await performer.record(change)
         return "unchanged"
 
     def act(call: EngineCall) -> Awaitable[Any]:
@@ -117,10 +118,10 @@ class Decided(NamedTuple):
     want: Any
 
 
-async def decided(
+def decided(
     performer: Performer, operation: Operation, node: Node, prior: ResourceState, seen: Observed | None
-) -> Decided | None:  # fmt: skip
-    """Decide once more how an object changes, with what is known and seen now; None where it stays, which is recorded.
+) -> Decided | Noted:  # fmt: skip
+    """Decide once more how an object changes, with what is known and seen now; what is to be recorded where it stays.
 
     Raises:
         ProviderError: ``conflict`` if it would be more than was planned.
@@ -130,8 +131,7 @@ async def decided(
     observed = {(prior.address, prior.generation): seen} if seen is not None else {}
     decision = performer.decider(observed).weigh(node)
     if decision is None and "needs" not in operation.planned:
-        await performer.record(refreshed(performer, node, prior))
-        return None
+        return refreshed(performer, node, prior)
     fields = decision.fields if decision is not None else ()
     grown = growth(operation.planned, [change.name for change in fields])
     if grown or (decision is not None and decision.action != "update"):
@@ -151,12 +151,15 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
     want = parts.view(kind, node.address, parts.opened_inputs(node))
     found = await bounded(kind.provider.find(parts.call(node.address, name, node), want), kind.provider)
-    record = await taken_over(performer, operation, node, found)
+    record, note = taken_over(performer, operation, node, found)
+    await performer.record(note)
     return await _change(performer, operation, attempts, node, record, found)
 
 
-async def taken_over(performer: Performer, operation: Operation, node: Node, found: Observed) -> ResourceState:
-    """Record what exists already as it was found.
+def taken_over(
+    performer: Performer, operation: Operation, node: Node, found: Observed
+) -> tuple[ResourceState, Noted]:  # fmt: skip
+    """What exists already as it was found, and what is to be recorded of that.
 
     Raises:
         ProviderError: if it is gone, or somebody else's.
@@ -180,8 +183,7 @@ async def taken_over(performer: Performer, operation: Operation, node: Node, fou
     seen["outputs"] |= _expected(performer, node, kind, wanted)
     record = msgspec.structs.replace(wanted, id=found.id, digest="", adopted=True, **seen)
     now = parts.clock.now()
-    await performer.record(Noted(at=now, what="adopted", address=node.address, generation=operation.generation, state=record))
-    return record
+    return record, Noted(at=now, what="adopted", address=node.address, generation=operation.generation, state=record)
 
 
 def _seen(parts: Parts, kind: Kind, wanted: ResourceState, values: dict[str, Value]) -> dict[str, dict[str, Value]]:

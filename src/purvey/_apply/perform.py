@@ -25,7 +25,7 @@ from purvey._apply.redacting import clean_error
 from purvey._apply.seek import until_known
 from purvey._apply.values import sealed_copies
 from purvey._base.clock import ulid
-from purvey._base.event import OperationEnded, OperationStarted
+from purvey._base.event import OperationEnded, OperationProgress, OperationStarted
 from purvey._base.limits import CALL_DEADLINE_S, OPERATION_TIMEOUT_S
 from purvey._base.value import Value, resolve
 from purvey._graph import Node
@@ -76,6 +76,8 @@ class Performer:
         self.cancelled: set[str] = set()
         self.undone: Mapping[str, Effect] = {}
         self.conflicts: Counter[str] = Counter()
+        self.doubtful = {doubt.begun.node.where for doubt in parts.state.in_doubt.values()}
+        self._told: dict[str, Operation] = {}
         self._state = parts.state
         self._write = write
         self._final = {item.id for item in plan.deletions}
@@ -112,7 +114,7 @@ class Performer:
         at: Node | ResourceState | None = self.plan.nodes.get(operation.address)
         if operation.verb in ("delete", "undo") or at is None:
             at = self.parts.state.resources.get((operation.address, operation.generation))
-        return f"{at.where} {at.way}" if at is not None and at.how is not None else ""
+        return at.where if at is not None and at.how is not None else ""
 
     def looking(self, ahead: Ahead) -> Performer:
         """This one, deciding from the state as it will be; what it records is recorded of the state as it is."""
@@ -231,16 +233,19 @@ class Performer:
         try:
             done = await until_known(self, begun, kind, attempts, partial(act, call), call, want)
         except Parked:
+            self.doubtful.add(begun.node.where)
             if attempts.called_at is not None:
                 self.parts.unanswered[begun.operation] = attempts.called_at
             raise
         except ProviderError as error:
-            clean_error(error, self.parts.redactor)
+            self.clean(error)
             made = begun.makes and bool(call.id)  # It was identified, so it is there, whatever the error thinks.
             error.may_exist = error.may_exist or made
-            await self.failed(begun, error, attempts.count, attempts.job.started)
+            if error.may_exist:
+                self.doubtful.add(begun.node.where)
+            await self.record(self.failure(begun, error, attempts.number, attempts.job.started))
             raise
-        return await self.succeeded(begun, kind, done, call, attempts.count, attempts.job.started)
+        return await self.succeeded(begun, kind, done, call, attempts.number, attempts.job.started)
 
     async def succeeded(
         self, begun: Begun, kind: Kind, done: Done | None, call: EngineCall, attempts: int, started: float
@@ -272,14 +277,16 @@ class Performer:
         """The outputs as they may come to rest: secrets sealed."""
         return self.parts.at_rest(kind, done.outputs) if done is not None else {}
 
-    async def failed(self, begun: Begun, error: ProviderError, attempts: int, started: float) -> None:
-        """Record that an operation failed; with `may_exist`, it stays in doubt."""
-        await self.record(
-            Failed(
-                at=self._now(), operation=begun.operation, address=begun.address, generation=begun.generation, code=error.code,
-                summary=error.summary, detail=error.detail, may_exist=error.may_exist, attempts=attempts,
-                seconds=round(self.parts.clock.monotonic() - started, 3),
-            )
+    def clean(self, error: ProviderError) -> None:
+        """Mask every secret of the run in what an error says."""
+        clean_error(error, self.parts.redactor)
+
+    def failure(self, begun: Begun, error: ProviderError, attempts: int, started: float) -> Failed:
+        """The record of an operation that failed; with `may_exist`, it stays in doubt."""
+        return Failed(
+            at=self._now(), operation=begun.operation, address=begun.address, generation=begun.generation, code=error.code,
+            summary=error.summary, detail=error.detail, may_exist=error.may_exist, attempts=attempts,
+            seconds=round(self.parts.clock.monotonic() - started, 3),
         )  # fmt: skip
 
     def wanted(self, node: Node, kind: Kind, values: dict[str, Value], generation: int, name: str) -> ResourceState:
@@ -353,20 +360,37 @@ class Performer:
         return self.parts.clock.now()
 
     def tell_started(self, operation: Operation) -> None:
-        """Show that an operation begins."""
+        """Tell that an operation begins, once until its end."""
+        if operation.id not in self._told:
+            self._told[operation.id] = operation
+            self.parts.tell(
+                OperationStarted(
+                    at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, verb=operation.verb
+                )
+            )
+
+    def tell_progress(self, operation: Operation, text: str) -> None:
+        """Tell what an operation does now."""
         self.parts.tell(
-            OperationStarted(
-                at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, verb=operation.verb
+            OperationProgress(
+                at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, text=text, again_s=0.0
             )
         )
 
     def tell_ended(
         self, operation: Operation, result: str, started: float, attempts: int, code: str = "", detail: str = ""
     ) -> None:
-        """Show how an operation ended."""
+        """Tell how an operation ended; whoever was not told of its begin is told of that first."""
+        self.tell_started(operation)
+        del self._told[operation.id]
         self.parts.tell(
             OperationEnded(
                 at=self._now(), run=self.parts.run, operation=operation.id, address=operation.address, verb=operation.verb,
                 result=result, seconds=self.parts.clock.monotonic() - started, attempts=attempts, code=code, detail=detail,
             )
         )  # fmt: skip
+
+    def tell_rest(self) -> None:
+        """Tell of what was about to begin, and did not, because the execution is over."""
+        for operation in tuple(self._told.values()):
+            self.tell_ended(operation, "skipped", self.parts.clock.monotonic(), 1)

@@ -11,8 +11,10 @@ from purvey._apply import make
 from purvey._apply.call import physical_name
 from purvey._apply.redacting import cleaned
 from purvey._base.value import Unknown, walk
+from purvey._hosts.change import Run
 from purvey._hosts.fact import Answers
 from purvey._hosts.step import Step
+from purvey._state.record import Noted
 from purvey.providers import NotKnownError
 from purvey.providers.host import HostProvider, Work, place_of
 
@@ -40,11 +42,13 @@ class Prepared:
 
     Attributes:
         facts: What must be known to decide.
+        notes: What is to be recorded without an effect, once it is decided: before the begin, if there is one.
         guard: What must still be so just before it is performed.
         work: What it does, once that is decided.
         subject: What it is done for: the wish, or what is removed or put back.
         has_ended: Whether the machine has told how it ended.
         is_settled: Whether its end is written down.
+        is_in_doubt: Whether it may have had an effect all the same.
         started: When it was started, on the monotonic clock.
     """
 
@@ -66,9 +70,16 @@ class Prepared:
         self.host: Connector = self.call.host
         self.place = place_of(self.call)
         self.guard: tuple[tuple[Fact, Answer], ...] = ()
+        self.notes: list[Noted] = []
         self.has_ended = False
         self.is_settled = False
+        self.is_in_doubt = False
         self.started = parts.clock.monotonic()
+
+    @property
+    def doing(self) -> str:
+        """What takes a while, for people: its first command."""
+        return next((str(change.command) for change in self.work.changes if isinstance(change, Run)), "")
 
     async def decide(self, known: Known) -> Work | None:
         """What is done, from what is known of the machine; None where there is nothing to do any more.
@@ -82,12 +93,12 @@ class Prepared:
         """What the machine gets."""
         return Step(self.begun.token, 1, self.work.changes, self.guard, self.work.after)
 
-    def foreseen(self) -> ResourceState | None:
-        """What will be recorded, with what is not known yet as that; None where the object will be gone."""
+    def foresee(self, ahead: Ahead) -> None:
+        """Let the state ahead be as it will be recorded, with what is not known yet as that."""
         kept = self.begun.prior.outputs if self.begun.prior is not None else {}
         unknown = {name: Unknown(f"{self.begun.address}.{name}") for name in self.kind.outputs}
         outputs = {**unknown, **self.work.outputs} if self.work.outputs is not None else kept
-        return msgspec.structs.replace(self.begun.node, id=self.work.id, outputs=outputs)
+        ahead.foresee(msgspec.structs.replace(self.begun.node, id=self.work.id, outputs=outputs))
 
 
 class _Creation(Prepared):
@@ -124,8 +135,9 @@ class _Update(Prepared):
     async def decide(self, known: Known) -> Work | None:
         answers, performer = Answers(known), self.performer
         seen = cleaned(self.provider.seen(self.place, self._have, answers), performer.parts.redactor)
-        change = await make.decided(performer, self.operation, self._node, self._prior, seen)
-        if change is None:
+        change = make.decided(performer, self.operation, self._node, self._prior, seen)
+        if isinstance(change, Noted):
+            self.notes = [*self.notes, change]
             return None
         self.begun = performer.begin(self.operation, "update", change.wanted, change.before, token=self.begun.token)
         self.work = self.provider.change(self.place, change.have, change.want, answers)
@@ -148,10 +160,12 @@ class _Adoption(Prepared):
     async def decide(self, known: Known) -> Work | None:
         answers, performer = Answers(known), self.performer
         found = cleaned(self.provider.found(self.place, self.subject, answers), performer.parts.redactor)
-        record = await make.taken_over(performer, self.operation, self._node, found)
+        record, note = make.taken_over(performer, self.operation, self._node, found)
+        self.notes = [note]
         self._ahead.foresee(record)
-        change = await make.decided(performer, self.operation, self._node, record, found)
-        if change is None:
+        change = make.decided(performer, self.operation, self._node, record, found)
+        if isinstance(change, Noted):
+            self.notes = [*self.notes, change]
             return None
         self.begun = performer.begin(self.operation, "update", change.wanted, change.before, token=self.begun.token)
         self.work = self.provider.change(self.place, change.have, change.want, answers)
@@ -168,8 +182,8 @@ class _Removal(Prepared):
         self.work = self.provider.remove(self.place, self.subject, Answers(known))
         return self.work
 
-    def foreseen(self) -> ResourceState | None:
-        return None
+    def foresee(self, ahead: Ahead) -> None:
+        ahead.lose(self.begun.node)
 
 
 class _Undo(Prepared):
@@ -187,8 +201,11 @@ class _Undo(Prepared):
         self.work = self.provider.take_back(self.place, self._have, self._before, Answers(known))
         return self.work
 
-    def foreseen(self) -> ResourceState | None:
-        return self.begun.prior
+    def foresee(self, ahead: Ahead) -> None:
+        if self.begun.prior is not None:
+            ahead.foresee(self.begun.prior)
+        else:
+            ahead.lose(self.begun.node)
 
 
 def prepared(performer: Performer, operation: Operation, ahead: Ahead) -> Prepared | None:
@@ -215,13 +232,9 @@ def prepared(performer: Performer, operation: Operation, ahead: Ahead) -> Prepar
         prior = ahead.latest(operation.address)
         kind = _together(performer, performer.plan.nodes[operation.address].kind)
         return _Update(looking, operation, kind, prior) if kind is not None and prior is not None else None
-    key = (operation.address, operation.generation)
-    if operation.verb == "undo":
-        effect = performer.undone[operation.undoes].begun
-        key = (effect.address, effect.generation)
-        if effect.verb not in ("create", "update"):
-            return None
-    record = ahead.resources.get(key)
+    if operation.verb == "undo" and performer.undone[operation.undoes].begun.verb not in ("create", "update"):
+        return None
+    record = ahead.at(operation.address, operation.generation)
     kind = _together(performer, record.kind) if record is not None else None
     if record is None or kind is None:
         return None

@@ -150,6 +150,8 @@ def attempts_for(performer: Performer, doubt: InDoubt, kind: Kind) -> Attempts:
         started=parts.clock.monotonic(),
     )
     attempts.called_at = patience.last_call(performer, doubt, attempts.job.deadline_s)
+    if kind.provider.settles and doubt.failed is not None:  # A machine would tell that failure again.
+        attempts.earlier = doubt.failed.attempts
     return attempts
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from purvey._apply.abandon import abandon, settling_ones
 from purvey._apply.attempt import Parked
+from purvey._apply.batch import BATCH_MAX
 from purvey._apply.executor import Lanes, Stop, execute
 from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
@@ -188,8 +189,9 @@ class Run:
         self, needs: Mapping[str, Sequence[str]], performer: Performer, stop: Stop, go_on: Callable[[str], bool]
     ) -> None:  # fmt: skip
         """Perform operations in the order of their needs, those on one machine together."""
-        lanes = Lanes(performer.lane, performer.perform_together, HOSTS_AT_ONCE)
+        lanes = Lanes(performer.lane, performer.perform_together, HOSTS_AT_ONCE, BATCH_MAX)
         await execute(needs, performer.perform, parallel=self.request.parallel, stop=stop, go_on=go_on, lanes=lanes)
+        performer.tell_rest()
 
     def performer(self, plan: Plan, stop: Stop) -> Performer:
         """What performs a plan; a rehearsal has one that fails on purpose."""

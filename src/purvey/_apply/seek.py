@@ -63,7 +63,7 @@ async def until_known(
 
 async def _numbered(act: Act, attempts: Attempts, call: EngineCall) -> Outcome | None:
     """Act, as the attempt that it is."""
-    call.attempt = attempts.count
+    call.attempt = attempts.number
     return await act()
 
 

@@ -37,6 +37,9 @@ LOCAL_LANDS_S: Final = 2.0
 CALL_DEADLINE_S: Final = 120.0
 """How long one attempt may take. The lease must outlast it, and a takeover waits it out."""
 
+STEP_S: Final = 5.0
+"""How much longer a program for a machine may take for each step: a file is there in milliseconds, but disks can be busy."""
+
 LEASE_S: Final = 30.0
 """How long a lease lasts without a heartbeat: three missed heartbeats."""
 

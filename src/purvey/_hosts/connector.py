@@ -69,6 +69,12 @@ class Connector(Protocol):
             HostError: ``conflict`` if somebody else works there by now.
         """
 
+    async def halt(self) -> None:
+        """Let no further step of what is performed begin, and return when none is at work.
+
+        `perform` then tells the rest as not reached, or raises ``conflict``; where the link is lost, it seeks no other.
+        """
+
     async def is_root(self) -> bool:
         """Whether we may become other users."""
 

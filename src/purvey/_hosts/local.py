@@ -36,6 +36,7 @@ class LocalConnector:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="purvey-files")
         self.known: dict[Fact, Answer | Unanswered] = {}
+        self.is_halted = False
 
     async def machine(self) -> Machine:
         """See `Connector.machine`."""
@@ -55,7 +56,12 @@ class LocalConnector:
 
     async def perform(self, steps: Sequence[Step], *, fresh: bool = False, told: Told = lambda *_: None) -> list[Ending]:
         """See `Connector.perform`."""
+        self.is_halted = False
         return await local_steps.perform(self, steps, told)
+
+    async def halt(self) -> None:
+        """See `Connector.halt`."""
+        self.is_halted = True
 
     async def is_root(self) -> bool:
         """See `Connector.is_root`."""

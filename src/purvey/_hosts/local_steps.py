@@ -49,7 +49,7 @@ async def perform(host: LocalConnector, steps: Sequence[Step], told: Told) -> li
             told(number, None)
         endings[number] = await _perform(host, step)
         told(number, endings[number])
-        if not isinstance(endings[number], Ended):
+        if host.is_halted or not isinstance(endings[number], Ended):
             break
     return endings
 

@@ -70,6 +70,7 @@ class ShellHost(ShellCalls):
         self._fence = fence
         self._sent = 0
         self._working = asyncio.Lock()
+        self._is_halted = False
         self._machine: Machine | None = None
         self.known: dict[Fact, Answer | Unanswered] = {}
         self.requests = 0
@@ -133,6 +134,7 @@ class ShellHost(ShellCalls):
             HostError: ``invalid`` if a step cannot be done on any machine; then none is.
         """
         async with self._working:
+            self._is_halted = False
             work = Work(steps, self.name, partial(self._heard, steps, told))
             for link in itertools.count():
                 if link:
@@ -141,9 +143,14 @@ class ShellHost(ShellCalls):
                     return await self._work(work, fresh=fresh and not link)
                 except HostError as error:
                     work.may_run = error.may_exist = work.may_run or error.may_exist
-                    if error.code != "unavailable" or not work.may_run or link + 1 == LINKS_MAX:
+                    if error.code != "unavailable" or not work.may_run or link + 1 == LINKS_MAX or self._is_halted:
                         raise
             raise AssertionError  # It is left above.
+
+    async def halt(self) -> None:
+        """See `Connector.halt`: a newer program, which does nothing, makes the one at work leave."""
+        self._is_halted = True
+        await self._work(Work((), self.name, lambda *_: None), fresh=False)
 
     def _heard(self, steps: Sequence[Step], told: Told, number: int, ending: Ending | None) -> None:
         """Take into account what a step has done, before anybody else learns of it."""
