@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from purvey._base.clock import SystemClock
+from purvey._base.event import Event, OperationProgress
 from purvey._state.journal import Journal
 from purvey._state.store import UNFINISHED, RunRow
 from purvey.errors import StateError
@@ -122,6 +123,11 @@ class Box:
         """The lines that were left."""
         path = self.project.folder / "ledger"
         return path.read_text().splitlines() if path.exists() else []
+
+    def see(self, event: Event) -> None:
+        """A point of the sort ``line`` is where a command is told to run."""
+        if isinstance(event, OperationProgress):
+            self._reach("line", None)
 
     def _reach(self, sort: str, pipes: WirePipes | None) -> None:
         self.passed[sort] += 1
@@ -259,3 +265,16 @@ def test_a_disturbed_batch_is_whole_after_a_resume(
         with contextlib.suppress(Crash, StateError):
             box.apply(AFTER)
         whole(box, before)
+
+
+def test_an_interrupted_batch_begins_nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C during a command lets that one end, and none of the following begins before the resume."""
+    box = begun(tmp_path / "box", monkeypatch)
+    before = box.tree()
+    box.disturb("line", 1, functools.partial(ctrl_c, box))
+    box.project.watcher.react = box.see
+    box.apply({**AFTER, "seconds": 0.5})
+    assert last(box.project).result == "interrupted"
+    assert box.ledger() == LINES[:1]
+    assert box.project.state().in_doubt == {}
+    whole(box, before)
