@@ -170,6 +170,20 @@ $(ALCHEMY):
 bench: .venv/.bench $(ALCHEMY) ## Measure the engine beside its peers; BENCH_ARGS='--n 1000 --json'
 	@$(BIN)/python bench/engine.py $(BENCH_ARGS)
 
+PEERS := .build/peers/.done
+
+$(PEERS): bench/hosts_peers.txt | $(UV)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $<
+	@touch $@
+
+/usr/sbin/sshd:
+	@$(call install,openssh-server)
+
+.PHONY: bench-hosts
+bench-hosts: .venv/.dev $(PEERS) /usr/sbin/sshd ## Measure configuring hosts beside Ansible and pyinfra, as root; BENCH_ARGS='--hosts 1,10'
+	@$(BIN)/python bench/hosts.py $(BENCH_ARGS)
+
 .PHONY: bench-journal
 bench-journal: .venv/.dev ## Measure what it costs to write everything down first; BENCH_ARGS='--runs 1 --json'
 	@PYTHONPATH=. $(BIN)/python bench/journal.py $(BENCH_ARGS)

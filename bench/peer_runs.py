@@ -37,14 +37,15 @@ STARTS = 3
 """How often a command is asked for its version."""
 
 
-def _peer(name: str) -> Any:
+def peer(name: str) -> Any:
+    """One of the peers' scripts, as a module."""
     folder = str(HERE / "peers")
     if folder not in sys.path:
         sys.path.append(folder)
     return importlib.import_module(name)
 
 
-common = _peer("common")
+common = peer("common")
 """The peers' measuring: what ours is run through too."""
 
 
@@ -61,7 +62,7 @@ def has_alchemy() -> bool:
 def terraform_life(shape: str, n: int) -> Life:
     """One life of Terraform's built-in resource that does nothing, with local state."""
     seeded = n > TERRAFORM_REAL_MAX[shape]
-    for step, sample in _peer("terraform_bench").cycle(TERRAFORM_SHAPES[shape], n, 10, LIMIT_S, seed=seeded):
+    for step, sample in peer("terraform_bench").cycle(TERRAFORM_SHAPES[shape], n, 10, LIMIT_S, seed=seeded):
         if step != "init" and sample.rc == 0:
             more = {"seeded": seeded, **sample.extra}
             yield STEP_NAMES.get(step, step), Figures(sample.cpu, sample.wall, sample.rss_mb, more)
@@ -107,7 +108,7 @@ def _rows_of(name: str, *arguments: str) -> list[dict[str, Any]]:
         sys.argv = [name, *arguments, "--out", str(results)]
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                _peer(name).main()
+                peer(name).main()
         finally:
             sys.argv = before
         return [json.loads(line) for line in results.read_text().splitlines()]

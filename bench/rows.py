@@ -74,7 +74,7 @@ class Row:
         wall: Seconds.
         rss_mb: Resident memory in MiB.
         runs: How many runs the median is of.
-        more: Figures that only some rows have; of the last run.
+        more: Figures that only some rows have; counts are of the last run.
     """
 
     tool: str
@@ -122,13 +122,19 @@ def _row(case: Case, step: str, figures: Sequence[Figures]) -> Row:
     spread = {"cpu_min": min(cpu), "cpu_max": max(cpu), "load1": os.getloadavg()[0]}
     return Row(
         case.tool, case.shape, step, case.n, _median(cpu), _median([item.wall for item in figures]),
-        _median([item.rss_mb for item in figures]), len(figures), _rounded(figures[-1].more | spread),
+        _median([item.rss_mb for item in figures]), len(figures), _middle([item.more for item in figures]) | _rounded(spread),
     )  # fmt: skip
 
 
 def _median(values: Sequence[float]) -> float:
     """To the millisecond, which is more than a run repeats."""
     return round(statistics.median(values), 3)
+
+
+def _middle(more: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The median of what is a fraction; of the last run what is a count or a name."""
+    last = more[-1]
+    return {name: _median([item[name] for item in more]) if isinstance(last[name], float) else last[name] for name in last}
 
 
 def _rounded(more: dict[str, Any]) -> dict[str, Any]:

@@ -187,9 +187,8 @@ class Trial:
         return have.with_values(**{name: value for name, value in values.items() if name in self.kind.inputs})
 
     def work(self, answers: Answers) -> Work:
-        """What is done, from what the operation itself has asked."""
+        """What is done, from what was asked."""
         have = self.have(answers)
-        answers = Answers({fact: answers.known[fact] for fact in self.provider.facts(self.place, self.subject)})
         if self.want is None:
             return self.provider.remove(self.place, have, answers)
         if have is None:

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from purvey._apply.attempt import Parked
+from purvey._apply.foresight import Foresight
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.prepare import Prepared, prepared
 from purvey._apply.sending import Sending
-from purvey._hosts.change import foreseen
 from purvey._hosts.fact import Unanswered
 from purvey._hosts.step import Mismatch, can_guard
 from purvey._state.ahead import Ahead
@@ -87,7 +87,7 @@ class Batch:
 
     async def _prepare(self) -> None:
         """Decide one after the other, until one cannot be decided before those before it are done."""
-        known: Known | None = None
+        foresight: Foresight | None = None
         host: Connector | None = None
         for position, operation in enumerate(self._operations):
             item = prepared(self._performer, operation, self._ahead)
@@ -95,11 +95,11 @@ class Batch:
                 if position == 0:
                     self._done[operation.id] = await self._performer.perform(operation.id)
                 return
-            if known is None or host is None:
+            if foresight is None or host is None:
                 host = item.host
                 await self._ask(item)
-                known = dict(host.known)
-            if item.host is not host or not await self._decided(item, known):
+                foresight = Foresight(host.known)
+            if item.host is not host or not await self._decided(item, foresight):
                 return
 
     async def _ask(self, first: Prepared) -> None:
@@ -125,8 +125,9 @@ class Batch:
         )  # fmt: skip
         await attempts.until_done(ask, ask, repeats=True)
 
-    async def _decided(self, item: Prepared, known: Known) -> bool:
+    async def _decided(self, item: Prepared, foresight: Foresight) -> bool:
         """Decide what an operation does; False if that cannot be told before those before it are done."""
+        known = foresight.of(item.operation)
         try:
             chosen = await item.decide(known)
         except (NotKnownError, LookupError):
@@ -143,9 +144,7 @@ class Batch:
             self._unchanged.append(item)
             return True
         item.guard = _guard(item.facts, known)
-        us = (await item.host.machine()).user
-        for change in chosen.changes:
-            foreseen(change, known, us)
+        foresight.follow(item.operation, chosen.changes, (await item.host.machine()).user)
         item.foresee(self._ahead)
         self._ready.append(item)
         return True

@@ -30,12 +30,14 @@ class Relay:
         clock: The time.
         one_way_s: How long a packet is on its way.
         target: The address of the server.
+        port: Its port.
     """
 
-    def __init__(self, clock: Clock, one_way_s: float, target: str) -> None:
+    def __init__(self, clock: Clock, one_way_s: float, target: str, port: int = _PORT) -> None:
         self._clock = clock
         self._one_way_s = one_way_s
         self._target = target
+        self._port = port
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until both sides have closed it, or one broke it; then the other finds it broken, too."""
@@ -54,7 +56,7 @@ class Relay:
         async with asyncio.TaskGroup() as group:
             group.create_task(there.collect(reader))
             await self._clock.sleep(self._one_way_s)
-            far_reader, far_writer = await asyncio.open_connection(self._target, _PORT)
+            far_reader, far_writer = await asyncio.open_connection(self._target, self._port)
             stack.callback(far_writer.close)
             for part in (there.deliver(far_writer), here.collect(far_reader), here.deliver(writer)):
                 group.create_task(part)
