@@ -109,10 +109,9 @@ class Sending:
         )  # fmt: skip
         try:
             await attempts.until_done(self._act, self._act, repeats=True)
-        except (asyncio.CancelledError, ProviderError) as raised:
+        except (asyncio.CancelledError, ProviderError):
             if not self._is_halting:
                 raise
-            self.is_halted = isinstance(raised, ProviderError) and raised.code == "conflict" and not raised.may_exist
             raise Parked(first.operation.address, "it goes on by itself on its machine", interrupted=True) from None
 
     async def _act(self) -> None:
@@ -133,7 +132,15 @@ class Sending:
             self._ends.put_nowait((left[number], ending))
 
         fresh, self._fresh = self._fresh, False  # A second time, it is its own work that would be forgotten.
-        await self._items[0].host.perform([self._items[number].step() for number in left], fresh=fresh, told=told)
+        try:
+            await self._items[0].host.perform([self._items[number].step() for number in left], fresh=fresh, told=told)
+        except HostError as error:
+            self._see_let_go(error)
+            raise
+
+    def _see_let_go(self, error: HostError) -> None:
+        """Note that it was on our demand that the machine let go."""
+        self.is_halted = self._is_halting and error.code == "conflict" and not error.may_exist
 
     async def _record_all(self) -> None:
         while (told := await self._ends.get()) is not None:
