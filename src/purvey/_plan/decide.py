@@ -188,8 +188,7 @@ class Decider:
                 self.touched.add(address)
         else:
             self.decisions[address] = decision
-            if decision.action != "unreadable":  # It stays as it is, as far as anybody knows.
-                self.touched.add(address)
+            self.touched.add(address)
 
     def _decide(
         self, node: Node, kind: Kind, record: ResourceState | None, inputs: dict[str, Value], *, upstream: bool
