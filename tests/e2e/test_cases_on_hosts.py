@@ -70,10 +70,11 @@ class Replay:
             self.noticed(answers, work)
             ended = await self.performed("first", self.trial.place, self.trial.subject, work)
             after = await self.checked(work, ended)
-            await self.again(after)
         except PurveyError as error:
             self.told["error"] = told_error(error)
+            assert self.trial.case.no_undo or self.machine.differences(before, self.machine.changed()) == []
             return
+        await self.again(after)
         if self.trial.want is not None and not self.trial.case.no_undo:
             await self.undone(answers, work, ended)
             assert self.machine.differences(before, self.machine.changed()) == []

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Self
@@ -175,8 +176,25 @@ async def _run(*argv: str) -> None:
     assert await process.wait() == 0, argv
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    """Serves files, and tells nobody."""
+class _Server(SimpleHTTPRequestHandler):
+    """Serves files, some to those who log in, and tells nobody."""
+
+    def do_GET(self) -> None:
+        """A file, a way to another place, or a refusal; see `tests.support.cases`."""
+        kind, _, rest = self.path.removeprefix("/").partition("/")
+        logged_in = self.headers.get("Authorization") == 'Bearer s3cret & "q"'
+        if kind == "down":
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
+        elif kind in ("moved", "away"):
+            self.send_response(HTTPStatus.FOUND)
+            other = f"http://localhost:{self.connection.getsockname()[1]}/open"
+            self.send_header("Location", f"{other if kind == 'away' else ''}/{rest}")
+            self.end_headers()
+        elif (kind == "secret" and not logged_in) or (kind == "open" and self.headers.get("Authorization")):
+            self.send_error(HTTPStatus.FORBIDDEN)
+        else:
+            self.path = f"/{rest}" if kind in ("secret", "open") else self.path
+            super().do_GET()
 
     def log_message(self, *words: Any) -> None:
         """Nothing."""
@@ -185,7 +203,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address of a server of HTTP that serves a folder."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Server, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -67,7 +67,8 @@ def _member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
     return f"{member.name}{'/' if member.isdir() else ''} {member.mode:04o} {content}".rstrip()
 
 
-def _unpacked(value: Any) -> bytes:
+def unpacked(value: Any) -> bytes:
+    """The bytes that a case tells as text, or in base64."""
     return base64.b64decode(value["base64"]) if isinstance(value, dict) else value.encode()
 
 
@@ -104,9 +105,9 @@ def decoded_answer(fact: Fact, told: Any) -> Any:
         case DigestOf():
             return str(told)
         case ContentOf():
-            return _unpacked(told)
+            return unpacked(told)
         case Ask():
-            return Completed(told["returncode"], _unpacked(told.get("stdout", "")))
+            return Completed(told["returncode"], unpacked(told.get("stdout", "")))
     raise AssertionError(fact)
 
 

@@ -5,7 +5,8 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
     promise   one sentence
     kind      ``files.Line``
     given     lines of sh that bring a machine into the state
-    beside    files beside the script, by name; ``run.sh!`` may be executed, and ``current->`` is a link
+    beside    files beside the script, by name; ``run.sh!`` may be executed, and ``current->`` is a link; bytes that are no
+              text are ``{"base64": …}``
     have      null, the inputs and outputs as they are recorded, or "found": what is there is adopted
     want      the inputs as a script passes them; null removes
     no_undo   why taking back does not bring the former state back, or a failure or removal leaves something; empty where
@@ -18,7 +19,9 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
 and ``PURVEY_GOLDEN=write`` fills in, from a real machine, what is then read line by line: the `facts` with their answers, what
 is `seen`, the `changes`, the `outputs` with what `ended` says for those that are known only then, what is seen `after`, and
 the `error` where there is one. ``{here}`` is the script's folder, ``{server}`` a server of HTTP that serves what is beside it;
-so long texts of shell have names, too.
+so long texts of shell have names, too. Of the server's paths, ``/secret/`` wants ``Authorization: Bearer s3cret & "q"``,
+``/open/`` wants none, ``/moved/`` leads to the same below ``/``, ``/away/`` to ``/open/`` on what counts as another host, and
+``/down/`` fails.
 """
 
 from __future__ import annotations
@@ -40,15 +43,15 @@ from purvey._script.resource import Resource
 from purvey.errors import PurveyError
 from purvey.providers import Absent, Kind, Observed, Present, Recorded, Unreadable, registry
 from purvey.providers.host import HostProvider, Place, Work
-from purvey.resources.files import _merge, _tree
-from tests.support.case_words import decoded_answer, decoded_fact, plain, spelt
+from purvey.resources.files import _merge, _tree, download
+from tests.support.case_words import decoded_answer, decoded_fact, plain, spelt, unpacked
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "cases"
 NAMES: Final = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.json"))
 """Every case, as ``KIND/NAME``."""
 
 NO_SERVER: Final = "http://server.test"
-SCRIPTS: Final = (("{merge.sh}", _merge.script()), ("{look}", _tree.LOOK))
+SCRIPTS: Final = (("{merge.sh}", _merge.script()), ("{fetch.sh}", download.script()), ("{look}", _tree.LOOK))
 """Texts that stand in many cases, and say nothing there."""
 
 TOKEN: Final = "01CASE"
@@ -62,7 +65,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     promise: str
     kind: str
     given: list[str] = []
-    beside: dict[str, str] = {}
+    beside: dict[str, str | dict[str, str]] = {}
     have: dict[str, Any] | str | None = None
     want: dict[str, Any] | None = None
     no_undo: str = ""
@@ -236,13 +239,13 @@ class Trial:
         return self.kind.bind(self.place.address, prepared)
 
 
-def _put(path: Path, text: str) -> None:
+def _put(path: Path, told: str | dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.name.endswith("->"):
-        path.with_name(path.name.removesuffix("->")).symlink_to(text)
+        path.with_name(path.name.removesuffix("->")).symlink_to(str(told))
         return
     file = path.with_name(path.name.removesuffix("!"))
-    file.write_text(text)
+    file.write_bytes(unpacked(told))
     file.chmod(0o755 if path.name.endswith("!") else 0o644)
 
 

@@ -1,12 +1,14 @@
-"""Directories, files, links, whole trees, and parts of text files."""
+"""Directories, files, links, whole trees, archives, downloads, and parts of text files."""
 
 from __future__ import annotations
 
+from purvey.resources.files.archive import Archive
 from purvey.resources.files.block import Block
 from purvey.resources.files.directory import Directory
+from purvey.resources.files.download import Download
 from purvey.resources.files.file import File
 from purvey.resources.files.line import Line
 from purvey.resources.files.link import Link
 from purvey.resources.files.sync import Sync
 
-__all__ = ["Block", "Directory", "File", "Line", "Link", "Sync"]
+__all__ = ["Archive", "Block", "Directory", "Download", "File", "Line", "Link", "Sync"]

@@ -64,7 +64,7 @@ def bytes_of(want: File) -> bytes:
     if want.template_text is not None:
         return render(want.template_text, want.template or "the template", want.variables).encode()
     if want.source is not None:
-        return _unchanged(want.source, want.source_digest)
+        return unchanged(want.source, want.source_digest)
     return str(reveal(want.content)).encode()
 
 
@@ -112,7 +112,7 @@ def words_to_hide(want: File, data: bytes) -> list[str]:
 
 
 def _from_source(source: Any, folder: Path) -> dict[str, Any]:
-    path = _local(source, "source", folder)
+    path = local(source, "source", folder)
     try:
         if path.stat().st_size <= SOURCE_BYTES_MAX:
             data = path.read_bytes()
@@ -121,11 +121,11 @@ def _from_source(source: Any, folder: Path) -> dict[str, Any]:
         raise _unreadable("source", path, error) from None
     except UnicodeDecodeError:
         pass
-    return {"source": str(path), "source_digest": _digest(path, "source")}
+    return {"source": str(path), "source_digest": digest_of(path, "source")}
 
 
 def _from_template(template: Any, folder: Path) -> dict[str, Any]:
-    path = _local(template, "template", folder)
+    path = local(template, "template", folder)
     try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -134,8 +134,12 @@ def _from_template(template: Any, folder: Path) -> dict[str, Any]:
     return {"template": str(template), "template_text": text}
 
 
-def _local(given: Any, name: str, folder: Path) -> Path:
-    """A path on the machine that plans, which must be known while the script declares."""
+def local(given: Any, name: str, folder: Path) -> Path:
+    """A path on the machine that plans, which must be known while the script declares.
+
+    Raises:
+        ScriptError: ``script.bad_file`` if it is not.
+    """
     if not isinstance(given, str | PurePath):
         raise _bad(
             f"`{name}` is not a path that is known now.", "It is read while the script runs; take the real value: value(...)."
@@ -143,7 +147,12 @@ def _local(given: Any, name: str, folder: Path) -> Path:
     return Path(absolute(refuse_tokens(str(given), f"`{name}`"), folder))
 
 
-def _digest(path: Path, name: str) -> str:
+def digest_of(path: Path, name: str) -> str:
+    """The SHA-256 of a file on the machine that plans; `name` is the input that gave it.
+
+    Raises:
+        ScriptError: ``script.source_unreadable``.
+    """
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -151,7 +160,12 @@ def _digest(path: Path, name: str) -> str:
         raise _unreadable(name, path, error) from None
 
 
-def _unchanged(source: str, digest: str | None) -> bytes:
+def unchanged(source: str, digest: str | None) -> bytes:
+    """What a source holds, which must be what was planned.
+
+    Raises:
+        ProviderError: ``not_found``, ``schema_changed``.
+    """
     try:
         data = Path(source).read_bytes()
     except OSError as error:

@@ -51,6 +51,29 @@ def put(
     return _merging(place, argv, _archive(items, first, last), touches)
 
 
+def unpack(
+    place: Place, folder: str, archive: str, archive_format: str, *, strip: int, owner: str, mark: str
+) -> tuple[Change, ...]:  # fmt: skip
+    """Unpack an archive into a folder, and remove what an earlier one has left there and this one does not hold.
+
+    Args:
+        place: The operation; what it changes is kept for its undo.
+        folder: The folder, which exists.
+        archive: Its path; a relative one begins in purvey's own folder for the object.
+        archive_format: ``tar``, ``tar.gz``, ``tar.bz2``, ``tar.xz`` or ``zip``.
+        strip: How many folders at the top of its names are left away.
+        owner: For chown(1); empty for us.
+        mark: The name in the folder of what says that it was unpacked; it goes before anything is changed.
+    """
+    argv = ("unpack", folder, _copy(folder, place.token), owner, _list(folder), archive, archive_format, str(strip), mark)
+    return _merging(place, argv, b"", None)
+
+
+def take_unpacked_away(place: Place, folder: str) -> tuple[Change, ...]:
+    """Remove for good what was unpacked into a folder, and what is kept about it."""
+    return (*_merging(place, ("gone", folder, "", "", _list(folder)), b"", None), *_forgotten(place, folder))
+
+
 def take_away(place: Place, folder: str, names: Iterable[str]) -> tuple[Change, ...]:
     """Remove names from a folder for good, and what is kept about it."""
     return (*_merging(place, ("put", folder, "", ""), _archive({}, (), names), None), *_forgotten(place, folder))
@@ -58,7 +81,7 @@ def take_away(place: Place, folder: str, names: Iterable[str]) -> tuple[Change, 
 
 def give_back(place: Place, folder: str) -> tuple[Change, ...]:
     """Put everything in a folder back that the operation which is taken back has changed."""
-    return _merging(place, ("back", folder, _copy(folder, place.undoes)), b"", None)
+    return _merging(place, ("back", folder, _copy(folder, place.undoes), "", _list(folder)), b"", None)
 
 
 def plainly(error: ProviderError) -> ProviderError:
@@ -68,7 +91,8 @@ def plainly(error: ProviderError) -> ProviderError:
 
 
 def _merging(place: Place, argv: Sequence[str], data: bytes, touches: tuple[Fact, ...] | None) -> tuple[Change, ...]:
-    command = Command(("sh", "-c", script(), "merge.sh", *argv), cwd=place.folder, stdin=data, timeout_s=WORK_S)
+    meanwhile = f".purvey.new.{stem(place.folder)}"  # Another node may work on the same folder at the same time.
+    command = Command(("sh", "-c", script(), "merge.sh", meanwhile, *argv), cwd=place.folder, stdin=data, timeout_s=WORK_S)
     return (MakeOwnFolder(place.folder), Run(command, touches=touches))
 
 
@@ -79,6 +103,11 @@ def _forgotten(place: Place, folder: str) -> tuple[Change, ...]:
 def _copy(folder: str, token: str) -> str:
     """Where what an operation found is kept, from the object's own folder."""
     return f"{stem(folder)}/{token}"
+
+
+def _list(folder: str) -> str:
+    """Where it is told what was unpacked, from the object's own folder."""
+    return f"{stem(folder)}.unpacked"
 
 
 @cache

@@ -26,9 +26,9 @@ LOOK: Final = """\
 cd "$1" && shift || exit 1
 excluded=$([ $# -eq 0 ] || find . "$@" -prune -print) || exit 1
 [ $# -eq 0 ] || set -- "$@" -prune -o
-entries=$(find . -name .purvey.new -prune -o "$@" ! -path . -exec stat -c "%f %u:%g %U:%G %n" {} +) || exit 1
-digests=$(find . -name .purvey.new -prune -o "$@" -type f -exec sha256sum {} +) || exit 1
-links=$(find . -name .purvey.new -prune -o "$@" -type l -print) || exit 1
+entries=$(find . -name '.purvey[.-]*' -prune -o "$@" ! -path . -exec stat -c "%f %u:%g %U:%G %n" {} +) || exit 1
+digests=$(find . -name '.purvey[.-]*' -prune -o "$@" -type f -exec sha256sum {} +) || exit 1
+links=$(find . -name '.purvey[.-]*' -prune -o "$@" -type l -print) || exit 1
 told() { [ -z "$1" ] || printf '%s\\n' "$1" | sort; }
 told "$entries"
 echo =

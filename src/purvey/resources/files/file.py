@@ -105,9 +105,7 @@ class FileProvider(HostProvider["File"]):
 
     def remove(self, place: Place, have: File, answers: Answers) -> Work:
         """See `HostProvider.remove`: also a file that somebody has changed; what is no file any more is somebody else's."""
-        status = answers[StatOf(have.path)]
-        ours = status is not None and status.kind in ("file", "link")
-        return Work(have.path, (*([Remove(have.path)] if ours else []), *forgotten(place, have.path)))
+        return Work(have.path, remove_file(place, have.path, answers))
 
     def take_back(self, place: Place, have: File, before: File | None, answers: Answers) -> Work:
         """See `HostProvider.take_back`: what the file held, to the byte, even where that was somebody's own edit."""
@@ -207,6 +205,13 @@ class File(Resource, kind="files.File", provider=FileProvider):
             ScriptError: ``script.bad_file``, ``script.source_unreadable``, ``script.bad_template``.
         """
         return declared(placed(inputs, folder, "0644"), folder)
+
+
+def remove_file(place: Place, path: str, answers: Answers) -> tuple[Change, ...]:
+    """Remove a file or link and what is kept about it; what is neither is somebody else's."""
+    status = answers[StatOf(path)]
+    ours = status is not None and status.kind in ("file", "link")
+    return (*([Remove(path)] if ours else []), *forgotten(place, path))
 
 
 def _program(want: File) -> str:

@@ -1,15 +1,22 @@
 # Puts a tree into a folder, file by file and each at once, and takes that back. POSIX sh; run in purvey's own folder for the object.
 #
-#   put TARGET COPY OWNER                            standard input: a tar archive of `tree`, `first` and `last`
-#   back TARGET COPY                                 what is kept in COPY, as it was
+# The arguments are the name of a folder in TARGET that nobody else uses meanwhile, then:
+#
+#   put TARGET COPY OWNER                                 standard input: a tar archive of `tree`, `first` and `last`
+#   unpack TARGET COPY OWNER LIST ARCHIVE FORMAT STRIP MARK    what is in an archive, in place of what LIST names
+#   gone TARGET '' '' LIST                                remove what LIST names
+#   back TARGET COPY '' LIST                              what is kept in COPY, as it was
 #
 # `first` and `last` are names to remove before and after. COPY, a folder here, is made before anything is changed, and once: it
-# holds what was there of all that changes. An empty COPY keeps nothing.
+# holds what was there of all that changes. An empty COPY keeps nothing. LIST, a file here, names what was unpacked. MARK, which says
+# that all of it was, is in the folder, and goes first.
 
 set -eu
 umask 077
-verb=$1 target=$2 copy=${3:+$PWD/$3} owner=${4-}
-new=$target/.purvey.new
+name=$1
+shift
+verb=$1 target=$2 copy=${3:+$PWD/$3} owner=${4-} list=${5:-none}
+new=$target/$name
 
 complain() { # CODE TEXT
   echo "$2" >&2
@@ -63,6 +70,7 @@ keep() {
   done 3>"$copy.new/folders" 4>"$copy.new/files" 5>"$copy.new/added"
   if [ -s "$copy.new/folders" ]; then (cd "$target" && each stat -c '%a %u:%g %n' --) <"$copy.new/folders"; fi >"$copy.new/attributes"
   save "$copy.new/tree" <"$copy.new/files"
+  [ ! -f "$list" ] || cp "$list" "$copy.new/list"
   settle
   mv -- "$copy.new" "$copy"
 }
@@ -98,6 +106,31 @@ merge() { # FOLDERS
   away <"$new/last"
 }
 
+extract() { # ARCHIVE FORMAT: into this folder.
+  case $2 in
+    tar) tar -xpo -f "$1" ;;
+    tar.gz) tar -xpoz -f "$1" ;;
+    tar.bz2) tar -xpoj -f "$1" ;;
+    tar.xz) tar -xpoJ -f "$1" ;;
+    zip)
+      command -v unzip >/dev/null || complain 69 'unzip is not there'
+      unzip -q -o "$1"
+      ;;
+  esac
+}
+
+strip() { # What is in the folders at the top comes to the top; files that are there are left away.
+  mkdir "$new/stripped"
+  for folder in "$new/tree"/* "$new/tree"/.[!.]* "$new/tree"/..?*; do
+    if [ ! -d "$folder" ] || [ -L "$folder" ]; then continue; fi
+    for file in "$folder"/* "$folder"/.[!.]* "$folder"/..?*; do
+      if [ -e "$file" ] || [ -L "$file" ]; then mv -- "$file" "$new/stripped/"; fi
+    done
+  done
+  rm -rf "$new/tree"
+  mv "$new/stripped" "$new/tree"
+}
+
 rm -rf -- "$new"
 mkdir -- "$new"
 trap 'rm -rf -- "$new"' EXIT
@@ -105,6 +138,29 @@ case $verb in
   put)
     (cd "$new" && tar -xpm -o -f -)
     merge all
+    ;;
+  unpack)
+    case $6 in /*) archive=$6 ;; *) archive=$PWD/$6 ;; esac
+    mkdir "$new/tree"
+    echo "./$9" >"$new/first"
+    : >"$new/last"
+    (umask 022 && cd "$new/tree" && extract "$archive" "$7")
+    left=$8
+    while [ "$left" -gt 0 ]; do
+      strip
+      left=$((left - 1))
+    done
+    names "$new/tree" >"$new/now"
+    [ -s "$new/now" ] || complain 66 'Nothing is left to unpack.'
+    [ -z "$(find "$new/tree" ! -type f ! -type d ! -type l)" ] || complain 66 'It holds something that is no file, folder or link.'
+    [ ! -f "$list" ] || grep -vxF -f "$new/now" "$list" >"$new/last" || [ $? = 1 ]
+    cp "$new/now" "$list.new"
+    merge new
+    mv -f "$list.new" "$list"
+    ;;
+  gone)
+    [ ! -f "$list" ] || away <"$list"
+    rm -f "$list"
     ;;
   back)
     [ -d "$copy" ] || exit 0
@@ -119,6 +175,7 @@ case $verb in
     done <"$copy/attributes"
     cp -pPR -- "$copy/tree" "$new/tree"
     place new
+    if [ -f "$copy/list" ]; then mv -f "$copy/list" "$list"; else rm -f "$list"; fi
     rm -rf -- "${copy%/*}"
     ;;
 esac

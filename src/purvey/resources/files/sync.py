@@ -54,7 +54,7 @@ class SyncProvider(HostProvider["Sync"]):
             return Unreadable(f"{have.path} cannot be read as a whole, or a name in it has a line end.")
         others = found.others(have.tree) if have.delete else set()
         known = {name: told for name, told in found.tree.items() if name in have.tree or name in others}
-        if have.tree and not known:
+        if have.tree and not known.keys() & _telling({**have.tree, **known}):
             return Absent()
         values: dict[str, Value] = {"path": have.path, "tree": known}
         for field, number in (("owner", 0), ("group", 1)):
@@ -196,6 +196,11 @@ def _work(place: Place, want: Sync, before: Mapping[str, str], found: Found) -> 
     touched = (looking(want.path, want.exclude), *(kind(path) for path in paths for kind in (StatOf, DigestOf, ContentOf)))
     changes = put(place, want.path, items, owner=owner, first=map(_bare, first), last=map(_bare, last), touches=touched)
     return Work(want.path, changes, {"revision": place.token})
+
+
+def _telling(tree: Mapping[str, str]) -> set[str]:
+    """The names by which a tree is recognised: a folder may be there for others, unless there is nothing else in the tree."""
+    return {name for name in tree if not name.endswith("/")} or set(tree)
 
 
 def _in_the_way(want: Sync, before: Mapping[str, str], found: Found) -> set[str]:
