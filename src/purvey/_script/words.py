@@ -271,9 +271,19 @@ def to_json(data: Any, /) -> str:
     return _late("json", data)
 
 
+def to_yaml(data: Any, /) -> str:
+    """`data` as YAML text in ASCII with sorted keys; outputs inside are put in when they are known."""
+    return _late("yaml", data)
+
+
 def to_base64(text: str, /) -> str:
     """`text` in base64; an output is put in when it is known."""
     return _late("base64", text)
+
+
+def to_gzip(text: str, /) -> str:
+    """`text` compressed by gzip, in base64; an output is put in when it is known."""
+    return _late("gzip", text)
 
 
 def sha256(text: str, /) -> str:
