@@ -10,7 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
-from purvey._base.value import Late, Link, Masked, Secret, SecretRef, Unknown, Value, resolve, walk
+from purvey._base.value import LATE_FUNCTIONS, Late, Link, Masked, Secret, SecretRef, Unknown, Value, resolve, walk
 from purvey._graph import Later
 from purvey._script.parameters import Parameter, convert, given_text
 from purvey._script.recorder import Paused, Recorder, current
@@ -293,4 +293,7 @@ def sha256(text: str, /) -> str:
 
 def _late(function: str, data: Any) -> str:
     recorder = current()
-    return token(recorder, Late(function, (freeze(data, recorder.source(), f"{function}(...)"),)))
+    frozen = freeze(data, recorder.source(), f"{function}(...)")
+    if not walk(frozen):  # Nothing to wait for.
+        return cast("str", LATE_FUNCTIONS[function](frozen))
+    return token(recorder, Late(function, (frozen,)))

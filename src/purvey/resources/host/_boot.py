@@ -79,7 +79,7 @@ def boot_of(answers: Answers) -> Boot:
     if state in ("running", "not run", "not started"):
         return Working(_progress(step, stages))
     if state == "done":
-        return Ready(str(result.get("datasource") or status.get("datasource") or ""), _seconds(stages), _warnings(status))
+        return Ready(str(status.get("datasource") or result.get("datasource") or ""), _seconds(stages), _warnings(status))
     return _unfit(answers, state, status)
 
 

@@ -32,6 +32,8 @@ class CloudInitProvider(ProbeProvider["CloudInit"]):
         """
         try:
             boot = boot_of(await call.host.ask(FACTS))
+            if isinstance(boot, Broken):  # Once more, for it may have failed between two of the questions.
+                boot = boot_of(await call.host.ask(FACTS))
         except HostError as error:
             if error.code not in _NOT_YET:
                 raise
@@ -59,6 +61,6 @@ class CloudInit(Resource, kind="host.CloudInit", provider=CloudInitProvider, che
     within_s: float = Input(default=600.0, doc="Seconds after which it has failed.")
     every_s: float = Input(default=2.0, doc="Seconds between two looks.")
 
-    datasource: str = Output(doc="Where cloud-init had the user data from.")
+    datasource: str = Output(doc="Where cloud-init had the user data from, as it calls it: `nocloud`, `ec2`.")
     seconds: float = Output(doc="How long cloud-init took.")
     warnings: list[str] = Output(doc="What cloud-init could not do and could do without, in its own words.")
