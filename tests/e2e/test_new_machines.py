@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +125,8 @@ def test_cloud_init_finds_nothing_wrong_with_a_document(guest: Guest, purvey_pro
     """The validator that comes with cloud-init accepts what is built of everything that has a name of its own."""
     write(purvey_project, """
     files.File("document", path="document", content=host.user_data(
-        packages=["nginx", ["curl", "7.88.1-10"]], write_files=[{"path": "/srv/x", "content": text}], run=["true", ["echo", "é"]],
+        packages=["nginx", ["curl", "7.88.1-10"]], run=["true", ["echo", "é"]],
+        write_files=[{"path": "/srv/x", "content": text}],
         users=["default", {"name": "deploy", "groups": "sudo", "ssh_authorized_keys": ["ssh-ed25519 AAAA"]}],
         scripts=["setup.sh"], config={"timezone": "UTC", "runcmd": ["echo last"]}, cloud="hetzner"))
 """)  # fmt: skip
@@ -136,6 +138,37 @@ def test_cloud_init_finds_nothing_wrong_with_a_document(guest: Guest, purvey_pro
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Valid cloud-config" in ended.stdout
+
+
+def test_a_machine_that_never_comes_up_is_named_with_the_reason(guest: Guest, purvey_project: Project) -> None:
+    """Where nobody listens for as long as the script waits, the run fails and tells what was tried."""
+    write(purvey_project, """
+    web, ready = new(host.user_data(run=["true"]), within_s=1.0)
+""")  # fmt: skip
+    threading.Thread(target=guest.pipe.read_text, daemon=True).start()
+
+    ended = purvey_project.attempt("apply", "--yes")
+
+    assert ended.returncode != 0
+    assert "it cannot be reached yet: root@192.0.2.11:22 cannot be connected to" in ended.stdout + ended.stderr
+
+
+def test_the_user_whom_the_user_data_makes_is_waited_for(guest: Guest, purvey_project: Project, machines: Lab) -> None:
+    """A login that is refused is no failure as long as the machine comes up; who becomes root may see what failed."""
+    key = machines.key.with_suffix(".pub") if machines.key.with_suffix(".pub").exists() else None
+    public = key.read_text() if key else guest.host.root.joinpath("root/.ssh/authorized_keys").read_text()
+    (purvey_project.folder / "key.pub").write_text(public, encoding="utf-8")
+    write(purvey_project, """
+    keys = [Path(__file__).with_name("key.pub").read_text().strip()]
+    user = {"name": "ops", "shell": "/bin/sh", "sudo": "ALL=(ALL) NOPASSWD:ALL", "ssh_authorized_keys": keys}
+    web, ready = new(host.user_data(users=[user], run=["echo only root reads this; exit 3"]), user="ops", become="sudo")
+""")  # fmt: skip
+    guest.await_power()
+
+    ended = purvey_project.attempt("apply", "--yes")
+
+    assert "Step 1/1 ended with code 3" in ended.stdout + ended.stderr
+    assert "only root reads this" in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"], ["bash", "--posix"]], ids=lambda shell: shell[0])

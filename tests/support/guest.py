@@ -1,4 +1,4 @@
-"""A machine that comes up as one in a cloud does: off at first, then given user data, booted, and set up by the real cloud-init.
+"""A machine that comes up as one in a cloud does: off at first, then given user data, booted, and set up by cloud-init.
 
 A host of a lab has no systemd, so cloud-init's four stages are run by hand, as its units do.
 """
@@ -20,8 +20,8 @@ CONFIG: Final = """\
 datasource_list: [NoCloud]
 network: {config: disabled}
 disable_root: false
-users: [default]
-cloud_init_modules: [write-files]
+users: []
+cloud_init_modules: [write-files, users-groups]
 cloud_config_modules: [runcmd, timezone]
 cloud_final_modules: [package-update-upgrade-install, scripts-user, final-message]
 output: {all: "| tee -a /var/log/cloud-init-output.log"}
@@ -47,9 +47,10 @@ def _(address: str, /, user_data: str, power: str) -> None:
     pass
 
 
-def new(user_data: str, within_s: float = 120.0) -> tuple[Host, host.CloudInit]:
+def new(user_data: str, within_s: float = 120.0, **login: str) -> tuple[Host, host.CloudInit]:
     vm = machine("vm", user_data=user_data, power=str(Path(__file__).with_name("power")))
-    web = Host(vm.result, name="web", user="root", key=secret("file:key"), known_hosts="known_hosts", config="")
+    how = {"user": "root", **login}
+    web = Host(vm.result, name="web", key=secret("file:key"), known_hosts="known_hosts", config="", **how)
     return web, host.CloudInit("ready", on=web, within_s=within_s, every_s=0.2)
 """
 """How a script gets such a machine: by a step that reads its user data into a pipe, at whose other end `Guest` boots it."""
@@ -61,11 +62,15 @@ class Guest:
     Args:
         host: The host that it is.
         pipe: Where the script writes the user data; made here.
+
+    Attributes:
+        host: As given.
+        pipe: As given.
     """
 
     def __init__(self, host: Host, pipe: Path) -> None:
         self.host = host
-        self._pipe = pipe
+        self.pipe = pipe
         os.mkfifo(pipe)
         host.stop()
         self.tell("/etc/cloud/cloud.cfg", CONFIG)
@@ -80,12 +85,12 @@ class Guest:
 
     def await_power(self) -> None:
         """Boot as soon as the script has written the user data; returns at once."""
-        threading.Thread(target=lambda: self.boot(self._pipe.read_text(encoding="utf-8")), daemon=True).start()
+        threading.Thread(target=lambda: self.boot(self.pipe.read_text(encoding="utf-8")), daemon=True).start()
 
     def boot(self, user_data: str) -> None:
         """Boot with this user data; returns when cloud-init has ended, or the machine was stopped."""
         self.tell(f"/{SEED}/user-data", user_data)
-        self.tell(f"/{SEED}/meta-data", f"instance-id: {self._pipe.parent.name}\n")
+        self.tell(f"/{SEED}/meta-data", f"instance-id: {self.pipe.parent.name}\n")
         self.host.start()
         for stage in STAGES:
             self.host.exec(["cloud-init", *stage], timeout=600)

@@ -111,7 +111,7 @@ def _progress(step: _Step | None, stages: Mapping[str, Any]) -> str:
 
 
 def _failed_step(step: _Step, said: str) -> str:
-    return f"Step {step.number} ended with code {step.code} after {step.seconds} s:\n  {step.title}\n{_last_lines(said)}"
+    return f"Step {step.number} ended with code {step.code} after {step.seconds} s: {step.title}\n{_last_lines(said)}"
 
 
 def _failed_modules(errors: tuple[str, ...], log: str) -> str:
