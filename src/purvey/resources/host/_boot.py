@@ -18,14 +18,14 @@ from purvey._hosts.fact import Answers, Ask, ContentOf, Fact
 from purvey.errors import HostError
 
 STATUS: Final = Ask(("cloud-init", "status", "--format", "json"))
-STAGES: Final = ContentOf("/run/cloud-init/status.json")
-RESULT: Final = ContentOf("/run/cloud-init/result.json")
+STAGES: Final = Ask(("cat", "/run/cloud-init/status.json"))
+RESULT: Final = Ask(("cat", "/run/cloud-init/result.json"))
 LOG: Final = Ask(("tail", "-c", "4096", "/var/log/cloud-init-output.log"))
 STEPS: Final = ContentOf("/run/purvey-bootstrap/results")
 OUTPUT: Final = Ask(("tail", "-c", "4096", "/run/purvey-bootstrap/output"))
 
 FACTS: Final[tuple[Fact, ...]] = (STATUS, STAGES, RESULT, LOG, STEPS, OUTPUT)
-"""What is asked, in one go."""
+"""What is asked, in one go. Those of cloud-init's files are links, whose content is asked of a program."""
 
 _NO_SUCH_PROGRAM: Final = 127
 
@@ -106,6 +106,8 @@ def _unfit(answers: Answers, state: str, status: Mapping[str, Any]) -> Broken:
 def _progress(step: _Step | None, stages: Mapping[str, Any]) -> str:
     if step is not None and step.code is None:
         return f"step {step.number}: {step.title}"
+    if not stages:
+        return "cloud-init has not begun"
     stage = stages.get("stage")
     return f"cloud-init is in its stage {stage}" if stage else "cloud-init is between two stages"
 
@@ -152,7 +154,7 @@ def _seconds(stages: Mapping[str, Any]) -> float:
     return round(max(ended) - min(begun), 3) if begun and ended else 0.0
 
 
-def _v1(answers: Answers, fact: ContentOf) -> Mapping[str, Any]:
+def _v1(answers: Answers, fact: Ask) -> Mapping[str, Any]:
     found = _object(_text(answers, fact)).get("v1")
     return found if isinstance(found, dict) else {}
 
@@ -181,5 +183,5 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 
 def _last_lines(text: str) -> str:
-    lines = text.splitlines()[-EVIDENCE_LINES:]
-    return "\n".join(f"  {line}" for line in lines) or "  (nothing, or nothing that we may read)"
+    lines = [line for line in text.splitlines() if not line.startswith("ci-info:")]  # Tables of the network.
+    return "\n".join(f"  {line}" for line in lines[-EVIDENCE_LINES:]) or "  (nothing, or nothing that we may read)"

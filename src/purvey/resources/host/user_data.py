@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,7 +146,7 @@ def _add_steps(document: dict[str, Any], run: Sequence[str | Sequence[str]], scr
 @cache
 def _agent() -> str:
     """The agent, without the comments: each byte counts."""
-    lines = files("purvey.resources.host").joinpath("agent.sh").read_text(encoding="utf-8").splitlines()
+    lines = Path(__file__).with_name("agent.sh").read_text(encoding="utf-8").splitlines()
     return "\n".join(["#!/bin/sh", *(line for line in lines if not line.startswith("#")), ""])
 
 
