@@ -39,7 +39,7 @@ esac
 
 SCRIPT = """
 from purvey import Host, Options, secret, stack
-from purvey.resources import host
+from purvey.resources import files, host
 
 
 @stack
@@ -51,6 +51,8 @@ def cluster(vm: str = "i-1") -> dict[str, str]:
     )
     joined = host.Command("join", on=control, command=["/srv/bin/tokens", "join"], stdin=token.token, creates="/srv/joined")
     host.Revocation("web", on=control, token=token, opts=Options(after=[joined]))
+    data = host.user_data(run=[["join", token.token]], cloud="aws")
+    files.File("seed", on=control, path="/srv/seed", content=data, mode="0600")
     return {"text": token.text}
 """
 
@@ -83,7 +85,7 @@ def made(control: Host) -> list[str]:
 
 
 def test_a_token_is_used_once_and_gone(control: Host, purvey_project: Project) -> None:
-    """It lives for the join alone, is not made again by a run that changes nothing, and is nowhere in clear."""
+    """It lives for the join alone, is not made again by a run that changes nothing, and is in clear in user data alone."""
     purvey_project.run("apply", "--yes")
 
     assert (control.root / "srv/joined").exists()
@@ -94,6 +96,7 @@ def test_a_token_is_used_once_and_gone(control: Host, purvey_project: Project) -
     secret = text.split("--token ")[1].split()[0].strip('"').encode()
     stored = [path.read_bytes() for path in purvey_project.folder.rglob("*") if path.is_file()]
     assert not any(secret in data for data in stored)
+    assert b'"join",\n   "' + secret + b'"' in (control.root / "srv/seed").read_bytes()
     purvey_project.run("destroy", "--yes")
     assert alive(control) == []
 
