@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         stack,
         stack_output,
         to_base64,
+        to_gzip,
         to_json,
+        to_yaml,
         value,
     )
     from purvey._session import Session
@@ -60,7 +62,9 @@ __all__ = [
     "stack_output",
     "step",
     "to_base64",
+    "to_gzip",
     "to_json",
+    "to_yaml",
     "value",
 ]
 

@@ -16,6 +16,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+import struct
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -138,18 +141,36 @@ def _json(value: Value) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
 
 
+def _yaml(value: Value) -> str:
+    """JSON is YAML, but for how it spells characters beyond 16 bits, and those that YAML wants spelt."""
+    text = msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1).decode()
+    return _NOT_PLAIN.sub(lambda found: f"\\U{ord(found[0]):08x}", text)
+
+
 def _base64(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
+
+
+def _gzip(value: str) -> str:
+    """Without a time and a system in its header, in which one Python differs from another (RFC 1952)."""
+    data = value.encode()
+    deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    body = deflate.compress(data) + deflate.flush()
+    return base64.b64encode(b"\x1f\x8b\x08\0\0\0\0\0\x02\xff" + body + struct.pack("<II", zlib.crc32(data), len(data))).decode()
 
 
 def _sha256(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
+_NOT_PLAIN: Final = re.compile(r"[^\n -~]")
+
 LATE_FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
     "concat": _concat,
     "json": _json,
+    "yaml": _yaml,
     "base64": _base64,
+    "gzip": _gzip,
     "sha256": _sha256,
 }
 """What a `Late` can compute. Pure, so that a plan and an apply agree."""

@@ -84,13 +84,13 @@ class Host(Place):
         jumps = (jump,) if isinstance(jump, Host) else tuple(jump)
         given = {
             "address": address, "user": user, "port": port, "key": key, "certificate": certificate, "passphrase": passphrase,
-            "password": password, "jump": [item._how for item in jumps],  # noqa: SLF001 - one of our own kind.
+            "password": password, "jump": [item._how for item in jumps] or None,  # noqa: SLF001 - one of our own kind.
             "config": _file(config), "host_key": host_key, "known_hosts": _file(known_hosts), "become": become,
             "become_user": become_user, "become_password": become_password,
         }  # fmt: skip
         self.address = address
         self.name = name
-        self._how = {"by": "ssh", **{key: value for key, value in given.items() if value not in (None, [], ())}}
+        self._how = {"by": "ssh", **{key: value for key, value in given.items() if value is not None}}
 
 
 class Chroot(Place):
@@ -136,7 +136,8 @@ def lives_in(how: Value) -> str:
 
 def _file(path: str | None) -> str | None:
     """A path on this machine; a relative one begins at the script's folder, an empty one stays empty."""
-    return os.path.normpath(current().root / path) if path and current().nonce not in path else path
+    text = None if path is None else str(path)
+    return os.path.normpath(current().root / text) if text and current().nonce not in text else text
 
 
 def _where(how: Value) -> str:

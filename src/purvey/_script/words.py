@@ -10,7 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
-from purvey._base.value import Late, Link, Masked, Secret, SecretRef, Unknown, Value, resolve, walk
+from purvey._base.value import LATE_FUNCTIONS, Late, Link, Masked, Secret, SecretRef, Unknown, Value, resolve, walk
 from purvey._graph import Later
 from purvey._script.parameters import Parameter, convert, given_text
 from purvey._script.recorder import Paused, Recorder, current
@@ -271,9 +271,19 @@ def to_json(data: Any, /) -> str:
     return _late("json", data)
 
 
+def to_yaml(data: Any, /) -> str:
+    """`data` as YAML text in ASCII with sorted keys; outputs inside are put in when they are known."""
+    return _late("yaml", data)
+
+
 def to_base64(text: str, /) -> str:
     """`text` in base64; an output is put in when it is known."""
     return _late("base64", text)
+
+
+def to_gzip(text: str, /) -> str:
+    """`text` compressed by gzip, in base64; an output is put in when it is known."""
+    return _late("gzip", text)
 
 
 def sha256(text: str, /) -> str:
@@ -283,4 +293,7 @@ def sha256(text: str, /) -> str:
 
 def _late(function: str, data: Any) -> str:
     recorder = current()
-    return token(recorder, Late(function, (freeze(data, recorder.source(), f"{function}(...)"),)))
+    frozen = freeze(data, recorder.source(), f"{function}(...)")
+    if not walk(frozen):  # Nothing to wait for.
+        return cast("str", LATE_FUNCTIONS[function](frozen))
+    return token(recorder, Late(function, (frozen,)))

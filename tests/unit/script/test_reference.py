@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import math
 import operator
@@ -12,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from purvey import Secret, secret, sha256, to_base64, to_json, value
+from purvey import Chroot, Host, Secret, secret, sha256, to_base64, to_gzip, to_json, to_yaml, value
 from purvey._base.value import Late, Link, SecretRef, resolve, walk
+from purvey._script.host import frozen_place, lives_in
 from purvey._script.recorder import Recorder
 from purvey._script.reference import freeze
 from purvey.errors import ScriptError
@@ -207,7 +209,7 @@ def test_values_that_cannot_be_stored_are_refused(recorder: Recorder, odd: objec
 
 
 def test_late_functions_wait_for_the_value(recorder: Recorder) -> None:
-    """`to_json`, `to_base64` and `sha256` of something with a reference are computed when it is known."""
+    """`to_json`, `to_base64`, `sha256` and the like of something with a reference are computed when it is known."""
     thing = Thing("a")
 
     def known(made: str) -> Any:
@@ -215,7 +217,24 @@ def test_late_functions_wait_for_the_value(recorder: Recorder) -> None:
 
     assert known(to_json({"b": thing.label, "a": [1, None]})) == '{"a":[1,null],"b":"a:1"}'
     assert known(to_base64(f"x{thing.label}")) == base64.b64encode(b"xa:1").decode()
+    assert known(to_yaml({"b": thing.label, "a": ["é"]})) == '{\n "a": [\n  "\\U000000e9"\n ],\n "b": "a:1"\n}'
+    assert gzip.decompress(base64.b64decode(known(to_gzip(f"x{thing.label}")))) == b"xa:1"
     assert known(sha256(thing.label)) == hashlib.sha256(b"a:1").hexdigest()
+
+
+def test_what_waits_for_nothing_is_text_at_once(recorder: Recorder) -> None:
+    """Computed of known values, it can be measured, and given to an input that takes text only."""
+    assert to_json({"a": [1]}) == '{"a":[1]}'
+    assert to_base64("x") == "eA=="
+    Thing("a", text=to_json({"a": 1}))  # It would be refused as what is no text.
+
+
+def test_a_place_may_be_an_output(recorder: Recorder) -> None:
+    """The address of a machine and the root of a tree are taken as they come, and what is there lives in what makes it."""
+    thing = Thing("a")
+    for place in (Host(thing.label), Host(f"{thing.label}"), Chroot(thing.label)):
+        where, how = frozen_place(place, "x.py:1")
+        assert (where, lives_in(how)) == ("test.Thing::a", "test.Thing::a")
 
 
 def test_values_without_references_are_returned_as_they_are(recorder: Recorder) -> None:

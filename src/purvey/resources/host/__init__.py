@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from purvey.resources.host.cloud_init import CloudInit
 from purvey.resources.host.command import Command
 from purvey.resources.host.cron import Cron
 from purvey.resources.host.facts import Facts
 from purvey.resources.host.firewall import Firewall
 from purvey.resources.host.git import Git
 from purvey.resources.host.hostname import Hostname
+from purvey.resources.host.join_token import JoinToken, Revocation
 from purvey.resources.host.mount import Mount
 from purvey.resources.host.reboot import Reboot
 from purvey.resources.host.script import Script
@@ -15,8 +17,9 @@ from purvey.resources.host.swap import Swap
 from purvey.resources.host.sysctl import Sysctl
 from purvey.resources.host.timer import timer
 from purvey.resources.host.timezone import Timezone
+from purvey.resources.host.user_data import user_data
 
 __all__ = [
-    "Command", "Cron", "Facts", "Firewall", "Git", "Hostname", "Mount", "Reboot", "Script", "Swap", "Sysctl", "Timezone",
-    "timer",
+    "CloudInit", "Command", "Cron", "Facts", "Firewall", "Git", "Hostname", "JoinToken", "Mount", "Reboot", "Revocation",
+    "Script", "Swap", "Sysctl", "Timezone", "timer", "user_data",
 ]  # fmt: skip

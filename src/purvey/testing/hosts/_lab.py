@@ -47,6 +47,7 @@ class Lab:
 
     Args:
         hosts: How many, 1 to 200.
+        packages: Debian's packages that they have on top of what every host has.
 
     Attributes:
         hosts: The hosts, which run.
@@ -58,10 +59,11 @@ class Lab:
         known_hosts: A file with every host's key, for OpenSSH.
     """
 
-    def __init__(self, hosts: int = 1) -> None:
+    def __init__(self, hosts: int = 1, *, packages: Sequence[str] = ()) -> None:
         if not 1 <= hosts <= _HOSTS_MAX:
             raise ValueError(f"A lab has 1 to {_HOSTS_MAX} hosts, not {hosts}.")
         self._count = hosts
+        self._packages = tuple(packages)
         self._place: Place | None = None
         self._processes: list[subprocess.Popen[str]] = []
         self._host_keys: list[str] = []
@@ -88,7 +90,7 @@ class Lab:
             RuntimeError: with the error of what failed, or the name of the program that is missing.
         """
         _require_means()
-        tree = base_tree()
+        tree = base_tree(self._packages)
         self._place = place = Place()
         try:
             self.namespace, self.folder = place.name, place.folder
