@@ -138,9 +138,10 @@ class LocalPipes:
                 pipe.close()
 
     def kill(self) -> None:
-        """Kill the shell alone, whatever it has started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, signal.SIGKILL)
+        """Kill the shell alone, whatever it has started; once it has ended its number may be another's."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)
 
     async def _listen(self) -> None:
         assert self.process.stderr is not None

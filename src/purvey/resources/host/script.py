@@ -18,7 +18,7 @@ from purvey.resources.host._guarded import Guarded, GuardedProvider, checked, va
 SOURCE_BYTES_MAX: Final = 65_536
 """A script is a part of the plan, so that its change is shown."""
 
-_FED: Final = 'cat | { exec 3<&0 </dev/null; exec "$@"; }'
+_FED: Final = 'cat 2>/dev/null | { exec 3<&0 </dev/null; exec "$@"; }'
 """A pipe of the user's own, who could not open one of root's by its path; and nothing that the script starts reads from it."""
 
 
