@@ -18,13 +18,36 @@ from purvey._base.value import PLAIN, Link, NodeLink, Value, walk
 from purvey.errors import ScriptError
 
 OnFailure = Literal["undo", "keep", "continue"]
+OnMachineFailure = Literal["undo", "keep", "undo_batch"]
+
+
+class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When a node has its turn in a change that goes from machine to machine.
+
+    Attributes:
+        rollout: Identifies the change within the stack.
+        machine: The machine whose turn it is, by its scope.
+        batch: Which of the batches, from 1.
+        behind: The nodes that the batch before ends with: they are waited for, however they end.
+        failures_max: How many machines may fail before no other has its turn.
+        on_failure: What the run does when more have failed; by default what it does with any failure.
+    """
+
+    rollout: str
+    machine: str
+    batch: int
+    behind: tuple[str, ...] = ()
+    failures_max: int = 0
+    on_failure: OnMachineFailure | None = None
 
 
 class NodeOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """What belongs to the engine and not to the resource; see `purvey.Options` for the meaning of each.
 
     Attributes:
-        around: The nodes that it goes with: it is performed whenever one of these changes, and never by itself.
+        around: The nodes that it goes with: it is performed whenever one of these changes, and never by itself, unless it comes
+            after them and an earlier run that changed one did not come to it.
+        turn: Its turn in a rolling change.
     """
 
     after: tuple[str, ...] = ()
@@ -39,6 +62,7 @@ class NodeOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     tags: dict[str, str] = {}
     preflight: bool = False
     around: tuple[str, ...] = ()
+    turn: Turn | None = None
 
 
 DEFAULT_OPTIONS = NodeOptions()

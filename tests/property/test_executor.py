@@ -22,6 +22,8 @@ GRAPHS = (
     .map(lambda needs: {f"n{n}": tuple(f"n{need}" for need in wanted) for n, wanted in enumerate(needs)})
 )
 
+FEW = st.integers(1, 6)
+
 
 class Work:
     """Notes what runs, and lets the chosen ones fail.
@@ -83,12 +85,56 @@ def test_a_failure_stops_what_follows(
         assert set(work.started) == needs.keys() - below
 
 
+async def _turn() -> None:
+    """Let others go on."""
+    await asyncio.sleep(0)
+
+
 def _behind(needs: Mapping[str, tuple[str, ...]], bad: frozenset[str]) -> set[str]:
     found: set[str] = set()
     for item, wanted in needs.items():
         if any(need in bad or need in found for need in wanted):
             found.add(item)
     return found
+
+
+@given(GRAPHS, st.data(), FEW, st.booleans())
+def test_what_only_waits_goes_on_after_a_failure(
+    needs: dict[str, tuple[str, ...]], data: st.DataObject, parallel: int, in_lanes: bool
+) -> None:  # fmt: skip
+    """Whoever waits for the end alone starts after it, be it a failure or never begun; whoever needs more is never started."""
+    edges = [(item, need) for item, wanted in needs.items() for need in wanted]
+    soft = data.draw(st.sets(st.sampled_from(edges)) if edges else st.just(set()))
+    bad = frozenset(data.draw(st.sets(st.sampled_from(sorted(needs)))) if needs else ())
+    firm = {item: tuple(need for need in wanted if (item, need) not in soft) for item, wanted in needs.items()}
+    despite = {item: [need for need in wanted if (item, need) in soft] for item, wanted in needs.items()}
+    below = _behind(firm, bad)
+    over: list[str] = []
+
+    async def one(item: str) -> bool:
+        """Everything that it needs is done, and all that it waits for is over."""
+        assert all(need in over or need in below for need in needs[item])
+        assert not bad & set(firm[item])
+        await _turn()
+        over.append(item)
+        return item not in bad
+
+    async def piece(items: Sequence[str]) -> Mapping[str, bool]:
+        """One after another, up to the first that fails."""
+        ended: dict[str, bool] = {}
+        for item in items:
+            ended[item] = await one(item)
+            if not ended[item]:
+                break
+        return ended
+
+    lanes = Lanes(lambda item: "a" if in_lanes and item.endswith(("1", "2", "3", "4")) else "", piece, 1, 4)
+    status = asyncio.run(
+        execute(needs, one, parallel=parallel, stop=Stop(), go_on=lambda _: True, lanes=lanes, despite=despite)
+    )
+    assert sorted(over) == sorted(needs.keys() - below)
+    assert {item for item, word in status.items() if word == "skipped"} == below
+    assert {item for item, word in status.items() if word == "failed"} == bad - below
 
 
 @given(GRAPHS, st.integers(0, 25), st.integers(1, 6))
@@ -197,7 +243,6 @@ LANES = st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=25, max_size=25)
     lambda lanes: {f"n{n}": lane for n, lane in enumerate(lanes)}
 )
 BACK = st.dictionaries(st.integers(0, 24).map("n{}".format), st.integers(1, 3), max_size=8)
-FEW = st.integers(1, 6)
 Needs = dict[str, tuple[str, ...]]
 
 

@@ -10,8 +10,9 @@ Work that shares a *lane* (a machine) goes together: all that is ready there, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 Status = Literal["done", "failed", "skipped"]
@@ -88,6 +89,7 @@ async def execute(
     stop: Stop,
     go_on: Callable[[str], bool] = lambda _: False,
     lanes: Lanes = NO_LANES,
+    despite: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> dict[str, Status]:
     """Perform `work` for every id, each after all its needs are done.
 
@@ -98,11 +100,12 @@ async def execute(
         stop: When it is asked, nothing new starts.
         go_on: For an id that failed: whether others that do not need it may still start.
         lanes: What is done together.
+        despite: For an id those of its needs that only have to be over: done, failed, or behind one that failed.
 
     Returns:
         For each id how it ended; ``skipped`` were never started.
     """
-    crew = _Crew(needs, work, stop, go_on, lanes)
+    crew = _Crew(needs, work, stop, go_on, lanes, despite)
     workers = [asyncio.create_task(crew.work()) for _ in range(min(parallel, len(needs)))]
     try:
         await asyncio.gather(*workers, crew.over)
@@ -126,6 +129,7 @@ class _Crew:
         stop: Stop,
         go_on: Callable[[str], bool],
         lanes: Lanes,
+        despite: Mapping[str, Collection[str]],
     ) -> None:
         self.status: dict[str, Status] = {}
         self.pieces: set[asyncio.Task[None]] = set()
@@ -134,6 +138,8 @@ class _Crew:
         self._stop = stop
         self._go_on = go_on
         self._lanes = lanes
+        self._despite = despite
+        self._out: set[str] = set()
         self._turns = asyncio.Semaphore(lanes.at_once)
         self._ready_in: dict[str, list[tuple[int, str]]] = {}
         self._busy: set[str] = set()
@@ -182,14 +188,30 @@ class _Crew:
 
     def _end(self, item: str, *, done: bool) -> None:
         self.status[item] = "done" if done else "failed"
-        if not done:
-            if not self._go_on(item):
-                self._stop.ask()
-            return
-        for follower in self._after.get(item, ()):
-            self._waiting[follower] -= 1
-            if self._waiting[follower] == 0 and follower not in self._taken:
-                self._push(follower)
+        if done:
+            for follower in self._after.get(item, ()):
+                self._release(follower)
+        elif self._go_on(item):
+            self._leave_out(item)
+        else:
+            self._stop.ask()
+
+    def _release(self, follower: str) -> None:
+        """One need less to wait for."""
+        self._waiting[follower] -= 1
+        if self._waiting[follower] == 0 and follower not in self._taken and follower not in self._out:
+            self._push(follower)
+
+    def _leave_out(self, failed: str) -> None:
+        """What needs a failed one is never started; what only waits for its end goes on."""
+        over = [failed]
+        for item in over:
+            for follower in self._after.get(item, ()):
+                if item in self._despite.get(follower, ()):
+                    self._release(follower)
+                elif follower not in self._out:
+                    self._out.add(follower)
+                    over.append(follower)
 
     # Lanes.
 

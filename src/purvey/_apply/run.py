@@ -19,6 +19,7 @@ from purvey._apply.knowledge import OtherStacks
 from purvey._apply.ledger import Ledger
 from purvey._apply.parts import Parts
 from purvey._apply.perform import Failure, Performer, Write
+from purvey._apply.policy import Policies
 from purvey._apply.probe import failing_already, probe
 from purvey._apply.recover import settle
 from purvey._apply.request import Approve, AwaitsApproval, Request, StagePlan
@@ -178,34 +179,33 @@ class Run:
 
     async def _perform(self, plan: Plan) -> Performer:
         self._phase("apply", f"stage {plan.stage}")
-        needs = {operation.id: operation.needs for operation in plan.operations}
-        self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=plan.stage))
         performer = self.performer(plan, self.stop)
-        stop = _Either(self.stop)
-        await self._execute(needs, performer, stop, self._goes_on(plan))
+        policies = self._policies(plan)
+        addresses = {operation.id: operation.address for operation in plan.operations}
+
+        def go_on(operation: str) -> bool:
+            """Whether others may still start."""
+            failed = [failure.address for failure in performer.failures]
+            return policies.of(addresses[operation], failed) == "continue"
+
+        await self._execute(plan.operations, performer, _Either(self.stop), go_on)
         return performer
 
     async def _execute(
-        self, needs: Mapping[str, Sequence[str]], performer: Performer, stop: Stop, go_on: Callable[[str], bool]
-    ) -> None:  # fmt: skip
+        self, operations: Sequence[Operation], performer: Performer, stop: Stop, go_on: Callable[[str], bool]
+    ) -> None:
         """Perform operations in the order of their needs, those on one machine together."""
+        needs = {operation.id: operation.needs for operation in operations}
+        despite = {operation.id: operation.despite for operation in operations if operation.despite}
+        self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=performer.plan.stage))
         lanes = Lanes(performer.lane, performer.perform_together, HOSTS_AT_ONCE, BATCH_MAX)
-        await execute(needs, performer.perform, parallel=self.request.parallel, stop=stop, go_on=go_on, lanes=lanes)
+        work, parallel = performer.perform, self.request.parallel
+        await execute(needs, work, parallel=parallel, stop=stop, go_on=go_on, lanes=lanes, despite=despite)
         performer.tell_rest()
 
     def performer(self, plan: Plan, stop: Stop) -> Performer:
         """What performs a plan; a rehearsal has one that fails on purpose."""
         return Performer(self.parts, plan, self._write, stop, self._fence)
-
-    def _goes_on(self, plan: Plan) -> Callable[[str], bool]:
-        operations = {operation.id: operation for operation in plan.operations}
-
-        def go_on(operation_id: str) -> bool:
-            node = plan.nodes.get(operations[operation_id].address)
-            own = node.options.on_failure if node is not None else None
-            return (own or self.request.on_failure) == "continue"
-
-        return go_on
 
     async def _after(self, performer: Performer) -> Closed | None:
         """How the run ends when a stage did not go through; None when it did."""
@@ -219,22 +219,17 @@ class Run:
         return None
 
     async def _failed(self, performer: Performer) -> Closed:
-        failure, policy = self._worst(performer)
-        if policy != "undo":
+        failure, policy, batch = self._policies(performer.plan).verdict(performer.failures)
+        done = {effect.begun.address for effect in effects(self.records())}
+        only = tuple(address for address in batch if address in done)
+        if policy in ("keep", "continue") or (policy == "undo_batch" and not only):
             return await self._close("kept", failure.summary, failure.address, _story(failure))
-        await self._write(Undoing(at=self._now(), cause=failure.summary, address=failure.address, detail=_story(failure)))
-        return await self.undo(failure.summary, failure.address, _story(failure))
+        cause, story = failure.summary, _story(failure)
+        await self._write(Undoing(at=self._now(), cause=cause, address=failure.address, detail=story, only=only))
+        return await self.undo(cause, failure.address, story, only)
 
-    def _worst(self, performer: Performer) -> tuple[Failure, str]:
-        """The failure that decides, and what follows: to keep the evidence goes before undoing, that before going on."""
-
-        def policy(failure: Failure) -> str:
-            node = performer.plan.nodes.get(failure.address)
-            own = node.options.on_failure if node is not None else None
-            return "keep" if failure.address in self._failing else own or self.request.on_failure
-
-        failure = min(performer.failures, key=lambda item: ("keep", "undo", "continue").index(policy(item)))
-        return failure, policy(failure)
+    def _policies(self, plan: Plan) -> Policies:
+        return Policies(plan, self.request.on_failure, self._failing)
 
     async def go_on_undoing(
         self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = (),
@@ -281,9 +276,7 @@ class Run:
         performer = self.performer(plan, stop)
         performer.undone = _by_operation(done)
         performer.failures, performer.parked = first.failures, first.parked
-        needs = {operation.id: operation.needs for operation in plan.operations}
-        self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=plan.stage))
-        await self._execute(needs, performer, stop, lambda _: True)
+        await self._execute(plan.operations, performer, stop, lambda _: True)
         await abandon(performer, settling)
         await self._forget_checks(performer)
         left = [change.address for change in plan.changes if change.final]
@@ -296,7 +289,7 @@ class Run:
         stays = _standing(self.records()) if only else []
         if not stays:
             return await self._close("undone", cause, address, detail)
-        text = f"As the run left it, for it was not asked for: {', '.join(stays)}"
+        text = f"As the run left it, for it was not to be taken back: {', '.join(stays)}"
         passed = any(isinstance(record, Closed) and record.result == "succeeded" for record in self.records())
         return await self._close("succeeded" if passed else "kept", cause, address, f"{detail}\n{text}".strip())
 
@@ -326,9 +319,7 @@ class Run:
 
     async def _remove(self, performer: Performer, deletions: Sequence[Operation]) -> Closed | None:
         self._phase("delete", f"{len(deletions)} object{'' if len(deletions) == 1 else 's'}")
-        needs = {operation.id: operation.needs for operation in deletions}
-        self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=performer.plan.stage))
-        await self._execute(needs, performer, self.stop, lambda _: True)
+        await self._execute(deletions, performer, self.stop, lambda _: True)
         if performer.failures:
             failure = performer.failures[0]
             ledger = Ledger(performer).of_removal(deletions)

@@ -108,20 +108,27 @@ class Decider:
         for address, node in self._escorts.items():
             record = self.state.latest(address)
             changes = any(item in self.decisions and self.decisions[item].action in _CHANGES for item in node.options.around)
-            if changes and (self._everything or self.selection.covers(address)):
-                self._escort(node, record)
+            cause = "it goes with a change" if changes else "a run that changed what it goes with did not come to it"
+            if (changes or self._is_owed(node, record)) and (self._everything or self.selection.covers(address)):
+                self._escort(node, record, cause)
             elif record is not None:
                 self.settled[address] = record
         if self._escorts:
             self.decisions = {address: self.decisions[address] for address in nodes if address in self.decisions}
 
-    def _escort(self, node: Node, record: ResourceState | None) -> None:
+    def _is_owed(self, node: Node, record: ResourceState | None) -> bool:
+        """Whether an earlier run changed what the node goes with, and ended before it came to the node that follows."""
+        if set(node.options.around).isdisjoint(node.needs):
+            return False
+        changed = [self.state.latest(address) for address in node.options.around]
+        return max((item.run for item in changed if item is not None), default="") > (record.run if record is not None else "")
+
+    def _escort(self, node: Node, record: ResourceState | None, cause: str) -> None:
         """The decision about a node that goes with a change: it is performed, whether or not anything of it differs."""
         kind = self.kinds.get(node.kind)
         inputs = {name: resolve(value, self.link, self.secret) for name, value in node.inputs.items()}
         fields = () if record is None else (FieldChange("needs", None, None, "upstream"),)
         action: Action = "create" if record is None else "update"
-        cause = "it goes with a change"
         self.decisions[node.address] = self._make(node, kind, inputs, action, record, fields, cause=cause)
         self.touched.add(node.address)
 

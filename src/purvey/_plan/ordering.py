@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from purvey._graph import Node
+from purvey._graph import Node, edges_of
 from purvey._plan.decision import Decision
 from purvey._plan.plan import Operation, Verb, operation_id
 from purvey._state.resource import ResourceState
@@ -49,10 +49,49 @@ class Frontier:
             found.update(dict.fromkeys(self._behind.get(need, ())))
         return tuple(found)
 
-    def pass_through(self, node: Node) -> None:
+    def pass_through(self, address: str, needs: Iterable[str]) -> None:
         """The node stays as it is: what waits for it waits for what is behind it. Told in dependency order."""
-        if node.address in self._touched:
-            self._behind[node.address] = self.of(node.needs)
+        if address in self._touched:
+            self._behind[address] = self.of(needs)
+
+
+class _Edges:
+    """What each node's operation waits for, and in which of these cases however that ends.
+
+    Args:
+        touched: See `Frontier`.
+    """
+
+    def __init__(self, touched: set[str]) -> None:
+        self._all = Frontier(touched)
+        self._firm = Frontier(touched)  # Without what a machine's turn is behind; the same for all that is no rolling change.
+
+    def put(self, address: str, operation: str) -> None:
+        """See `Frontier.put`."""
+        self._all.put(address, operation)
+        self._firm.put(address, operation)
+
+    def pass_through(self, node: Node) -> None:
+        """See `Frontier.pass_through`."""
+        self._all.pass_through(node.address, node.needs)
+        self._firm.pass_through(node.address, _firm(node))
+
+    def of(self, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The operations that a node's waits for, and those of them that may also fail."""
+        needs = self._all.of(node.needs)
+        if node.options.turn is None:
+            return needs, ()
+        firm = self._firm.of(_firm(node))
+        return needs, tuple(need for need in needs if need not in firm)
+
+
+def _firm(node: Node) -> tuple[str, ...]:
+    """The nodes without which a node cannot be: all it needs but for the machines before its own, unless it refers to them."""
+    turn = node.options.turn
+    if turn is None or not turn.behind:
+        return node.needs
+    referred = edges_of({**node.inputs, "how": node.how}, ())
+    return tuple(need for need in node.needs if need not in turn.behind or need in referred)
 
 
 def forward(
@@ -67,31 +106,31 @@ def forward(
         state: For the next free generation.
         gaps: Addresses whose old object goes first.
     """
-    frontier = Frontier(touched)
+    edges = _Edges(touched)
     operations: list[Operation] = []
     for address, node in nodes.items():
         decision = decisions.get(address)
         verb = _VERBS.get(decision.action) if decision is not None else None
         if decision is None or verb is None:
-            frontier.pass_through(node)
+            edges.pass_through(node)
             continue
-        needs = frontier.of(decision.node.needs)
+        needs, despite = edges.of(decision.node)
         generation = generation_of(decision, state)
         record = decision.record
         if address in gaps and record is not None:
             gone = Operation(
                 id=operation_id("delete", record.address, record.generation), verb="delete", address=record.address,
-                generation=record.generation, needs=needs,
+                generation=record.generation, needs=needs, despite=despite,
             )  # fmt: skip
             operations.append(gone)
             needs = (*needs, gone.id)
         prior = record.generation if record is not None and not decision.lost else 0
         operation = Operation(
             id=operation_id(verb, address, generation), verb=verb, address=address, generation=generation, needs=needs,
-            planned=tuple(sorted({change.name for change in decision.fields})), prior=prior,
+            planned=tuple(sorted({change.name for change in decision.fields})), prior=prior, despite=despite,
         )  # fmt: skip
         operations.append(operation)
-        frontier.put(address, operation.id)
+        edges.put(address, operation.id)
     return operations
 
 

@@ -85,6 +85,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         prior: The generation that it replaces, 0 if none.
         undoes: The operation id in the journal that it takes back.
         gates: A check downstream of a change: its failure fails the run.
+        despite: Those of `needs` that may also have failed, or never have started because of a failure.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prior: int = 0
     undoes: str = ""
     gates: bool = True
+    despite: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

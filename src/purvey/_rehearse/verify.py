@@ -66,14 +66,28 @@ def _forward(played: Played) -> list[Trouble]:
 
 
 def _kept(played: Played, node: Node | None) -> Finding:
-    own = node.options.on_failure if node is not None else None
+    said, taken, fix = _says(node)
     made = ", ".join(sorted(thing.body.address for thing in played.world.there() if thing.original is None))
     return Finding(
         what="left", address=node.address if node is not None else "", source=node.source if node is not None else "",
-        why=f'It says on_failure="{own}", so when it fails nothing is taken back'
+        why=f"It says {said}, so when it fails {taken} is taken back"
         + (f": {made} stay." if made else ", and what was changed stays so."),
-        fix=f'Leave out on_failure="{own}", unless you want the evidence more than the undo.',
+        fix=fix,
     )  # fmt: skip
+
+
+def _says(node: Node | None) -> tuple[str, str, str]:
+    """What in the script keeps a node's failure from being taken back as a whole, what is, and what to do about it."""
+    turn = node.options.turn if node is not None else None
+    own = node.options.on_failure if node is not None else None
+    if own is None and turn is not None and turn.failures_max:
+        said = f"max_failures={turn.failures_max}"
+        return said, "nothing", f"Leave out {said}, unless the other machines are to go on without this one."
+    word = own or (turn.on_failure if turn is not None else None)
+    said = f'on_failure="{word}"'
+    if word == "undo_batch":
+        return said, "only its batch", f"Leave out {said}, unless the batches before are to keep what is new."
+    return said, "nothing", f"Leave out {said}, unless you want the evidence more than the undo."
 
 
 def _has_effects(played: Played) -> bool:

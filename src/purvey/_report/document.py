@@ -40,7 +40,7 @@ CHANGE: Final = (
     "address", "kind", "action", "cause", "reasons", "undo", "final", "gap", "holds_data", "protected", "goes_with",
     "moved_from", "source", "generation",
 )  # fmt: skip
-OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "prior", "undoes", "gates")
+OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "prior", "undoes", "gates", "despite")
 EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "detail", "undoes")
 LEFT: Final = ("address", "generation", "id", "verb", "why", "detail")
 REHEARSED: Final = ("operation", "address", "verb", "stage", "restored")

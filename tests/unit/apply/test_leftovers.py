@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from purvey._base.event import Event, OperationStarted
-from purvey._graph import Node, NodeOptions, Selection
+from purvey._graph import Selection
 from purvey._plan.ordering import Frontier
 from purvey.errors import ScriptError, StateError
 from tests.support.project import Project, actions
@@ -142,7 +142,7 @@ def test_a_change_is_passed_on_through_any_number_of_unchanged_nodes() -> None:
     frontier = Frontier(set(names))
     frontier.put(names[0], "update t0")
     for before, name in pairwise(names):
-        frontier.pass_through(Node(name, "test.Thing", {}, (before,), NodeOptions(), "main.py:1", ""))
+        frontier.pass_through(name, (before,))
 
     assert frontier.of([names[-1]]) == ("update t0",)
 

@@ -37,7 +37,7 @@ def test_an_undo_of_one_address_takes_what_was_built_on_it_along(project: Projec
     assert [change.address for change in plan.changes if change.action != "none"] == ["test.Thing::b", "test.Thing::a"]
     assert done.result == "succeeded"  # What is left of it has.
     assert plain(ended_page(done, {})).startswith("Undone in part, as you asked")
-    assert "As the run left it, for it was not asked for: test.Thing::c" in plain(ended_page(done, {}))
+    assert "As the run left it, for it was not to be taken back: test.Thing::c" in plain(ended_page(done, {}))
     assert [entry["name"] for entry in project.world.objects.values()] == ["c"]
     assert project.undo(run.id).result == "undone"
     assert project.world.objects == {}
