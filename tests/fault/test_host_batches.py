@@ -125,7 +125,7 @@ class Box:
         return path.read_text().splitlines() if path.exists() else []
 
     def see(self, event: Event) -> None:
-        """A point of the sort ``line`` is where a command is told to run."""
+        """A point of the sort ``line`` is where a command is told to run, which one that takes a while is."""
         if isinstance(event, OperationProgress):
             self._reach("line", None)
 

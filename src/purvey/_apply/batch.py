@@ -7,6 +7,7 @@ what it finds with what each operation was decided from, and stops where that di
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 CONFLICTS_MAX: Final = 5
 """Times that a machine may be found changed just before an operation: somebody else keeps changing it."""
 
+LONG_S: Final = 2.0
+"""Seconds after which people want to know what something does that has not ended."""
+
 BATCH_MAX: Final = 500
 """Operations in one program: it stays below some megabytes, and a failure is seen before too many have begun."""
 
@@ -57,6 +61,8 @@ class Batch:
         self._ready: list[Prepared] = []
         self._unchanged: list[Prepared] = []
         self._notes: list[Record] = []
+        self._at_work: Prepared
+        self._watch: asyncio.Task[None] | None = None
 
     async def perform(self) -> Mapping[str, bool]:
         """Perform as many as can be decided now, at least the first.
@@ -190,6 +196,9 @@ class Batch:
             await self._out_of_reach(error)
         else:
             await self._close(self._left(), "something before it did not go through")
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
         if any(not item.is_settled or item.is_in_doubt for item in ready):
             performer.doubtful.add(where)
 
@@ -197,10 +206,21 @@ class Batch:
         return [item for item in self._ready if not item.is_settled]
 
     def _told(self, number: int) -> None:
-        """See one begin that takes a while."""
-        item = self._ready[number]
+        """See one begin that may take a while."""
+        self._at_work = item = self._ready[number]
         self._performer.tell_started(item.operation)
-        self._performer.tell_progress(item.operation, item.doing)
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.ensure_future(self._tell_if_long(item))
+
+    async def _tell_if_long(self, item: Prepared) -> None:
+        """Tell what the machine does once it has been at one thing for some seconds: before, nobody would read it."""
+        while True:
+            await self._performer.parts.clock.sleep(LONG_S)
+            if self._at_work is item:
+                break
+            item = self._at_work
+        if not item.is_settled:
+            self._performer.tell_progress(item.operation, item.doing)
 
     async def _record(self, number: int, ending: Ending) -> None:
         """Write down how one ended."""

@@ -12,6 +12,7 @@ import pytest
 from purvey._script.recorder import Recorder, recording
 from purvey._script.words import secret
 from purvey.errors import ProviderError, ScriptError
+from purvey.providers import Recorded
 from purvey.providers.host import HostProvider, Place
 from purvey.resources import files, host, users
 from purvey.resources.host._schedule import problem_of
@@ -186,3 +187,11 @@ def test_no_text_of_a_kind_tells_a_secret(script: Recorder) -> None:
     users.User("ana", password=secret("env:ANA"))
     inputs = dict(only(script, "users.User").inputs)
     assert "env" in repr(inputs["password"])
+
+
+def test_what_is_always_done_again_is_nobody_s_drift() -> None:
+    """A command that the script wants each time differs by the script's word; drift is what somebody did to the world."""
+    want = view(host.Command, command=["true"], always=True)
+    kind = kind_of(want)
+    diff = kind.provider.diff(kind, {"always": True}, Recorded({"always": True}, {}), {"always": False})
+    assert [(item.name, item.because) for item in diff.changes] == [("always", "script")]

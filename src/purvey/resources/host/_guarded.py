@@ -12,6 +12,8 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import msgspec
+
 from purvey._base.value import Secret, Value, reveal
 from purvey._hosts.change import Change, Run
 from purvey._hosts.command import Command
@@ -19,7 +21,7 @@ from purvey._hosts.fact import Answers, Ask, Fact, StatOf
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, NotKnownError, Observed, Present
+from purvey.providers import Absent, Diff, Kind, NotKnownError, Observed, Present, Recorded
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._given import bad, recorded
 from purvey.resources._inputs import absolute, octal, require_absolute
@@ -112,6 +114,12 @@ class GuardedProvider(HostProvider[G]):
         if _is_done(have, answers):
             return Present(place.address, {**kept, "always": False} if have.always else kept)
         return Absent()
+
+    def diff(self, kind: Kind, desired: Mapping[str, Value], recorded: Recorded | None, observed: Mapping[str, Value]) -> Diff:
+        """See `Provider.diff`: what is done each time is so by the script, not by anybody's hand."""
+        changes = super().diff(kind, desired, recorded, observed).changes
+        told = (msgspec.structs.replace(item, because="script") if item.name == "always" else item for item in changes)
+        return Diff(tuple(told))
 
     def found(self, place: Place, want: G, answers: Answers) -> Observed:
         """See `HostProvider.found`: a guard may say that it is done before it was ever run."""

@@ -44,7 +44,7 @@ nft -s list table "$1" "$2" || exit 0
 
 _TRY: Final = r"""
 set -eu
-folder=$1 family=$2 name=$3 seconds=$4 table=$5
+folder=$PWD/$1 family=$2 name=$3 seconds=$4
 if [ ! -e "$folder/back" ]; then
   former=$(nft -s list table "$family" "$name" 2>/dev/null || true)
   printf 'table %s %s\ndelete table %s %s\n%s\n' "$family" "$name" "$family" "$name" "$former" >"$folder/back.new"
@@ -52,14 +52,14 @@ if [ ! -e "$folder/back" ]; then
 fi
 rm -f -- "$folder/decided"
 setsid sh -c 'sleep "$2"; ln -s reverted "$1/decided" && nft -f "$1/back"' sh "$folder" "$seconds" </dev/null >/dev/null 2>&1 &
-nft -f "$table"
+nft -f "$folder/table"
 """
 """Former rules are kept by the first attempt only; the timer runs before the new ones are in force."""
 
 _CONFIRM: Final = r"""
 ln -s confirmed "$1/decided" 2>/dev/null
 [ "$(readlink "$1/decided")" = confirmed ] || exit 1
-for it in "${1%/*}"/*; do
+for it in *; do
   if [ "$it" != "$1" ] && [ -L "$it/decided" ]; then rm -rf -- "$it"; fi
 done
 """
@@ -95,7 +95,7 @@ class FirewallProvider(HostProvider["Firewall"]):
     def confirmation(self, place: Place, want: Firewall, answers: Answers) -> tuple[Change, ...]:
         """The second step: rules that let it through are made to last."""
         folder = [MakeDirectory(_FOLDER, 0o755)] if answers[StatOf(_FOLDER)] is None else []
-        confirm = Run(Command(("sh", "-c", _CONFIRM, "sh", _trial(place))), touches=())
+        confirm = Run(_in_folder(place, _CONFIRM), touches=())
         return (confirm, *folder, Write(_file(want), _text(want), 0o600))
 
     def remove(self, place: Place, have: Firewall, answers: Answers) -> Work:
@@ -248,18 +248,18 @@ def _body(subject: Firewall, content: str) -> str:
     return content.removeprefix(head).removesuffix("\n}\n") if content.startswith(head) else content
 
 
-def _trial(place: Place) -> str:
-    """Where the rules are that one operation tries."""
-    return f"{place.folder}/{place.token}"
+def _in_folder(place: Place, script: str, *arguments: str) -> Command:
+    """A script that runs in the node's own folder, with the name of the folder there in which one operation tries its rules."""
+    return Command(("sh", "-c", script, "sh", place.token, *arguments), cwd=place.folder)
 
 
 def _tried(place: Place, want: Firewall) -> Work:
-    folder = _trial(place)
+    folder = f"{place.folder}/{place.token}"
     check = Command(("nft", "-c", "-f", "{path}"))
-    argv = ("sh", "-c", _TRY, "sh", folder, want.family, want.name, f"{want.confirm_s:g}", f"{folder}/table")
+    attempt = _in_folder(place, _TRY, want.family, want.name, f"{want.confirm_s:g}")
     changes = (
         MakeOwnFolder(place.folder), MakeOwnFolder(folder), Write(f"{folder}/table", _text(want), 0o600, validate=check),
-        Run(Command(argv), touches=None),
+        Run(attempt, touches=None),
     )  # fmt: skip
     return Work(_id(want), changes, {"revision": place.token}, after=(_live(want),))
 

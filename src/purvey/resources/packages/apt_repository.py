@@ -73,7 +73,7 @@ class AptRepository(Resource, kind="packages.AptRepository", provider=AptReposit
     key, fails. The key is believed for this repository alone.
     """
 
-    name: str = Input(immutable=True, doc="Its name in /etc/apt/sources.list.d; the node's, if none is given.")
+    name: str = Input(default=None, immutable=True, doc="Its name in /etc/apt/sources.list.d; the node's, if none is given.")
     uris: Sequence[str] = Input(doc="Where it is.")
     suites: Sequence[str] = Input(doc='Its suites, or one path that ends with a slash, "./".')
     components: Sequence[str] = Input(default=(), doc="Its components; none with a path.")
@@ -133,7 +133,7 @@ class AptPin(Resource, kind="packages.AptPin", provider=AptPinProvider):
     It decides what is installed from then on, and changes nothing that is there.
     """
 
-    name: str = Input(immutable=True, doc="Its name in /etc/apt/preferences.d; the node's, if none is given.")
+    name: str = Input(default=None, immutable=True, doc="Its name in /etc/apt/preferences.d; the node's, if none is given.")
     packages: Sequence[str] = Input(doc='The packages, or patterns of them: "*", "linux-*".')
     pin: str = Input(doc='What of them: "version 1.2*", "release n=bookworm", "origin apt.example.com".')
     priority: int = Input(doc="Over 1000 also downgrades, below 0 never installs; see apt_preferences(5).")

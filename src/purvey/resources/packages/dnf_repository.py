@@ -53,7 +53,7 @@ class DnfRepository(Resource, kind="packages.DnfRepository", provider=DnfReposit
     Its lists are fetched when it is made or changed; one that cannot be fetched fails.
     """
 
-    name: str = Input(immutable=True, doc="Its name in /etc/yum.repos.d; the node's, if none is given.")
+    name: str = Input(default=None, immutable=True, doc="Its name in /etc/yum.repos.d; the node's, if none is given.")
     uris: Sequence[str] = Input(doc="Where it is; more than one are copies of each other.")
     signed_by: str | None = Input(
         default=None, doc="The text of the public key that its packages are signed with; None for keys that the machine has."

@@ -29,39 +29,51 @@ _MAKE_S: Final = 1200.0
 _APT: Final = Path("/etc/apt")
 
 
-def base_tree(more: tuple[str, ...] = ()) -> Path:
+def base_tree(more: tuple[str, ...] = (), offered: tuple[str, ...] = ()) -> Path:
     """The folder of the tree, which is made if this machine does not have it yet; that takes a minute, and the network.
 
     Args:
         more: Packages that it has on top of a host's own.
+        offered: Packages that it does not have, but could install; see `offers`.
 
     Raises:
         RuntimeError: if it cannot be made.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "purvey" / "hosts"
     packages = (*_PACKAGES, *more)
-    tree = folder / _recipe(packages)
+    tree = folder / _recipe(packages, offered)
     if tree.exists():
         return tree
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{tree.name}.lock").open("w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.exists():
-            _make(tree, packages, lock.fileno())
+            _make(tree, packages, offered, lock.fileno())
     return tree
 
 
-def _recipe(packages: tuple[str, ...]) -> str:
-    told = "\0".join((_SUITE, *packages, _SETUP.read_text(encoding="utf-8")))
+def offers(tree: Path) -> list[Path]:
+    """The packages that hosts of the tree could install, with all that those need and it does not have."""
+    return sorted(_offers_of(tree).glob("*.deb"))
+
+
+def _offers_of(tree: Path) -> Path:
+    return tree.with_name(f"{tree.name}.offers")
+
+
+def _recipe(packages: tuple[str, ...], offered: tuple[str, ...]) -> str:
+    told = "\0".join((_SUITE, *packages, _SETUP.read_text(encoding="utf-8"), *(f"offers {name}" for name in offered)))
     return f"{_SUITE}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
-def _make(tree: Path, packages: tuple[str, ...], lock: int) -> None:
+def _make(tree: Path, packages: tuple[str, ...], offered: tuple[str, ...], lock: int) -> None:
     draft = tree.with_name(f"{tree.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
+    for left in (draft, _offers_of(tree)):
+        shutil.rmtree(left, ignore_errors=True)
     argv = [
         "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
-        *(f"--aptopt={option}" for option in _options()), f'--customize-hook=chroot "$1" sh <{shlex.quote(str(_SETUP))}',
+        *(f"--aptopt={option}" for option in _options()), *_fetching(_offers_of(tree), offered),
+        f'--customize-hook=chroot "$1" sh <{shlex.quote(str(_SETUP))}',
         _SUITE, str(draft), *_sources(),
     ]  # fmt: skip
     # The lock goes along: whoever asks next waits for the program, even when this process is gone.
@@ -71,6 +83,15 @@ def _make(tree: Path, packages: tuple[str, ...], lock: int) -> None:
     if ended.returncode != 0:
         raise RuntimeError(f"mmdebstrap could not make the hosts' file system:\n{ended.stderr[-2000:]}")
     draft.rename(tree)
+
+
+def _fetching(folder: Path, offered: tuple[str, ...]) -> list[str]:
+    """How mmdebstrap puts packages into a folder while the tree's own apt still reaches their servers."""
+    if not offered:
+        return []
+    at = shlex.quote(str(folder))
+    fetch = f"apt-get --yes --quiet --download-only -o Dir::Cache::archives={at} install {shlex.join(offered)}"
+    return [f'--customize-hook=mkdir -p {at}/partial && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" {fetch}']
 
 
 def _sources() -> list[str]:
