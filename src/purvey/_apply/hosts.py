@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -40,6 +41,7 @@ class Hosts:
         self._worker = worker
         self._pool = Pool(clock)
         self._made: dict[str, Connector] = {}
+        self._numbers: dict[str, Iterator[int]] = {}
         self._seen: set[Connector] = set()
 
     def at(self, where: str, how: Value) -> Connector:
@@ -77,7 +79,8 @@ class Hosts:
             becoming = Becoming(route.become, route.become_user, route.become_password)
         shell = self._pool.shell(route)
         folder = f"{self._worker}/{hashlib.sha256(where.encode()).hexdigest()[:16]}"  # Names may share a file system.
-        host = ShellHost(shell, where, self._clock, becoming, worker=folder, fence=lambda: self.fence)
+        number = self._numbers.setdefault(where, itertools.count(1)).__next__  # One order, whichever way a program goes.
+        host = ShellHost(shell, where, self._clock, becoming, worker=folder, fence=lambda: self.fence, number=number)
         return cast("Connector", host)
 
 

@@ -52,6 +52,7 @@ class Sending:
         self._fresh = fresh
         self._went_through = True
         self._is_halting = False
+        self._may_be_at_work = False
         self._ends: asyncio.Queue[tuple[int, Ending] | None] = asyncio.Queue()
 
     async def until_over(self) -> None:
@@ -135,6 +136,8 @@ class Sending:
         try:
             await self._items[0].host.perform([self._items[number].step() for number in left], fresh=fresh, told=told)
         except HostError as error:
+            # What an earlier program began is not known to have ended because a later one could not be sent.
+            self._may_be_at_work = error.may_exist = self._may_be_at_work or error.may_exist
             self._see_let_go(error)
             raise
 

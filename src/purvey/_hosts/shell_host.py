@@ -54,13 +54,13 @@ class ShellHost(ShellCalls):
         clock: Time and chance.
         becoming: How another user's rights are taken on.
         worker: The name of those who must not work there at the same time.
-        fence: Our number among them, asked for each time that there is work. Nobody else has it at the same time, and no other
-            `ShellHost` of the same run.
+        fence: Our number among them, asked for each time that there is work; nobody else has it at the same time.
+        number: Gives each program a higher number than every one before it that has the same fence and the same worker.
     """
 
     def __init__(
         self, shell: Shell, name: str, clock: Clock, becoming: Becoming, *,
-        worker: str = "anyone", fence: Callable[[], int] = lambda: 0,
+        worker: str = "anyone", fence: Callable[[], int] = lambda: 0, number: Callable[[], int] | None = None,
     ) -> None:  # fmt: skip
         self._shell = shell
         self.name = name
@@ -68,7 +68,7 @@ class ShellHost(ShellCalls):
         self._becoming = becoming
         self._worker = worker
         self._fence = fence
-        self._sent = 0
+        self._number = number or itertools.count(1).__next__
         self._working = asyncio.Lock()
         self._is_halted = False
         self._machine: Machine | None = None
@@ -163,8 +163,7 @@ class ShellHost(ShellCalls):
 
     async def _work(self, work: Work, *, fresh: bool) -> list[Ending]:
         """Send the steps once, and follow what becomes of them."""
-        self._sent += 1
-        fence = self._fence() * PROGRAMS_PER_FENCE + self._sent
+        fence = self._fence() * PROGRAMS_PER_FENCE + self._number()
         steps, worker = work.steps, self._worker
         program = self._run(lambda nonce: working(steps, nonce, folder=worker, fence=fence, fresh=fresh))
         async with contextlib.aclosing(program) as frames:
