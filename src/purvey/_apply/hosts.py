@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -40,6 +40,7 @@ class Hosts:
         self._worker = worker
         self._pool = Pool(clock)
         self._made: dict[str, Connector] = {}
+        self._at_once: dict[Hashable, Connector] = {}
         self._seen: set[Connector] = set()
 
     def at(self, where: str, how: Value) -> Connector:
@@ -57,6 +58,17 @@ class Hosts:
             self._made[key] = self._make(where, how)
         return self._made[key]
 
+    def once(self, written: Hashable, find: Callable[[], Connector]) -> Connector:
+        """The machine that a way leads to, by how that is written: it is opened for the first of its objects only.
+
+        Args:
+            written: What the machine and the way there are found by.
+            find: Finds it.
+        """
+        if written not in self._at_once:
+            self._at_once[written] = find()
+        return self._at_once[written]
+
     def is_first(self, host: Connector) -> bool:
         """Whether this is the first time in the run that it is asked about a machine."""
         is_new = host not in self._seen
@@ -66,6 +78,7 @@ class Hosts:
     async def close(self) -> None:
         """Give up every way to every machine."""
         self._made.clear()
+        self._at_once.clear()
         await self._pool.close()
 
     def _make(self, where: str, how: Mapping[str, Value]) -> Connector:
