@@ -219,6 +219,24 @@ def test_an_undisturbed_batch_has_no_more_points(tmp_path: Path, monkeypatch: py
     whole(box, before)
 
 
+def test_a_machine_is_asked_once_and_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first run sends two programs, one that asks all there is to ask and one that does it all; a second one only asks."""
+    box = Box(Project(tmp_path, monkeypatch), monkeypatch)
+    programs: list[str] = []
+    start = Wire.start
+
+    async def counted(wire: Wire, command: str) -> WirePipes:
+        """See `Wire.start`."""
+        programs.append(command)
+        return await start(wire, command)
+
+    monkeypatch.setattr(Wire, "start", counted)
+    assert box.project.apply().result == "succeeded"
+    assert len(programs) == 2
+    assert box.project.apply().result == "succeeded"
+    assert len(programs) == 3
+
+
 WRITES = 50
 FRAMES = 45
 """More than a run of the script has: a point that does not come leaves it undisturbed."""

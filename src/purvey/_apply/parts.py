@@ -11,7 +11,21 @@ from purvey._apply.call import EngineCall
 from purvey._apply.hosts import ROUTE_SECRETS
 from purvey._apply.redacting import Redacting
 from purvey._base.address import full, parted, split
-from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, digest, resolve, thaw, walk
+from purvey._base.value import (
+    PLAIN,
+    Link,
+    Masked,
+    NodeLink,
+    Secret,
+    SecretRef,
+    Unknown,
+    Value,
+    dig,
+    digest,
+    resolve,
+    thaw,
+    walk,
+)
 from purvey._hosts.paths import OWN_FOLDER
 from purvey._secrets.redaction import Redactor
 from purvey._state.lease import Former
@@ -30,6 +44,9 @@ if TYPE_CHECKING:
     from purvey._secrets.sealing import Sealer
     from purvey._state.state import State
     from purvey.providers import Kind, Registry
+
+_OF_A_WRITTEN_WAY = PLAIN | {SecretRef, Masked}
+"""What a way to a machine consists of that is the same in the whole run; an output of another node may get another value."""
 
 
 class Parts:
@@ -213,7 +230,13 @@ class Parts:
         """
         if how is None:
             return self.hosts.local
-        resolved = resolve(thaw(how), self._known_link, lambda part: part)
+        way = thaw(how)
+        if any(type(part) not in _OF_A_WRITTEN_WAY for part in way.values()):
+            return self._host_now(where, way)
+        return self.hosts.once((where, *way.items()), partial(self._host_now, where, way))
+
+    def _host_now(self, where: str, way: dict[str, Value]) -> Connector:
+        resolved = resolve(way, self._known_link, lambda part: part)
         return self.hosts.at(where, {name: self._opened_part(name, part) for name, part in resolved.items()})
 
     def _opened_part(self, name: str, part: Value) -> Value:

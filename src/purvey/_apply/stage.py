@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -28,6 +28,9 @@ from purvey._script.load import load
 from purvey._state.record import Record
 from purvey.errors import Refusals, RefusedError, together
 from purvey.providers import Call, Finding, NotKnownError, Observed
+
+if TYPE_CHECKING:
+    from purvey._gate.machines import Told
 
 Key = tuple[str, int]
 
@@ -69,7 +72,8 @@ async def prepare(
         graph = load(request.script, knowledge, request.given, request.env, request.nonce, previous)
     decide_all(graph, decider)
     new = [decision.node for decision in decider.decisions.values() if decision.action == "create" and not decision.lost]
-    found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts)) if new else {}
+    told: Told = {}
+    found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts), told) if new else {}
     if any(_is_adopted(parts, graph.nodes[address]) for address in found):
         decider = _decider(parts, request, seen, found)
     plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage)
@@ -80,7 +84,7 @@ async def prepare(
         *await _out_of_reach(parts, plan),
     ]
     view, call = _viewer(parts, decider), _caller(parts)
-    findings += await look_around(plan, parts.kinds, view, call)
+    findings += await look_around(plan, parts.kinds, view, call, told)
     return StagePlan(
         graph=graph,
         plan=plan,

@@ -31,6 +31,7 @@ LITERAL_BYTES_MAX: Final = 4096
 SIGNALLED: Final = 128
 """A shell tells a command ended by a signal by this and the signal's number."""
 
+_SPECIAL: Final = 0o7000
 _EXECUTABLE_OR_SPECIAL: Final = 0o7111
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -57,10 +58,8 @@ def action(change: Change) -> str:
         case Write():
             return _write(change)
         case MakeDirectory(path, mode, owner, group):
-            masked = not (mode & 0o7000 or owner or group)
-            mask, how = (f"{0o777 & ~mode:03o}", "masked") if masked else ("077", "exact")
-            words = [mask, quoted(path), quoted(parent(path)), _bits(mode), _owner(owner, group), how]
-            return f"folder {' '.join(words)}"
+            words = [f"{0o777 & ~mode:03o}", quoted(path), quoted(parent(path)), _bits(mode), _owner(owner, group)]
+            return f"folder {' '.join(words)} {_how(mode, owner, group, _SPECIAL)}"
         case MakeOwnFolder(path):
             return f"own_folder {quoted(path)}"
         case MakeLink(path, target):
@@ -87,12 +86,17 @@ def _bits(mode: int) -> str:
 
 def _write(change: Write) -> str:
     """A file, with as few processes as will do: the umask gives most modes."""
-    masked = not (change.mode & _EXECUTABLE_OR_SPECIAL or change.owner or change.group)
-    mask = f"{0o666 & ~change.mode:03o}" if masked else "077"
-    mode = "''" if masked else _bits(change.mode)
+    how = _how(change.mode, change.owner, change.group, _EXECUTABLE_OR_SPECIAL)
     paths = f"{quoted(beside(change.path))} {quoted(change.path)} {quoted(parent(change.path))}"
     functions = f"c() {{ {_content(change.data)}; }}\nv() {{\n{_validation(change.validate)}\n}}"
-    return f"{functions}\nput {mask} {paths} {mode} {_owner(change.owner, change.group)}"
+    mask = f"{0o666 & ~change.mode:03o}"
+    return f"{functions}\nput {mask} {paths} {_bits(change.mode)} {_owner(change.owner, change.group)} {how}"
+
+
+def _how(mode: int, owner: str | None, group: str | None, special: int) -> str:
+    """Whether the umask can give a mode; to what is to be somebody's only where a wrong group would get no more than others."""
+    is_owned = owner is not None or group is not None
+    return "exact" if mode & special or (is_owned and mode >> 3 & 0o7 != mode & 0o7) else "masked"
 
 
 def _content(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Programs for a machine's POSIX shell: questions and steps as text. Pure; what it all means stands in `runner.sh`.
+"""Programs for a machine's POSIX shell: questions and steps as text. Pure; what it means stands in `runner.sh`.
 
 A program is whole or not run at all: it is read to its end first, and its end is marked. It is given on standard input and kept
 in memory, because it may hold secrets, and arguments can be read by every user of the machine.
@@ -18,7 +18,7 @@ from purvey._base.limits import CALL_DEADLINE_S
 from purvey._hosts.actions import action, quoted
 from purvey._hosts.command import Completed
 from purvey._hosts.fact import Answer, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf
-from purvey._hosts.step import Step
+from purvey._hosts.step import Machine, Step
 from purvey.errors import InternalError
 
 PATHS_MAX: Final = 250
@@ -51,17 +51,26 @@ def enveloped(program: bytes, mark: str) -> bytes:
     return b"#%b\n%b\n#end %b" % (mark.encode(), program, mark.encode())
 
 
-def asking(facts: Sequence[Fact], nonce: str) -> bytes:
-    """The program that asks."""
-    return _program(nonce, [*_questions(facts), "say left"])
+def asking(facts: Sequence[Fact], nonce: str, machine: Machine | None = None) -> bytes:
+    """The program that asks.
+
+    Args:
+        facts: What is asked.
+        nonce: Begins each frame.
+        machine: What the machine has said of us over the same link, so that it need not look again.
+    """
+    return _program(nonce, machine, ["asking"], [*_questions(facts), "say left"])
 
 
-def working(steps: Sequence[Step], nonce: str, *, folder: str, fence: int, fresh: bool) -> bytes:
+def working(
+    steps: Sequence[Step], nonce: str, machine: Machine | None = None, *, folder: str, fence: int, fresh: bool
+) -> bytes:
     """The program that performs steps one after the other.
 
     Args:
         steps: The steps.
         nonce: Begins each frame.
+        machine: See `asking`.
         folder: The name of the folder, inside purvey's own, of those who must not work at the same time.
         fence: Our number in the order of those who may work there; an older one is refused.
         fresh: Whether everything done before is settled.
@@ -74,16 +83,17 @@ def working(steps: Sequence[Step], nonce: str, *, folder: str, fence: int, fresh
             raise InternalError(f"The token {step.token!r} is not one word.")
         how = "once" if step.once else "told" if step.is_told else "quiet"
         lines += [*_functions(number, step), f"step {number} {step.token} {step.attempt:d} {how}"]
-    return _program(nonce, [*lines, "leave"])
+    return _program(nonce, machine, ["asking", "runner"], [*lines, "leave"])
 
 
-def _program(nonce: str, lines: Sequence[str]) -> bytes:
-    return "\n".join([f"N={nonce}", _runner(), "hello", *lines]).encode(errors="surrogateescape")
+def _program(nonce: str, machine: Machine | None, parts: Sequence[str], lines: Sequence[str]) -> bytes:
+    hello = f"hello {shlex.quote(machine.umask)} {shlex.quote(machine.who)}" if machine is not None else "hello"
+    return "\n".join([f"N={nonce}", *map(_text, parts), hello, *lines]).encode(errors="surrogateescape")
 
 
 @cache
-def _runner() -> str:
-    text = files("purvey._hosts").joinpath("runner.sh").read_text()
+def _text(part: str) -> str:
+    text = files("purvey._hosts").joinpath(f"{part}.sh").read_text()
     return "\n".join(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
 
 

@@ -1,41 +1,8 @@
-# What a machine runs for purvey: a program is this file, then calls of these functions. POSIX sh: dash, bash, busybox ash.
+# What a machine runs for purvey: a program is asking.sh and this file, then calls of their functions. POSIX sh as there.
 #
-# `N` is a random word that begins every frame; `F` is our number in the order of those who may work here, and `S` the folder in
-# which they keep what they have done. Frames go to descriptor 3, which no command of others gets; when nobody reads any more, the
-# work goes on all the same.
+# `F` is our number in the order of those who may work here, and `S` the folder in which they keep what they have done.
 #
 # A redirection of a special built-in (`:` too) that fails ends a shell, so what must not end it is written by printf.
-
-exec 3>&1
-trap '' HUP PIPE
-lang=${LC_ALL-}
-export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-nl='
-'
-
-say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null >&3; }
-
-# Who we are and where: the words of id(1), the home, the machine's id, the boot's id, and the folder for purvey's own things.
-hello() {
-  machine=''
-  boot=''
-  for file in /etc/machine-id /var/lib/dbus/machine-id; do
-    [ -n "$machine" ] || { [ -r "$file" ] && IFS= read -r machine <"$file"; }
-  done
-  [ -r /proc/sys/kernel/random/boot_id ] && IFS= read -r boot </proc/sys/kernel/random/boot_id
-  who=$(id)
-  uid=${who#uid=}
-  uid=${uid%%[!0-9]*}
-  me=$uid
-  case $who in "uid=$uid("*)
-    me=${who#*\(}
-    me=${me%%\)*}
-    ;;
-  esac
-  case $uid in 0) B=/var/lib/purvey ;; *) B=${XDG_STATE_HOME:-$HOME/.local/state}/purvey ;; esac
-  say hello
-  printf '%s\n%s\n%s\n%s\n%s' "$who" "$HOME" "$machine" "$boot" "$B" 2>/dev/null >&3
-}
 
 # Whether what is said to be missing in a folder certainly is: nobody can tell behind a folder that may not be entered, or behind
 # links that lead to each other.
@@ -61,86 +28,6 @@ reachable() { # FOLDER
 
 nothing() { # PATH FOLDER
   [ ! -e "$1" ] && [ ! -L "$1" ] && reachable "$2"
-}
-
-plain_file() { # PATH
-  [ -f "$1" ] && [ ! -L "$1" ]
-}
-
-# Asking. What cannot be answered is told apart from the answers, in the order of the arguments: names need not be understood.
-
-stats() { # PATH...
-  say stats
-  unseen=$(QUOTING_STYLE=literal stat -c '%f:%s:%u:%g:%U:%G:%N' -- "$@" 2>&1 >&3 </dev/null)
-  say unseen
-  printf '%s\n' "$unseen" 2>/dev/null >&3
-}
-
-digests() { # PATH...: of those that are files.
-  first=1
-  for path; do
-    [ -z "$first" ] || set --
-    first=
-    if plain_file "$path"; then set -- "$@" "$path"; fi
-  done
-  [ $# -gt 0 ] || return 0
-  say digests
-  unread=$(sha256sum -- "$@" 2>&1 >&3 </dev/null)
-  say unread
-  printf '%s\n' "$unread" 2>/dev/null >&3
-}
-
-content() { # NUMBER PATH
-  say content "$1"
-  if ! plain_file "$2"; then
-    say code none
-    return
-  fi
-  if unread=$(cat -- "$2" 2>&1 >&3 </dev/null); then
-    say code 0
-  else
-    case $unread in *"Permission denied") say code denied ;; *) say code failed ;; esac
-  fi
-}
-
-asked() { # SECONDS COMMAND...: in a process of its own, which it becomes.
-  exec 3>&-
-  trap - HUP PIPE
-  exec timeout -k 2 "$@"
-}
-
-answer() { # NUMBER SECONDS COMMAND...
-  number=$1
-  shift
-  say answer "$number"
-  clock
-  (asked "$@") 2>/dev/null </dev/null >&3
-  outcome "$?" "$1"
-  say code "$code"
-}
-
-says() { # SECONDS COMMAND...: what it says and its code, for a guard.
-  (asked "$@") </dev/null
-  printf 'code %s' "$?"
-}
-
-# Time, in hundredths of a second since the machine was started; none where it does not tell.
-clock() {
-  began=
-  [ -r /proc/uptime ] && read -r began _ </proc/uptime
-  began=${began%.*}${began#*.}
-}
-
-outcome() { # CODE SECONDS: sets `code`, to -1000 if the command was ended because its time was over.
-  code=$1
-  [ "$code" != 0 ] || return 0
-  before=$began
-  clock
-  if [ -n "$began" ]; then
-    [ $((began - before)) -lt $(($2 * 100)) ] || code=-1000
-  else
-    case $code in 124 | 137 | 143) code=-1000 ;; esac
-  fi
 }
 
 # Who works. A program makes itself known by a file NUMBER.PID.STARTED.BOOT in `now` before it looks for those of others. So of
@@ -195,21 +82,20 @@ unable() { # COMPLAINT
 
 enter() { # fresh|same: whether all that was done before is settled, and may be forgotten.
   since=$1
-  U=$(umask)
   umask 077
   L=$S/log
   if [ ! -d "$S/now" ] || [ ! -d "$S/said" ]; then
-    said=$({ { [ -d "$B" ] || (umask 022 && mkdir -p -- "$B"); } && mkdir -p -- "$S/now" "$S/said"; } 2>&1) || unable "$said"
+    [ -d "$B" ] || said=$(umask 022 && mkdir -p -- "$B" 2>&1) || unable "$said"
+    said=$(mkdir -p -- "$S/now" "$S/said" 2>&1) || unable "$said"
   fi
   start_of $$
   mine=$S/now/$F.$$.$started.$boot
-  said=$({ printf '' >"$mine"; } 2>&1) || unable "$said"
+  printf '' 2>/dev/null >"$mine" || unable "$({ printf '' >"$mine"; } 2>&1)"
   soiled=
   pending=
   stopped=
   soil "$S/now"
   wait_for_others
-  if [ "$since" = fresh ]; then forget; fi
   recall
 }
 
@@ -236,15 +122,17 @@ wait_for_others() {
     say waiting
     sleep 0.2 2>/dev/null || sleep 1
   done
-  [ $# -eq 0 ] || rm -f -- "$@"
-}
-
-forget() {
-  [ ! -s "$L" ] || printf '' >"$L"
-  for said in "$S"/said/*; do
-    [ ! -e "$said" ] || { rm -rf -- "$S/said" && mkdir -- "$S/said"; }
-    break
-  done
+  if [ "$since" = fresh ]; then
+    [ ! -s "$L" ] || printf '' >"$L"
+    for said in "$S"/said/*; do
+      [ ! -e "$said" ] || set -- "$@" "$S"/said/*
+      break
+    done
+  fi
+  [ $# -eq 0 ] || rm -f -- "$@" 2>/dev/null || {
+    rm -rf -- "$S/said" # There were too many to be named.
+    mkdir -- "$S/said"
+  }
 }
 
 # Sets `past` to the log. A last line that is not whole was being written when the machine lost its power, and says nothing.
@@ -334,10 +222,10 @@ begin() { # NUMBER TOKEN ATTEMPT HOW
     return 1
   fi
   w=0
-  if ! unlogged=$({ printf 'B %s.%s\n' "$2" "$3" >>"$L"; } 2>&1); then
+  if ! printf 'B %s.%s\n' "$2" "$3" 2>/dev/null >>"$L"; then
     stop broken "$1" 1 0
     say err
-    printf %s "$unlogged" 2>/dev/null >&3
+    { printf '# %s.%s\n' "$2" "$3" >>"$L"; } 2>&3 # It says why; the line means nothing.
     return 1
   fi
   soil "$L"
@@ -367,10 +255,7 @@ do_it() { # NUMBER TOKEN ATTEMPT HOW
   [ -z "$pending" ] || settle
   pending="$1 $2 $last"
   if [ "$4" != quiet ]; then settle; fi
-  if [ "$4" = once ]; then
-    soil "$L"
-    settle
-  fi
+  if [ "$4" = once ]; then soil "$L"; fi # Durable before the next one is begun.
 }
 
 ended() { # NUMBER TOKEN CODE
@@ -424,9 +309,23 @@ into_place() { # TEMPORARY PATH FOLDER
   soil "$3"
 }
 
-put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER: an empty MODE or OWNER needs no call.
+# What we make is ours, and the umask gives its mode, so that it seldom needs chown(1) and chmod(1). Where it does, nobody else gets
+# to it before.
+making() { # UMASK OWNER exact|masked: whether the umask can give the mode.
+  exact=1
+  case $3$2 in masked | "masked$me" | "masked$me:$our_group") exact= ;; esac
+  if [ -n "$exact" ]; then umask 077; else umask "$1"; fi
+}
+
+made() { # PATH MODE OWNER
+  [ -z "$3" ] || { [ -O "$1" ] && [ -G "$1" ]; } || exact=1
+  [ ! -d "$1" ] || [ ! -g "$1" ] || exact=1 # It has that from the folder that it is in.
+  [ -z "$exact" ] || { { [ -z "$3" ] || chown -- "$3" "$1"; } && chmod -- "$2" "$1"; }
+}
+
+put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked
   clear_way "$2" && no_directory "$3" || return 1
-  umask "$1"
+  making "$1" "$6" "$7"
   set -C
   c >"$2"
   code=$?
@@ -436,7 +335,7 @@ put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER: an empty MODE or OWNER needs n
     rm -f -- "$2"
     (set -C; c 2>/dev/null | cat >"$2") # It says why, where a shell of its own does not.
   fi
-  if [ "$code" = 0 ] && { [ -z "$6" ] || chown -- "$6" "$2"; } && { [ -z "$5" ] || chmod -- "$5" "$2"; }; then
+  if [ "$code" = 0 ] && made "$2" "$5" "$6"; then
     if v "$2"; then
       into_place "$2" "$3" "$4"
       return
@@ -449,19 +348,19 @@ put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER: an empty MODE or OWNER needs n
   return 1
 }
 
-folder() { # UMASK PATH PARENT MODE OWNER exact|masked: whether the umask alone gives the mode.
+folder() { # UMASK PATH PARENT MODE OWNER exact|masked
   settle
   if [ -d "$2" ] && [ ! -L "$2" ]; then
     { [ -z "$5" ] || chown -- "$5" "$2"; } && chmod -- "$4" "$2" && soil "$2"
     return
   fi
-  umask "$1"
+  making "$1" "$5" "$6"
   mkdir -- "$2"
   code=$?
   umask 077
   [ "$code" = 0 ] || return 1
   soil "$3"
-  { [ -z "$5" ] || chown -- "$5" "$2"; } && { [ "$6$5" = masked ] && [ ! -g "$2" ] || chmod -- "$4" "$2"; } && return
+  made "$2" "$4" "$5" && return
   rmdir -- "$2"
   return 1
 }
@@ -528,7 +427,11 @@ keep() { # PATH COPY FOLDER TOKEN
 
 own_folder() { # FOLDER: closed to others, the ones above it open.
   [ -d "$1" ] || {
-    { [ -d "${1%/*}" ] || (umask 022 && mkdir -p -- "${1%/*}"); } && mkdir -- "$1" && soil "${1%/*}"
+    umask 022
+    mkdir -p -m 700 -- "$1"
+    code=$?
+    umask 077
+    [ "$code" = 0 ] && soil "${1%/*}"
   }
 }
 
@@ -540,7 +443,7 @@ restore() { # PATH COPY FOLDER TOKEN TEMPORARY; 75 if there was nothing to keep.
   copy=$2
   c() { { IFS= read -r _ && cat; } <"$copy"; }
   v() { :; }
-  put 077 "$5" "$1" "$3" "$mode" "$owner:$group"
+  put 077 "$5" "$1" "$3" "$mode" "$owner:$group" exact
 }
 
 # Run a command: with the folder and the variables that a function `e` sets, and what a function `i` prints where `input` is set.

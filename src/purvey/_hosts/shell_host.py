@@ -72,6 +72,7 @@ class ShellHost(ShellCalls):
         self._working = asyncio.Lock()
         self._is_halted = False
         self._machine: Machine | None = None
+        self._known_here: Machine | None = None
         self.known: dict[Fact, Answer | Unanswered] = {}
         self.requests = 0
 
@@ -85,6 +86,7 @@ class ShellHost(ShellCalls):
     async def renew(self) -> None:
         """See `Connector.renew`; what is asked meanwhile is asked again."""
         async with self._working:
+            self._known_here = None
             await self._shell.close()
 
     async def ask(self, facts: Sequence[Fact]) -> Answers:
@@ -108,7 +110,7 @@ class ShellHost(ShellCalls):
 
     async def _asked(self, facts: Sequence[Fact]) -> dict[Fact, Answer | Unanswered]:
         found: list[Frame] = []
-        async with contextlib.aclosing(self._run(lambda nonce: asking(facts, nonce))) as frames:
+        async with contextlib.aclosing(self._run(lambda nonce: asking(facts, nonce, self._known_here))) as frames:
             async for frame in frames:
                 if frame.kind == "left":
                     answers = answers_of(facts, found, (await self.machine()).folder)
@@ -165,7 +167,7 @@ class ShellHost(ShellCalls):
         """Send the steps once, and follow what becomes of them."""
         fence = self._fence() * PROGRAMS_PER_FENCE + self._number()
         steps, worker = work.steps, self._worker
-        program = self._run(lambda nonce: working(steps, nonce, folder=worker, fence=fence, fresh=fresh))
+        program = self._run(lambda nonce: working(steps, nonce, self._known_here, folder=worker, fence=fence, fresh=fresh))
         async with contextlib.aclosing(program) as frames:
             async for frame in frames:
                 assert self._machine is not None  # Every program begins with it.
@@ -190,6 +192,7 @@ class ShellHost(ShellCalls):
                     yield frame
         except HostError as error:
             error.may_exist = error.may_exist or error.code == "unavailable"
+            self._known_here = None  # The next link may lead to somebody else.
             raise
         finally:
             await pipes.close()
@@ -201,7 +204,7 @@ class ShellHost(ShellCalls):
         while data := await pipes.receive():
             for frame in frames.feed(data):
                 if frame.kind == "hello":
-                    self._machine = machine_of(frame)
+                    self._machine = self._known_here = machine_of(frame)
                     begun = True
                 else:
                     yield frame
