@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
 
 from purvey._base.limits import CALL_DEADLINE_S, HOSTS_AT_ONCE
 from purvey._gate.question import UnansweredError
@@ -16,6 +18,10 @@ from purvey.providers.host import HostProvider, Place, place_of
 if TYPE_CHECKING:
     from purvey._hosts.connector import Connector
     from purvey._hosts.fact import Fact
+
+
+PLANNED: Final = "planned"
+"""The token of operations that nobody performs yet: with one, kinds say what they ask in order to change something."""
 
 
 class Inquiry(NamedTuple):
@@ -53,6 +59,12 @@ class Reply(NamedTuple):
         if isinstance(self.answers, Exception):
             raise self.answers
         return see(self.place, self.subject, self.answers)
+
+
+def to_change(provider: HostProvider[Any], place: Place, subject: Any) -> Sequence[Fact]:
+    """What must be known to tell what is done to an object, and what would make that fail."""
+    planned = msgspec.structs.replace(place, token=PLANNED)
+    return [*provider.hazards(place, subject), *provider.facts(planned, subject)]
 
 
 async def inquire(inquiries: Iterable[Inquiry]) -> dict[Any, Reply]:

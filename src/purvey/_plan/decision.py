@@ -9,7 +9,7 @@ import msgspec
 from purvey._base.compare import FieldChange
 from purvey._base.value import Masked, Value, is_known, walk
 from purvey._graph import Node
-from purvey._plan.plan import Action
+from purvey._plan.plan import UNSURE, Action
 from purvey._state.resource import ResourceState
 from purvey.errors import ScriptError
 from purvey.providers import Kind
@@ -101,6 +101,8 @@ def cause_of(node: Node, fields: tuple[FieldChange, ...], action: Action) -> str
     """Why a node changes, in words, where nothing more telling is known."""
     if action == "create":
         return f"declared at {node.source}"
+    if any(change.path == UNSURE for change in fields):
+        return "it may not stay as it is"
     reasons = {change.because for change in fields}
     if reasons == {"drift"}:
         return "it was changed outside purvey"
