@@ -71,7 +71,7 @@ def test_what_follows_from_files_is_certain(project: Project) -> None:
 
 
 def test_what_comes_after_a_command_cannot_be_known(project: Project) -> None:
-    """A command may do anything, so what needs it and looks at the machine is open, also through others; all else is certain."""
+    """A command may do anything, so what needs it and looks at the machine is open, through others, too; all else is certain."""
     declare(
         project,
         'first = command("first", "echo theirs >brought", creates=str(HERE / "brought"))',
@@ -93,7 +93,7 @@ def test_what_comes_after_a_command_cannot_be_known(project: Project) -> None:
 
 
 def test_a_guard_that_reads_what_is_made_first_cannot_be_known(project: Project) -> None:
-    """Nobody can tell what `unless` looks at; where it then finds the work done, nothing is run, and nothing is to be undone."""
+    """Nobody can tell what `unless` looks at; where it then finds the work done, nothing is run or undone."""
     declare(
         project,
         'mark = files.File("mark", path=str(HERE / "mark"), content="x")',
@@ -109,10 +109,11 @@ def test_a_guard_that_reads_what_is_made_first_cannot_be_known(project: Project)
 
 
 def test_what_a_change_may_disturb_is_looked_at_again(project: Project) -> None:
-    """A file that is as declared is put back in the same run when a command that it needs overwrites it; one that stays, stays."""
+    """What is as declared is put back in the same run when a command that it needs overwrites it, and left alone when not."""
     declare(
         project,
-        'again = command("again", f"echo {text} >brought", unless=["grep", "-q", text, "brought"], cwd=str(HERE), undo=["true"])',
+        'guard = {"unless": ["grep", "-q", text, "brought"], "cwd": str(HERE)}',
+        'again = command("again", f"echo {text} >brought", undo=["true"], **guard)',
         'files.Line("line", path=str(HERE / "brought"), line="ours", opts=after(again))',
         'files.File("stays", path=str(HERE / "stays"), content="x", opts=after(again))',
     )

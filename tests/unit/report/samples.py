@@ -99,7 +99,8 @@ ON_A_MACHINE = Plan(
             undo="delete it", verdict="cannot know", why="depends on packages.Apt::nginx, which is not there yet",
         ),
         Change(
-            address="files.File::site", kind="files.File", action="update", source="shop.py:11", cause="it may not stay as it is",
+            address="files.File::site", kind="files.File", action="update", source="shop.py:11",
+            cause="it may not stay as it is",
             fields=(FieldChange(UNSURE, None, None, "upstream"),), undo="put the former values back",
             verdict="cannot know", why="depends on packages.Apt::nginx, which is not there yet",
         ),
