@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
 
 from purvey._base.limits import CALL_DEADLINE_S, HOSTS_AT_ONCE
 from purvey._gate.question import UnansweredError
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
     Told = dict[Connector, Answers | Exception]
     """What machines have answered so far, or why one has not."""
+
+
+PLANNED: Final = "planned"
+"""The token of operations that nobody performs yet: with one, kinds say what they ask in order to change something."""
 
 
 class Inquiry(NamedTuple):
@@ -56,6 +62,12 @@ class Reply(NamedTuple):
         if isinstance(self.answers, Exception):
             raise self.answers
         return see(self.place, self.subject, self.answers)
+
+
+def to_change(provider: HostProvider[Any], place: Place, subject: Any) -> Sequence[Fact]:
+    """What must be known to tell what is done to an object, and what would make that fail."""
+    planned = msgspec.structs.replace(place, token=PLANNED)
+    return [*provider.hazards(place, subject), *provider.facts(planned, subject)]
 
 
 async def inquire(inquiries: Iterable[Inquiry], told: Told | None = None) -> dict[Any, Reply]:

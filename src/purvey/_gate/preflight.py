@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from purvey._base.limits import DISK_FREE_BYTES_MIN, PARALLEL_DEFAULT
 from purvey._base.value import SecretRef, walk
-from purvey._gate.machines import Inquiry, Reply, inquire
+from purvey._gate.machines import Inquiry, Reply, inquire, to_change
 from purvey._gate.question import UnansweredError, bounded
 from purvey._graph import Node
 from purvey._plan.plan import Plan
@@ -47,11 +47,16 @@ async def look_around(
         The findings, in the order of the plan.
     """
     wanted = [plan.nodes[change.address] for change in plan.changes if change.action in ("create", "update", "replace")]
+    adopted = [plan.nodes[change.address] for change in plan.changes if change.action == "adopt"]
     turns = asyncio.Semaphore(PARALLEL_DEFAULT)  # The time of a question begins when it is asked.
     together, alone = _sorted(wanted, kinds)
+    taken_over, _ = _sorted(adopted, kinds)
     asked = [node for node in alone if type(kinds.get(node.kind).provider).preflight is not Provider.preflight]
     replies = await inquire(
-        [Inquiry(node.address, call(node), provider, provider.hazards, partial(view, node)) for node, provider in together],
+        [
+            Inquiry(node.address, call(node), provider, partial(to_change, provider), partial(view, node))
+            for node, provider in (*together, *taken_over)
+        ],
         told,
     )
 

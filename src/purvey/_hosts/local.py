@@ -52,11 +52,14 @@ class LocalConnector:
 
     async def ask(self, facts: Sequence[Fact]) -> Answers:
         """See `Connector.ask`."""
-        return await local_steps.ask(self, facts)
+        answers = await local_steps.ask(self, facts)
+        self.known.update(answers.known)
+        return answers
 
     async def perform(self, steps: Sequence[Step], *, fresh: bool = False, told: Told = lambda *_: None) -> list[Ending]:
         """See `Connector.perform`."""
         self.is_halted = False
+        self.known.clear()  # Nobody keeps book here of what steps change, for it costs nothing to ask again.
         return await local_steps.perform(self, steps, told)
 
     async def halt(self) -> None:

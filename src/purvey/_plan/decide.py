@@ -13,8 +13,8 @@ from typing import Any, Final
 from purvey._base.compare import FieldChange
 from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, resolve, thaw
 from purvey._graph import ALL, Node, Selection
-from purvey._plan.decision import Decision, cause_of, matches, refuse_secrets, same_terms
-from purvey._plan.plan import Action
+from purvey._plan.decision import Decision, cause_of, is_owed, matches, refuse_secrets, same_terms
+from purvey._plan.plan import UNSURE, Action
 from purvey._state.moving import readdressed
 from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
@@ -41,6 +41,7 @@ class Decider:
         selection: Which nodes are decided at all; the others keep their record, and new ones among them are passed over.
         believe: Whether outputs of nodes that were not decided are taken from the record, as while applying, when everything a
             node needs is complete.
+        doubts: Nodes that may not stay as they are after what they need, by address, and why: they are looked at again then.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Decider:
         selection: Selection = ALL,
         believe: bool = False,
         check_all: bool = False,
+        doubts: Mapping[str, str] | None = None,
     ) -> None:
         self.state = state
         self.observed = observed
@@ -75,6 +77,7 @@ class Decider:
         self._believe = believe
         self._check_all = check_all
         self._everything = selection == ALL
+        self._doubts = doubts or {}
 
     def decide(self, node: Node) -> None:
         """Settle `node`, or note the `Decision` about it; everything it needs MUST be decided already."""
@@ -92,7 +95,7 @@ class Decider:
         if self._missing and not self._missing.keys().isdisjoint(node.needs):
             raise _needs_excluded(node, self._missing)
         kind = self.kinds.get(node.kind)
-        upstream = behind or not self.touched.isdisjoint(node.needs)
+        upstream = behind or not self.touched.isdisjoint(node.needs) or address in self._doubts
         asked = kind.check and self._check_all
         if record is not None and record.digest == node.digest and not upstream and not kind.secrets and not asked:
             seen = self.observed.get((address, record.generation))
@@ -109,19 +112,12 @@ class Decider:
             record = self.state.latest(address)
             changes = any(item in self.decisions and self.decisions[item].action in _CHANGES for item in node.options.around)
             cause = "it goes with a change" if changes else "a run that changed what it goes with did not come to it"
-            if (changes or self._is_owed(node, record)) and (self._everything or self.selection.covers(address)):
+            if (changes or is_owed(node, record, self.state)) and (self._everything or self.selection.covers(address)):
                 self._escort(node, record, cause)
             elif record is not None:
                 self.settled[address] = record
         if self._escorts:
             self.decisions = {address: self.decisions[address] for address in nodes if address in self.decisions}
-
-    def _is_owed(self, node: Node, record: ResourceState | None) -> bool:
-        """Whether an earlier run changed what the node goes with, and ended before it came to the node that follows."""
-        if set(node.options.around).isdisjoint(node.needs):
-            return False
-        changed = [self.state.latest(address) for address in node.options.around]
-        return max((item.run for item in changed if item is not None), default="") > (record.run if record is not None else "")
 
     def _escort(self, node: Node, record: ResourceState | None, cause: str) -> None:
         """The decision about a node that goes with a change: it is performed, whether or not anything of it differs."""
@@ -217,6 +213,8 @@ class Decider:
             return self._make(node, kind, inputs, "replace", record, changes, reasons=tuple(reasons))
         if kind.provider.follows and self._upstream_is_new(node, record):
             changes = (*changes, FieldChange("needs", None, None, "upstream"))
+        if not changes and node.address in self._doubts:
+            changes = (FieldChange(UNSURE, None, None, "upstream"),)
         if changes or record.address != node.address:
             cause = "" if changes else f"it was {record.address}"
             return self._make(node, kind, inputs, "update", record, changes, cause=cause)
@@ -302,18 +300,9 @@ class Decider:
         return tuple(found)
 
     def _make(
-        self,
-        node: Node,
-        kind: Kind,
-        inputs: dict[str, Value],
-        action: Action,
-        record: ResourceState | None,
-        fields: tuple[FieldChange, ...] = (),
-        *,
-        reasons: tuple[str, ...] = (),
-        cause: str = "",
-        lost: bool = False,
-    ) -> Decision:
+        self, node: Node, kind: Kind, inputs: dict[str, Value], action: Action, record: ResourceState | None,
+        fields: tuple[FieldChange, ...] = (), *, reasons: tuple[str, ...] = (), cause: str = "", lost: bool = False,
+    ) -> Decision:  # fmt: skip
         moves = action == "update" and not fields
         outputs = self._outputs(node, kind, inputs, "none" if moves else action, record)
         return Decision(

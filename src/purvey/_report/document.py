@@ -38,7 +38,7 @@ MASKED: Final[Mapping[str, str]] = {"$": "$masked"}
 
 CHANGE: Final = (
     "address", "kind", "action", "cause", "reasons", "undo", "final", "gap", "holds_data", "protected", "goes_with",
-    "moved_from", "source", "generation",
+    "moved_from", "source", "generation", "verdict", "why",
 )  # fmt: skip
 OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "prior", "undoes", "gates", "despite")
 EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "detail", "undoes")

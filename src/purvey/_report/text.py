@@ -50,6 +50,9 @@ _LIFTS: Final = {
 }
 """What a declaration takes away of what guards an object, and what follows."""
 
+_UNSURE: Final = {"create": "  ? create ", "update": "  ? update ", "adopt": "  ? adopt  "}
+"""How an action looks of which nobody can know yet whether it changes anything."""
+
 _COUNTED: Final = {
     "create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete", "adopt": "to adopt",
     "forget": "to forget", "unreadable": "cannot be read",
@@ -105,6 +108,8 @@ def plan_sum(plan: Plan) -> str:
         text = f"Nothing to do: {total} {'is' if plan.unchanged == 1 else 'are'} as declared"
     else:
         found = [f"{count} {_COUNTED[action]}" for action, count in counts.items()] or ["nothing to do in this stage"]
+        unsure = sum(change.action != "unreadable" for change in plan.unsure)
+        found[-1] += f", of which {unsure} cannot be known yet" if unsure else ""
         text = f"{plan.verb.capitalize() if plan.verb == 'undo' else 'Plan'}: {', '.join(found)}; {plan.unchanged} unchanged"
     stays = sum(change.action == "none" for change in plan.changes)
     text += f"; {stays} cannot be taken back" if stays else ""
@@ -144,14 +149,27 @@ def _change(page: Page, change: Change, width: int) -> None:
         story = ", ".join(part for part in (change.cause.removeprefix("it is "), place) if part)
     else:
         story = f"cannot be read: {change.cause}" if change.action == "unreadable" else change.cause
-    page.add(_SIGNS[change.action], "  ", bold(change.address.ljust(width)), "  ", dim(story) if not short else story)
+    page.add(_sign(change), "  ", bold(change.address.ljust(width)), "  ", dim(story) if not short else story)
     for line in [] if short else (line for field in fields for line in field_lines(field)):
         page.add(_INDENT, *line)
     told = {f"`{field.path}` cannot be changed in place" for field in fields}
     for reason in change.reasons:
         if reason not in told:
             page.add(_INDENT, reason)
+    _verdict(page, change)
     _consequences(page, change)
+
+
+def _sign(change: Change) -> Span:
+    sign = _SIGNS[change.action]
+    return Span(_UNSURE.get(change.action, sign.text), "change") if change.verdict == "cannot know" else sign
+
+
+def _verdict(page: Page, change: Change) -> None:
+    if change.verdict == "cannot know" and change.action != "unreadable":
+        page.add(_INDENT, f"cannot know: {change.why}")
+    if change.verdict == "will not" and change.action not in ("forget", "adopt"):
+        page.add(_INDENT, dim("nothing changes on the machine"))
 
 
 def _consequences(page: Page, change: Change) -> None:

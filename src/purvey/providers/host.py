@@ -111,6 +111,19 @@ class HostProvider(Provider[R]):
         """What would make it fail, from the answers to `hazards`."""
         return ()
 
+    # What a plan may say of operations before those before them are performed.
+
+    insulated = False
+    """Whether nothing that others do on its machine changes what it does: that follows from the wish alone (a reboot)."""
+
+    def reaches(self, want: R) -> Sequence[str] | None:
+        """Paths in and below which it changes what its `changes` do not say; None for anything on the machine (a command)."""
+        return ()
+
+    def looks_at(self, want: R) -> Sequence[str] | None:
+        """Paths that its questions of the sort `Ask` read, as far as others may change them; None where nobody can tell."""
+        return ()
+
     on_hosts = True
 
     # What the engine calls where an object goes by itself.

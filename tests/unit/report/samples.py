@@ -5,7 +5,7 @@ from __future__ import annotations
 from purvey._base.compare import FieldChange
 from purvey._base.value import Link, Masked, NodeLink, Unknown
 from purvey._graph import DEFAULT_OPTIONS, Graph, Later, Node, Pause
-from purvey._plan.plan import Change, Operation, Plan
+from purvey._plan.plan import UNSURE, Change, Operation, Plan
 from purvey._state.history import ChangeHistory, RunHistory
 from purvey._state.record import Left
 from purvey._state.resource import ResourceState
@@ -85,6 +85,36 @@ PLAN = Plan(
     later=Later(40, ("files.File",)),
     outputs={"url": Unknown("process.Service::web-0.address"), "password": NEW, "workers": 2},
     warnings=("process.Service::far cannot be read now; it is left as it is.",),
+)  # fmt: skip
+
+ON_A_MACHINE = Plan(
+    stack="shop/dev",
+    changes=(
+        Change(
+            address="packages.Apt::nginx", kind="packages.Apt", action="create", source="shop.py:9",
+            cause="declared at shop.py:9", undo="delete it", verdict="will",
+        ),
+        Change(
+            address="files.Line::port", kind="files.Line", action="create", source="shop.py:10", cause="declared at shop.py:10",
+            undo="delete it", verdict="cannot know", why="depends on packages.Apt::nginx, which is not there yet",
+        ),
+        Change(
+            address="files.File::site", kind="files.File", action="update", source="shop.py:11",
+            cause="it may not stay as it is",
+            fields=(FieldChange(UNSURE, None, None, "upstream"),), undo="put the former values back",
+            verdict="cannot know", why="depends on packages.Apt::nginx, which is not there yet",
+        ),
+        Change(
+            address="host.Command::init", kind="host.Command", action="update", source="shop.py:12",
+            cause="changed at shop.py:12", undo="run its undo", verdict="will not",
+            fields=(FieldChange("timeout_s", 300.0, 60.0),),
+        ),
+        Change(
+            address="services.Systemd::cron", kind="services.Systemd", action="adopt", source="shop.py:13",
+            cause="it exists already", undo="forget it", verdict="will not",
+        ),
+    ),
+    unchanged=3,
 )  # fmt: skip
 
 EMPTY = Plan(stack="shop/dev", unchanged=20)

@@ -123,6 +123,10 @@ class ArchiveProvider(HostProvider["Archive"]):
         """See `HostProvider.findings`."""
         return blocked(place.address, f"{want.path}/x", answers)
 
+    def reaches(self, want: Archive) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: what is unpacked."""
+        return (want.path,)
+
     def claims(self, want: Archive) -> Sequence[str]:
         """See `Provider.claims`; several may fill one folder."""
         return ()

@@ -152,6 +152,14 @@ class GuardedProvider(HostProvider[G]):
             changes = [Run(_wrapped(have.with_values(codes=[0]), command), repeats=have.repeats, touches=None)]
         return Work(place.address, tuple(changes), outputs=None)
 
+    def reaches(self, want: G) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: a command may do anything."""
+        return None
+
+    def looks_at(self, want: G) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: so may what `unless` depends on."""
+        return () if want.unless is None else None
+
     def undoable(self, verb: str, have: G | None, want: G | None) -> bool:
         """See `Provider.undoable`."""
         subject = want if want is not None else have

@@ -204,6 +204,14 @@ class GitProvider(HostProvider["Git"]):
         """See `HostProvider.findings`."""
         return [*blocked(place.address, want.path, answers), *missing(place.address, _PROGRAMS, answers)]
 
+    def reaches(self, want: Git) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: the checkout."""
+        return (want.path,)
+
+    def looks_at(self, want: Git) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: the checkout."""
+        return (want.path,)
+
     def claims(self, want: Git) -> Sequence[str]:
         """See `Provider.claims`."""
         return (f"path:{want.path}",)

@@ -119,6 +119,10 @@ class MountProvider(HostProvider["Mount"]):
         """See `HostProvider.findings`."""
         return blocked(place.address, want.path, answers)
 
+    def reaches(self, want: Mount) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: what is seen where it is mounted."""
+        return (want.path,)
+
     def claims(self, want: Mount) -> Sequence[str]:
         """See `Provider.claims`."""
         return (f"mount:{want.path}",)

@@ -34,6 +34,7 @@ class RebootProvider(HostProvider["Reboot"]):
     adopts = True
     forgets = True
     recovers_by = "token"
+    insulated = True
 
     def facts(self, place: Place, subject: Reboot) -> Sequence[Fact]:
         """See `HostProvider.facts`."""
@@ -101,6 +102,10 @@ class RebootProvider(HostProvider["Reboot"]):
         """Do it, and wait if the machine goes down for it."""
         done = await self._perform(call, want, work)
         return _waits("it goes down") if any(isinstance(change, Run) for change in work.changes) else done
+
+    def reaches(self, want: Reboot) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: everything is started anew."""
+        return None
 
     def claims(self, want: Reboot) -> Sequence[str]:
         """See `Provider.claims`."""

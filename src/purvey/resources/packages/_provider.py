@@ -265,6 +265,10 @@ class PackagesProvider(HostProvider[P]):
         """See `HostProvider.explained`."""
         return error
 
+    def reaches(self, want: P) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: packages bring files, and run programs."""
+        return None
+
     def claims(self, want: P) -> Sequence[str]:
         """See `Provider.claims`: each package is one node's."""
         return tuple(f"{self.claimed(want)}:{name}" for name in want.names)

@@ -36,6 +36,7 @@ START_S: Final = 300.0
 """Seconds that a service may take to start or stop."""
 
 _UNIT_MODE: Final = 0o644
+_OF_PROGRAMS: Final = ("/run", "/srv", "/var")
 
 
 class State(msgspec.Struct, frozen=True):
@@ -316,6 +317,10 @@ class ServiceProvider(HostProvider[S]):
     def advice(self, subject: S) -> str:
         """How to see why it does not run."""
         return "See what it has logged."
+
+    def reaches(self, want: S) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: where a program that is started or stopped leaves its things."""
+        return () if want.running is None else _OF_PROGRAMS
 
     def claims(self, want: S) -> Sequence[str]:
         """See `Provider.claims`."""

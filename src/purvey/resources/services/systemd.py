@@ -19,6 +19,8 @@ from purvey.resources.services._service import MISSING, START_S, ServiceProvider
 
 FOLDER: Final = "/etc/systemd/system"
 
+_FOLDERS: Final = ("/etc/systemd", "/run/systemd", "/usr/lib/systemd", "/lib/systemd")
+
 _PROPERTIES: Final = "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload"
 _NAME: Final = re.compile(
     r"[A-Za-z0-9:_.\\@-]{1,240}\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)"
@@ -99,6 +101,10 @@ class SystemdProvider(ServiceProvider["Systemd"]):
     def masking(self, subject: Systemd, state: State, *, wished: bool) -> Sequence[Change]:
         """See `ServiceProvider.masking`."""
         return [] if wished == state.masked else [_systemctl(subject.unit, "mask" if wished else "unmask")]
+
+    def looks_at(self, want: Systemd) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: where systemd finds units."""
+        return _FOLDERS
 
     def advice(self, subject: Systemd) -> str:
         """See `ServiceProvider.advice`."""

@@ -26,6 +26,7 @@ from purvey.resources._given import bad, compared, matching, recorded, require, 
 from purvey.resources._inputs import absolute
 from purvey.resources._programs import missing, program
 from purvey.resources.users._account import (
+    FILES,
     NAME,
     NAME_SAYS,
     NEVER,
@@ -166,6 +167,14 @@ class UserProvider(HostProvider["User"]):
     def findings(self, place: Place, want: User, answers: Answers) -> Sequence[Finding]:
         """See `HostProvider.findings`."""
         return missing(place.address, _PROGRAMS, answers)
+
+    def reaches(self, want: User) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: its home, which is made from a skeleton."""
+        return (want.home or f"/home/{want.name}",) if want.create_home else ()
+
+    def looks_at(self, want: User) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: the machine's files."""
+        return FILES
 
     def claims(self, want: User) -> Sequence[str]:
         """See `Provider.claims`."""
