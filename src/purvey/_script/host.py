@@ -55,7 +55,7 @@ class Host(Place):
         config: An OpenSSH configuration file in place of the user's own; empty for none.
         host_key: How the machine proves to be the one meant: ``known_hosts`` (OpenSSH's own files; an unknown key is refused),
             ``first_use`` (an unknown key is believed once, and recorded in known_hosts), or the fingerprint ``SHA256:…`` of its
-            key, as a cloud's console shows it.
+            key, as a cloud's console shows it. Bastions of the configuration's ProxyJump must be in known_hosts.
         known_hosts: A known_hosts file in place of the user's own.
         become: ``sudo``, ``su`` or ``doas``, for the rights of another user than the one who logs in.
         become_user: That other user.
