@@ -276,4 +276,5 @@ def told_seen(seen: Observed) -> Any:
 def told_error(error: PurveyError) -> dict[str, str]:
     """How a case tells an error."""
     detail = re.sub(r"sh: \d+: ", "sh: ", error.detail)  # Which line of the runner it was may change with each edit of that.
+    detail = re.sub(r"by process \d+", "by process N", detail)
     return {"code": error.code, "summary": error.summary, "detail": detail, "hint": error.hint}

@@ -99,7 +99,7 @@ class Hosts:
 
 def route_of(how: Mapping[str, Value]) -> Route:
     """The way to a machine, from what a script's `Host`, `Chroot` or `Namespace` was given."""
-    given = {name: value if name in ROUTE_SECRETS else reveal(value) for name, value in how.items()}
+    given: dict[str, Any] = {name: _secret(value) if name in ROUTE_SECRETS else reveal(value) for name, value in how.items()}
     kind = given.pop("by")
     if kind == "chroot":
         return ChrootRoute(**given)
@@ -113,6 +113,11 @@ def _jump(how: Any) -> SshRoute:
     route = route_of(how)
     assert isinstance(route, SshRoute)  # One jumps over hosts only.
     return route
+
+
+def _secret(value: Value) -> Secret:
+    """A secret of the way; an output that its kind does not call secret is held as one from here on."""
+    return value if isinstance(value, Secret) else Secret(value)
 
 
 def _revealed(value: Value) -> Value:

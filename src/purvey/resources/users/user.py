@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from purvey._base.value import Secret, Value, reveal
 from purvey._hosts.change import Change, MakeOwnFolder, Remove, Write
 from purvey._hosts.fact import Answers, ContentOf, Fact, StatOf
@@ -143,8 +145,9 @@ class UserProvider(HostProvider["User"]):
             return Work(before.name, outputs=None)
         token, _, former_hash = (answers[ContentOf(_kept(place))] or b"").decode().partition(" ")
         new_hash = former_hash if token == place.undoes else None
-        changes = changed(before.with_values(append=False), account, new_hash, _touched(have))
-        return Work(before.name, (*([Remove(account.home, whole=True)] if made_home else []), *changes), outputs=None)
+        left = msgspec.structs.replace(account, home_uid=None) if made_home else account
+        changes = changed(before.with_values(append=False), left, new_hash, _touched(have))
+        return Work(before.name, (*changes, *([Remove(account.home, whole=True)] if made_home else [])), outputs=None)
 
     def learnt(self, want: User, work: Work, ended: Ended) -> Mapping[str, Value]:
         """See `HostProvider.learnt`: what the machine chose."""
