@@ -24,15 +24,17 @@ class LabShell:
     Args:
         lab: The lab.
         host: The host in it.
+        user: Who logs in.
     """
 
-    def __init__(self, lab: Lab, host: Host) -> None:
+    def __init__(self, lab: Lab, host: Host, user: str = "root") -> None:
         self._lab = lab
         self._host = host
+        self._user = user
 
     async def start(self, command: str) -> EnteredPipes:
         """See `Shell.start`."""
-        return EnteredPipes(["ip", "netns", "exec", self._lab.namespace, *self._lab.ssh(self._host, command)])
+        return EnteredPipes(["ip", "netns", "exec", self._lab.namespace, *self._lab.ssh(self._host, command, user=self._user)])
 
     async def close(self) -> None:
         """See `Shell.close`; there is nothing to close."""

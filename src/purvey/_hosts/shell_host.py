@@ -13,9 +13,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from purvey._hosts.become import Becoming
+from purvey._hosts.become import Becoming, Door
 from purvey._hosts.change import foreseen
-from purvey._hosts.command import EVIDENCE_LINES
 from purvey._hosts.connector import Told
 from purvey._hosts.fact import Answer, Answers, Ask, Fact, Unanswered
 from purvey._hosts.frames import Frame, Frames
@@ -65,7 +64,7 @@ class ShellHost(ShellCalls):
         self._shell = shell
         self.name = name
         self._clock = clock
-        self._becoming = becoming
+        self._door = Door(becoming, name)
         self._worker = worker
         self._fence = fence
         self._number = number or itertools.count(1).__next__
@@ -185,7 +184,7 @@ class ShellHost(ShellCalls):
         mark, nonce = self._clock.entropy(12).hex(), self._clock.entropy(12).hex()
         text = enveloped(program(nonce), mark)
         self.requests += 1
-        pipes = await self._shell.start(self._becoming.command(mark))
+        pipes = await self._door.open(self._shell, mark)
         try:
             async with contextlib.aclosing(self._frames(pipes, text, nonce)) as frames:
                 async for frame in frames:
@@ -200,7 +199,8 @@ class ShellHost(ShellCalls):
     async def _frames(self, pipes: Pipes, program: bytes, nonce: str) -> AsyncGenerator[Frame]:
         begun = False
         frames = Frames(nonce)
-        await self._becoming.give(pipes, program)
+        await pipes.send(program)
+        await pipes.end()
         while data := await pipes.receive():
             for frame in frames.feed(data):
                 if frame.kind == "hello":
@@ -216,8 +216,7 @@ class ShellHost(ShellCalls):
         said = pipes.complaints().decode(errors="replace").strip()
         if code == INCOMPLETE:
             return self._lost("Half of what was sent arrived.", begun=False)
-        evidence = "\n".join(said.splitlines()[-EVIDENCE_LINES:]) or f"It said nothing and ended with code {code}."
-        return self._becoming.refused(self.name, evidence)
+        return self._door.refusal(said, code)
 
     def _lost(self, why: str, *, begun: bool) -> HostError:
         return HostError(

@@ -59,7 +59,7 @@ class Host(Place):
         known_hosts: A known_hosts file in place of the user's own.
         become: ``sudo``, ``su`` or ``doas``, for the rights of another user than the one who logs in.
         become_user: That other user.
-        become_password: What that program asks for.
+        become_password: What that program asks for; not for doas, which asks on a terminal only.
 
     Raises:
         ScriptError: ``script.bad_host``.
@@ -85,6 +85,12 @@ class Host(Place):
         for what, given_secret in (("key", key), ("passphrase", passphrase), ("password", password),
                                    ("become_password", become_password)):  # fmt: skip
             _require_secret(what, given_secret)
+        if become == "doas" and become_password is not None:
+            raise _bad(
+                "doas asks for a password on a terminal only, and there is none, so that it is of no use.",
+                "Allow it without one in /etc/doas.conf on the machine, with the name of the user that logs in:\n\n"
+                f'    permit nopass LOGIN as {become_user}\n\nor use become="sudo".',
+            )
         jumps = (jump,) if isinstance(jump, Host) else tuple(jump)
         given = {
             "address": address, "user": user, "port": port, "key": key, "certificate": certificate, "passphrase": passphrase,
