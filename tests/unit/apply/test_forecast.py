@@ -71,7 +71,7 @@ def test_what_follows_from_files_is_certain(project: Project) -> None:
 
 
 def test_what_comes_after_a_command_cannot_be_known(project: Project) -> None:
-    """A command may do anything, so what needs it and looks at the machine is open, also through others; all else is certain."""
+    """A command may do anything, so what needs it and looks at the machine is open, also through others; the rest is not."""
     declare(
         project,
         'first = command("first", "echo theirs >brought", creates=str(HERE / "brought"))',
