@@ -27,7 +27,10 @@ DEMO = '''#!/bin/sh
 ### END INIT INFO
 daemon="start-stop-daemon --quiet --pidfile /run/demo.pid"
 [ "$1" = status ] || echo "$1 $(cat /etc/demo.conf)" >>/run/demo.words
-start() { ! grep -q bad /etc/demo.conf || { echo "no such setting" >&2; exit 6; }; $daemon --start --background --make-pidfile --exec /usr/bin/sleep -- 100000; }
+start() {
+    ! grep -q bad /etc/demo.conf || { echo "no such setting" >&2; exit 6; }
+    $daemon --start --background --make-pidfile --exec /usr/bin/sleep -- 100000
+}
 stop() { $daemon --stop --oknodo --retry 5 --remove-pidfile; }
 case $1 in
 start|stop) $1 ;;
