@@ -45,10 +45,10 @@ def busybox() -> Iterator[CaseHosts]:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[LabHosts]:
-    """Machines with a network, mounts and a name of their own."""
-    with LabHosts() as hosts:
-        yield hosts
+def lab() -> Iterator[Callable[..., LabHosts]]:
+    """Machines with a network, mounts and a name of their own, and with packages on top."""
+    with ExitStack() as stack:
+        yield cache(lambda *packages: stack.enter_context(LabHosts(packages)))
 
 
 class Replay:
@@ -171,9 +171,9 @@ async def test_a_case_on_a_debian(debian: Callable[..., CaseHosts], name: str, t
 
 
 @pytest.mark.parametrize("name", ON_LAB)
-async def test_a_case_on_a_host_of_a_lab(lab: LabHosts, name: str, tmp_path: Path) -> None:
+async def test_a_case_on_a_host_of_a_lab(lab: Callable[..., LabHosts], name: str, tmp_path: Path) -> None:
     """So does a machine that has more of its own."""
-    _, told = await replayed(lab, name, tmp_path)
+    _, told = await replayed(lab(*load(name).packages), name, tmp_path)
 
     confirmed(name, told)
 

@@ -177,7 +177,9 @@ class HostProvider(Provider[R]):
     async def _perform(self, call: Call, subject: R, work: Work) -> Done:
         ended = Ended()
         if work.changes or work.after:
-            step = Step(call.token, call.attempt, work.changes, after=work.after)
+            # What is taken back by its own token, because its end is not known, is another step than the one that went before.
+            token = f"{call.token}-back" if call.undoes == call.token else call.token
+            step = Step(token, call.attempt, work.changes, after=work.after)
             (ending,) = await call.host.perform([step])
             ended = went_through(self, subject, ending)
         await call.identified(work.id)

@@ -14,7 +14,7 @@ from purvey._script.words import secret
 from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Recorded
 from purvey.providers.host import HostProvider, Place
-from purvey.resources import files, host, users
+from purvey.resources import files, host, services, users
 from purvey.resources.host._schedule import problem_of
 from purvey.resources.users._crypt import hashed, is_of
 from purvey.testing import view
@@ -31,6 +31,14 @@ def script(tmp_path: Path) -> Iterator[Recorder]:
 
 
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+    "an init script in another folder": (lambda: services.Sysv("s", script="../passwd"), "/etc/init.d"),
+    "no runlevel": (lambda: services.OpenRC("s", script="a", runlevels=[]), "enabled=False"),
+    "a runlevel as text": (lambda: services.OpenRC("s", script="a", runlevels="default"), 'runlevels=["default"]'),
+    "a runlevel of what is disabled": (
+        lambda: services.Sysv("s", script="a", runlevels=["2"], enabled=False),
+        "one of the two",
+    ),
+    "a runlevel for an end": (lambda: services.Sysv("s", script="a", runlevels=["6"]), "2, 3, 4, 5, S"),
     "a user that begins with a hyphen": (lambda: users.User("u", name="-rf"), "Begin with a letter"),
     "a user with a colon": (lambda: users.User("u", name="a:b"), "Begin with a letter"),
     "a comment with a colon": (lambda: users.User("u", comment="a:b"), "No colon"),
