@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -29,48 +29,56 @@ _MAKE_S: Final = 1200.0
 _APT: Final = Path("/etc/apt")
 
 
-def base_tree(more: tuple[str, ...] = ()) -> Path:
+def base_tree(more: tuple[str, ...] = (), *, setup: Path = _SETUP) -> Path:
     """The folder of the tree, which is made if this machine does not have it yet; that takes a minute, and the network.
 
     Args:
         more: Packages that it has on top of a host's own.
+        setup: A script for sh that makes a server of it.
 
     Raises:
         RuntimeError: if it cannot be made.
     """
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "purvey" / "hosts"
     packages = (*_PACKAGES, *more)
-    tree = folder / _recipe(packages)
-    if tree.exists():
-        return tree
+    told = "\0".join((_SUITE, *packages, setup.read_text(encoding="utf-8")))
+    name = f"{_SUITE}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+    return cached(name, lambda draft, lock: _make(draft, packages, setup, lock))
+
+
+def cached(name: str, make: Callable[[Path, int], None]) -> Path:
+    """What has a name in the cache folder; it is made if this machine does not have it yet.
+
+    Args:
+        name: Its name, another one for another recipe.
+        make: Makes it at the path that it is given, where nothing is yet. A program that it starts for this inherits the
+            descriptor that it is given, so that whoever asks next waits for the program, even when this process is gone.
+    """
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "purvey" / "hosts"
+    path, draft = folder / name, folder / f"{name}.draft"
+    if path.exists():
+        return path
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{tree.name}.lock").open("w", encoding="ascii") as lock:
+    with (folder / f"{name}.lock").open("w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not tree.exists():
-            _make(tree, packages, lock.fileno())
-    return tree
+        if not path.exists():
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.unlink(missing_ok=True)
+            make(draft, lock.fileno())
+            draft.rename(path)
+    return path
 
 
-def _recipe(packages: tuple[str, ...]) -> str:
-    told = "\0".join((_SUITE, *packages, _SETUP.read_text(encoding="utf-8")))
-    return f"{_SUITE}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
-
-
-def _make(tree: Path, packages: tuple[str, ...], lock: int) -> None:
-    draft = tree.with_name(f"{tree.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
+def _make(draft: Path, packages: tuple[str, ...], setup: Path, lock: int) -> None:
     argv = [
         "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
-        *(f"--aptopt={option}" for option in _options()), f'--customize-hook=chroot "$1" sh <{shlex.quote(str(_SETUP))}',
+        *(f"--aptopt={option}" for option in _options()), f'--customize-hook=chroot "$1" sh <{shlex.quote(str(setup))}',
         _SUITE, str(draft), *_sources(),
     ]  # fmt: skip
-    # The lock goes along: whoever asks next waits for the program, even when this process is gone.
     ended = subprocess.run(
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_MAKE_S, check=False, pass_fds=(lock,)
     )
     if ended.returncode != 0:
         raise RuntimeError(f"mmdebstrap could not make the hosts' file system:\n{ended.stderr[-2000:]}")
-    draft.rename(tree)
 
 
 def _sources() -> list[str]:
