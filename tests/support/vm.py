@@ -37,6 +37,7 @@ qemu-img create -q -f qcow2 memory/data 64M
 shift
 exec "$@"
 """
+_KERNEL: Final = "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off systemd.default_timeout_start_sec=900"
 _LOOK_S: Final = 0.1
 
 
@@ -73,6 +74,12 @@ class Vm:
         """Switch it off for good."""
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """Of its QEMU."""
+        assert self._process is not None, "it is off"
+        return self._process.pid
+
     # Power.
 
     def start(self, user_data: str) -> None:
@@ -86,10 +93,10 @@ class Vm:
         (self.folder / "memory").mkdir()
         argv = [
             *_LEASH, "sh", "-c", _START, "sh", str(disk.image),
-            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-cpu", "max",
-            "-accel", "kvm" if has_kvm() else "tcg,thread=multi,tb-size=256", "-smp", "1", "-m", "768",
+            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35",
+            "-cpu", "max,la57=off", "-accel", "kvm" if has_kvm() else "tcg,thread=multi,tb-size=256", "-smp", "1", "-m", "768",
             "-kernel", str(disk.kernel), "-initrd", str(disk.initrd),
-            "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off",
+            "-append", _KERNEL,
             "-drive", "file=memory/disk,format=qcow2,if=virtio,cache=unsafe",
             "-drive", "file=seed.iso,format=raw,if=virtio,readonly=on",
             "-drive", "file=memory/data,format=qcow2,if=virtio,cache=unsafe",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -49,8 +50,8 @@ def vm(brought_up: BroughtUp) -> Vm:
 
 
 @pytest.fixture
-def project(brought_up: BroughtUp, vm: Vm, purvey_project: object, tmp_path_factory: pytest.TempPathFactory) -> VmProject:
+def project(brought_up: BroughtUp, vm: Vm, tmp_path: Path) -> VmProject:
     """An empty project whose scripts reach the machine."""
-    made = VmProject(tmp_path_factory.mktemp("project"), vm)
+    made = VmProject(tmp_path, vm)
     shutil.copy(brought_up.project.folder / "known_hosts", made.folder / "known_hosts")
     return made

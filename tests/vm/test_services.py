@@ -21,16 +21,16 @@ SHOP = """
         waits.append(command.Check("gate", command=["test", "-e", gate], within_s=3000, opts=Options(after=[conf])))
     services.Systemd(
         "shop", on=web, unit="shop", content=unit, drop_ins={"greeting": f"[Service]\\nEnvironment=GREETING={greeting}\\n"},
-        restart_on=[] if reload else [conf], reload_on=[conf] if reload else [], opts=Options(after=waits),
+        {reads}_on=[conf], opts=Options(after=waits),
     )
 """
-PARAMETERS = "text: str = 'one', greeting: str = 'hello', reload: bool = False, gate: str = ''"
+PARAMETERS = "text: str = 'one', greeting: str = 'hello', gate: str = ''"
 
 
 @pytest.fixture
-def shop(project: VmProject) -> VmProject:
+def shop(project: VmProject, request: pytest.FixtureRequest) -> VmProject:
     """A project with a service that writes down when it was started and reloaded, and with what."""
-    project.declare(SHOP, PARAMETERS)
+    project.declare(SHOP.replace("{reads}", getattr(request, "param", "restart")), PARAMETERS)
     project.run("apply", "--yes")
     return project
 
@@ -60,15 +60,18 @@ def test_a_unit_runs_and_is_restarted_once_for_its_file_and_its_drop_in(vm: Vm, 
     assert len(ledger(vm)) == 3
 
 
+@pytest.mark.parametrize("shop", ["reload"], indirect=True)
 def test_a_unit_that_can_is_reloaded_and_goes_on(vm: Vm, shop: VmProject) -> None:
-    """With `reload_on` the same process reads the file again, once."""
+    """With `reload_on` the same process reads the file again, once; and the former one after an undo."""
     pid = vm.told("systemctl", "show", "--property=MainPID", "shop")
-    shop.run("apply", "--yes", "--reload", "true")
-    shop.run("apply", "--yes", "--reload", "true", "--text", "two")
+
+    shop.run("apply", "--yes", "--text", "two")
 
     assert ledger(vm) == ["start hello one", "reload two"]
+    assert "nothing had to change" in shop.run("apply", "--yes", "--text", "two")
+    shop.run("undo", "--yes")
+    assert ledger(vm) == ["start hello one", "reload two", "reload one"]
     assert vm.told("systemctl", "show", "--property=MainPID", "shop") == pid
-    assert "nothing had to change" in shop.run("apply", "--yes", "--reload", "true", "--text", "two")
 
 
 def test_a_restart_that_is_owed_after_a_kill_is_made_once(vm: Vm, shop: VmProject) -> None:
