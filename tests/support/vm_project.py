@@ -17,9 +17,9 @@ from purvey import Host, Options, secret, stack, step
 from purvey.resources import command, files, host, services
 
 
-def machine(address: str) -> Host:
+def machine(address: str, user: str) -> Host:
     how = {{"key": secret("file:key"), "known_hosts": "known_hosts", "host_key": "first_use", "config": ""}}
-    return Host(address, port={port}, name="web", user="root", **how)
+    return Host(address, port={port}, name="web", user=user, become=None if user == "root" else "sudo", **how)
 
 
 """
@@ -40,9 +40,11 @@ def _(address: str, /, user_data: str, path: str) -> None:
 
 def new(config: dict = {{}}, **user_data: object) -> tuple[Host, host.CloudInit]:
     key = Path(__file__).with_name("key.pub").read_text().strip()
-    data = host.user_data(config={{"disable_root": False, "ssh_authorized_keys": [key], **config}}, **user_data)
+    ops = {{"name": "ops", "shell": "/bin/sh", "sudo": "ALL=(ALL) NOPASSWD: ALL", "ssh_authorized_keys": [key]}}
+    config = {{"disable_root": False, "ssh_authorized_keys": [key], **config}}
+    data = host.user_data(users=["default", ops], config=config, **user_data)
     vm = power("vm", user_data=data, path=str(Path(__file__).with_name("user-data")))
-    web = machine(vm.result)
+    web = machine(vm.result, "root")
     return web, host.CloudInit("ready", on=web, within_s={within_s}, every_s=0.5)
 
 
@@ -54,7 +56,7 @@ def shop(text: str = 'it\\'s "quoted" — ünï 😀'):
 _THERE: Final = """
 @stack
 def shop({parameters}):
-    web = machine("127.0.0.1")
+    web = machine("127.0.0.1", "{user}")
 {body}
 """
 
@@ -93,9 +95,9 @@ class VmProject(Project):
         process.kill()
         process.communicate()
 
-    def declare(self, body: str, parameters: str = "") -> None:
-        """Write a script whose stack has this body, in which `web` is the machine."""
-        self.write(_HEAD.format(port=self.vm.port) + _THERE.format(parameters=parameters, body=body))
+    def declare(self, body: str, parameters: str = "", *, user: str = "root") -> None:
+        """Write a script whose stack has this body, in which `web` is the machine; ``ops`` becomes root by sudo."""
+        self.write(_HEAD.format(port=self.vm.port) + _THERE.format(parameters=parameters, body=body, user=user))
 
 
 def bring_up(vm: Vm, project: VmProject, body: str) -> subprocess.CompletedProcess[str]:

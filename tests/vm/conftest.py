@@ -17,7 +17,7 @@ BODY = """
     web, ready = new(
         write_files=[{"path": "/srv/note", "content": f"{text} {note.size}"}],
         run=["echo from a shell >/srv/shell", ["cp", "/srv/note", f"/srv/{note.size} copies"]], scripts=["setup.sh"],
-        users=[{"name": "ops", "shell": "/bin/sh", "uid": 2000}], parts=["#!/bin/sh\\necho é >/srv/part\\n"])
+        parts=["#!/bin/sh\\necho é >/srv/part\\n"])
     files.File("motd", on=web, path="/etc/motd", content="ready", opts=Options(after=[ready]))
     return {"from": ready.datasource, "warnings": ready.warnings}
 """
