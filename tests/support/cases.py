@@ -15,6 +15,7 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
     busybox   whether a machine with nothing but busybox does the same
     packages  what the machine has on top of others
     lab       whether it needs a machine with a network, mounts and a name of its own: a host of a lab, reached by SSH
+    vm        whether it needs a machine with a kernel and a systemd of its own: a virtual one, in ``make test-vm``
 
 and ``PURVEY_GOLDEN=write`` fills in, from a real machine, what is then read line by line: the `facts` with their answers, what
 is `seen`, the `changes`, the `outputs` with what `ended` says for those that are known only then, what is seen `after`, and
@@ -78,6 +79,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     busybox: bool = False
     packages: list[str] = []
     lab: bool = False
+    vm: bool = False
     facts: list[Any] = []
     seen: Any = None
     changes: list[Any] | None = None

@@ -23,6 +23,9 @@ from purvey.resources._given import recorded
 AGAIN_S: Final = 5.0
 """A machine takes between ten seconds and some minutes to start."""
 
+_NOT_YET: Final = frozenset({"unavailable", "denied"})
+"""Codes of a machine that is not back: nobody listens, or only root is let in until all is started (pam_nologin)."""
+
 _BOOT: Final = Ask(("cat", "/proc/sys/kernel/random/boot_id"))
 _GO_DOWN: Final = 'setsid sh -c "sleep 1; exec reboot" </dev/null >/dev/null 2>&1 &'
 """After a moment, in which we are still told that it was begun."""
@@ -90,9 +93,9 @@ class RebootProvider(HostProvider["Reboot"]):
         try:
             answers = await call.host.ask(self.facts(place, want))
         except HostError as error:
-            if error.code != "unavailable":
+            if error.code not in _NOT_YET:
                 raise
-            return _waits("it does not answer yet")
+            return _waits("it does not let us in yet" if error.code == "denied" else "it does not answer yet")
         _, _, former = (answers[ContentOf(_begun(place))] or b"").decode().partition(" ")
         if former == _boot_id(answers):
             return _waits("it goes down")

@@ -192,7 +192,7 @@ class ServiceProvider(HostProvider[S]):
         written = {path: text for path, text in self.files(want).items() if answers[ContentOf(path)] != text.encode()}
         dropped = [path for path in (self.files(have) if have is not None else ()) if path not in self.files(want)]
         before = _note.was_before(place, answers, Was, token=place.token)
-        was = Was(state, bool(written or dropped)) if before is None else before
+        was = Was(state, (*written, *dropped)) if before is None else before
         noting = _note.noted(place, was) if before is None else ()
         files = [*self._placed(place, written, answers), *(it for path in dropped for it in (kept(place, path), Remove(path)))]
         loading = self.reread() if files or state.stale else ()
@@ -264,13 +264,15 @@ class ServiceProvider(HostProvider[S]):
         if was is None:  # Nothing was done.
             return Work(self.named_as(have), (), None)
         state = self.state(have, answers)
-        paths = {**self.files(have), **(self.files(before) if before is not None else {})} if was.files else {}
-        files = [given_back(place, path, [Remove(path)]) for path in paths]
+        files = [given_back(place, path, [Remove(path)]) for path in was.files]
         ending = self._ended(have, state, answers) if not was.state.there else ()
-        again = was.files or (before is not None and owed(have.restart_on, before.restart_on))
+        again = "restart" if was.files else ""
+        if before is not None and not again:
+            read_anew = "reload" if owed(have.reload_on, before.reload_on) else ""
+            again = "restart" if owed(have.restart_on, before.restart_on) else read_anew
         restoring = self._restored(have, state, was.state, answers, again=again) if was.state.there else ()
-        changes = [*ending, *files, *self.folders(list(paths)), *(self.reread() if files else ()), *restoring]
-        copies = [Remove(copy_path(place, path)) for path in paths]
+        changes = [*ending, *files, *self.folders(was.files), *(self.reread() if files else ()), *restoring]
+        copies = [Remove(copy_path(place, path)) for path in was.files]
         return Work(self.named_as(have), (*changes, *copies, *_note.forgotten(place)), None)
 
     def _ended(self, have: S, state: State, answers: Answers) -> list[Change]:
@@ -280,13 +282,13 @@ class ServiceProvider(HostProvider[S]):
         disabling = self.switched(have, state, State(there=False, enabled=False), answers) if told else ()
         return [*stopping, *disabling, *self.masking(have, state, wished=False)]
 
-    def _restored(self, have: S, state: State, was: State, answers: Answers, *, again: bool = False) -> list[Change]:
-        """Have it in a former state."""
+    def _restored(self, have: S, state: State, was: State, answers: Answers, *, again: str = "") -> list[Change]:
+        """Have it in a former state; one that runs does `again` what makes it read what has come back."""
         changes = [*self.masking(have, state, wished=was.masked)]
         if have.enabled is not None and was.enabled is not None and at_boot(was) != at_boot(state):
             changes += self.switched(have, state, was, answers)
         if was.running and (again or not state.running):
-            changes += self.told(have, "restart" if state.running else "start", answers)
+            changes += self.told(have, again if state.running else "start", answers)
         elif state.running and not was.running:
             changes += self.told(have, "stop", answers)
         return changes

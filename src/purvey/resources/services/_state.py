@@ -33,10 +33,10 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Was(msgspec.Struct, frozen=True):
-    """What there was before an operation: the state, and whether files of the service are changed by it."""
+    """What there was before an operation: the state, and the paths of the service's files that are changed by it."""
 
     state: State
-    files: bool = False
+    files: tuple[str, ...] = ()
 
 
 def told_state(state: State) -> dict[str, Value]:
