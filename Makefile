@@ -83,6 +83,10 @@ demo: .venv/.demo $(SHOP_SECRET) ## Run the example shop on this machine: a data
 	  "$$($(BIN)/purvey outputs $(SHOP) --env dev --json | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["url"])')" \
 	  "$(CURDIR)/$(BIN)/purvey" "$(CURDIR)/$(SHOP)"
 
+.PHONY: fleet
+fleet: .venv/.demo $(DEBIAN_HOSTS) ## Ten machines on this one for examples/fleet, and a shell among them; as root
+	@$(BIN)/python examples/fleet/lab.py
+
 # --------------------------------------------------------------------------------------------------------- checks
 
 .PHONY: check
