@@ -79,7 +79,8 @@ class Prepared:
     @property
     def doing(self) -> str:
         """What takes a while, for people: its first command."""
-        return next((str(change.command) for change in self.work.changes if isinstance(change, Run)), "")
+        commands = [change.command for change in self.work.changes if isinstance(change, Run)]
+        return self.provider.doing(self.subject, commands[0]) if commands else ""
 
     async def decide(self, known: Known) -> Work | None:
         """What is done, from what is known of the machine; None where there is nothing to do any more.

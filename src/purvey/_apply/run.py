@@ -120,6 +120,7 @@ class Run:
         """
         doubts = list(self.parts.state.in_doubt.values())
         if not doubts:
+            self.parts.hosts.forget()
             return None
         refuse_tagged((doubt.begun.address for doubt in doubts), self._tags())
         await require_expected(self.parts, self.request.expect, [doubt.begun.node for doubt in doubts])

@@ -287,7 +287,8 @@ soil() { # PATH: it has to reach the disk.
 
 # Perform guard_NUMBER and do_NUMBER, once for each token. The log has a line `B TOKEN.ATTEMPT` before anything is done, and then
 # `D TOKEN CODE` when all is, or `E TOKEN.ATTEMPT CODE CHANGE` for what failed; both are told again instead of being done again.
-# What was begun and has no end is finished without its guard, which would see our own work; but not what must not be done twice.
+# What was begun and has no end is finished without its guard, which would see our own work. What must not be done twice is not:
+# whichever attempt has begun it was the only one.
 step() { # NUMBER TOKEN ATTEMPT quiet|told|once
   case $past in
     *"${nl}D $2 0$nl"*) # Cutting a word out of a long text takes a shell long, and most have this one.
@@ -303,6 +304,14 @@ step() { # NUMBER TOKEN ATTEMPT quiet|told|once
       line=${past##*"${nl}E $2.$3 "}
       tell_broken "$1" "$2" "${line%%"$nl"*}"
       return
+      ;;
+    *"${nl}E $2."*)
+      if [ "$4" = once ]; then
+        line=${past##*"${nl}E $2."}
+        line=${line%%"$nl"*}
+        tell_broken "$1" "$2" "${line#* }"
+        return
+      fi
       ;;
   esac
   [ -z "$stopped" ] || return 0
@@ -321,12 +330,12 @@ stop() { # FRAME...: nothing more is done.
 }
 
 begin() { # NUMBER TOKEN ATTEMPT HOW
-  case $past in
-    *"${nl}B $2.$3$nl"*)
-      [ "$4" = once ] || return 0
+  case $4$past in
+    once*"${nl}B $2."*)
       stop interrupted "$1"
       return 1
       ;;
+    *"${nl}B $2.$3$nl"*) return 0 ;;
   esac
   g=0
   if ! "guard_$1" 2>/dev/null </dev/null; then
