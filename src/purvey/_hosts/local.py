@@ -69,6 +69,9 @@ class LocalConnector:
         """See `Connector.halt`."""
         self.is_halted = True
 
+    async def begun(self) -> None:
+        """See `Connector.begun`; only what must not be done twice is remembered."""
+
     async def is_root(self) -> bool:
         """See `Connector.is_root`."""
         return os.geteuid() == 0

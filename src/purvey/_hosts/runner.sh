@@ -193,7 +193,7 @@ unable() { # COMPLAINT
   exit 0
 }
 
-enter() { # fresh|same: whether all that was done before is settled, and may be forgotten.
+enter() { # fresh|same|look: whether all that was done before is settled, and may be forgotten; or is only looked at.
   since=$1
   U=$(umask)
   umask 077
@@ -216,6 +216,7 @@ enter() { # fresh|same: whether all that was done before is settled, and may be 
 wait_for_others() {
   while :; do
     at_work=
+    running=
     set --
     for other in "$S"/now/*; do
       [ "$other" != "$mine" ] || continue
@@ -231,8 +232,12 @@ wait_for_others() {
       esac
     done
     # A command of a program that was killed may still run.
-    if [ -r "$S/command" ] && read -r of since_then at <"$S/command" && alive "$of" "$since_then" "$at"; then at_work=1; fi
+    if [ -r "$S/command" ] && read -r of since_then at <"$S/command" && alive "$of" "$since_then" "$at"; then
+      at_work=1
+      running=1
+    fi
     [ -n "$at_work" ] || break
+    [ -z "$running" ] || [ "$since" != look ] || break # Who runs a command sees us after it, and begins nothing more.
     say waiting
     sleep 0.2 2>/dev/null || sleep 1
   done
@@ -254,6 +259,11 @@ recall() {
   past=$nl$(cat -- "$L" && printf .)
   case $past in *"$nl".) ;; *) printf '\n' >>"$L" ;; esac
   past=${past%"$nl"*}$nl
+}
+
+remembered() { # What was begun, and how it ended.
+  say log
+  printf %s "$past" 2>/dev/null >&3
 }
 
 leave() {

@@ -166,3 +166,29 @@ async def test_what_was_spoilt_was_begun(here: Purvey, tmp_path: Path) -> None:
     await here.perform(adding(tmp_path / "ledger"))
     (tmp_path / "log" / "T").write_text("{")
     assert await here.perform(adding(tmp_path / "ledger")) == Interrupted()
+
+
+async def test_what_was_begun_is_remembered(machine: Desk, tmp_path: Path) -> None:
+    """Whether it ended well or not or was cut off; what came after the first that did not go through never was."""
+    ledger = tmp_path / "ledger"
+    await machine.host.perform([adding(ledger, token="A.1"), adding(ledger, "exit 3", token="B", attempt=2), adding(ledger)])
+    await machine.another().perform([adding(ledger, KILLED, token="C"), adding(ledger, token="D")])
+
+    assert await machine.another().begun() == {"A.1", "B", "C"}
+
+
+async def test_whoever_asks_what_was_begun_ends_the_rest(machine: Desk, tmp_path: Path) -> None:
+    """A command at work is not waited for, and what was sent with it and comes after it is never begun."""
+    ledger, held = tmp_path / "ledger", tmp_path / "held"
+    held.touch()
+    first = adding(ledger, f"while [ -e '{held}' ]; do sleep 0.01; done", token="A")
+    working = asyncio.ensure_future(machine.host.perform([first, adding(ledger, token="B")]))
+    assert await asyncio.to_thread(until, lambda: ledger.exists() and ledger.read_text() == "line\n")
+
+    assert await machine.another().begun() == {"A"}
+
+    held.unlink()
+    with pytest.raises(HostError, match="Another run works on a machine"):
+        await working
+    assert ledger.read_text() == "line\n"
+    assert await machine.another().begun() == {"A"}
