@@ -26,6 +26,7 @@ from purvey._state.store import UNFINISHED, RunRow
 from purvey.errors import HostError, StateError
 from tests.support.project import Project
 from tests.support.wire import Wire, WirePipes
+from tests.unit.hosts.waiting import until
 
 SCRIPT = """
 from pathlib import Path
@@ -115,12 +116,20 @@ class Box:
         raise error
 
     def power_off(self) -> None:
-        """Kill whatever the machine is working on."""
+        """Kill whatever the machine is working on, and what that has begun meanwhile."""
+        assert until(lambda: not self._killed())
+
+    def _killed(self) -> list[int]:
+        """The processes of its session that were there to be killed."""
         assert self._pipes is not None
+        found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
-                if int(stat.read_text().rpartition(")")[2].split()[3]) == self._pipes._pid:  # Its session.
+                words = stat.read_text().rpartition(")")[2].split()
+                if int(words[3]) == self._pipes._pid and words[0] not in "ZX":
                     os.kill(int(stat.parent.name), signal.SIGKILL)
+                    found.append(int(stat.parent.name))
+        return found
 
     def tree(self) -> dict[str, object]:
         """Everything in the site, with modes and contents."""
