@@ -21,6 +21,8 @@ import pytest
 from purvey._apply import sending
 from purvey._base.clock import SystemClock
 from purvey._base.event import Event, Message, OperationProgress
+from purvey._report.style import plain
+from purvey._report.text import plan_page
 from purvey._state.journal import Journal
 from purvey._state.store import UNFINISHED, RunRow
 from purvey.errors import HostError, StateError
@@ -341,6 +343,23 @@ def test_what_a_machine_has_not_begun_is_not_done_to_find_that_out(tmp_path: Pat
     assert box.ledger() == []
     told = [event.text for event in box.project.watcher.events if isinstance(event, Message)]
     assert "box: 16 operations that were interrupted were never begun there" in told
+
+
+def test_each_change_says_on_which_machine_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is made, changed, found changed, removed and taken back; and so does the text that people read."""
+    box = begun(tmp_path / "box", monkeypatch)
+    project, session = box.project, box.project.session()
+    first = project.plan(**AFTER)
+    assert "files.File::page-3" in plain(plan_page(first))
+    assert "  on box  declared at main.py" in plain(plan_page(first))
+    (project.folder / "site" / "0").write_text("by hand")
+
+    plans = [first, session.drift(project.script_path), session.destroy_plan(project.target())]
+    assert project.undo().result == "undone"
+    plans += project.approved[-1:]
+
+    assert [{change.where for change in plan.changes} for plan in plans] == [{"box"}] * 4
+    assert {change.action for plan in plans for change in plan.changes} >= {"create", "update", "delete"}
 
 
 def addresses_in_doubt(box: Box) -> list[str]:

@@ -43,6 +43,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         moved_from: The address it had before.
         source: ``file:line`` of the declaration; of the last one for a delete.
         generation: The generation that the change makes or touches.
+        where: The machine that it is on, as it is recorded; empty for this one.
     """
 
     address: str
@@ -60,6 +61,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     moved_from: str = ""
     source: str = ""
     generation: int = 1
+    where: str = ""
 
     @property
     def touches(self) -> bool:
