@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +18,17 @@ from typing import Any
 
 import pytest
 
+from purvey._apply import sending
 from purvey._base.clock import SystemClock
-from purvey._base.event import Event, OperationProgress
+from purvey._base.event import Event, Message, OperationProgress
+from purvey._report.style import plain
+from purvey._report.text import plan_page
 from purvey._state.journal import Journal
 from purvey._state.store import UNFINISHED, RunRow
-from purvey.errors import StateError
+from purvey.errors import HostError, StateError
 from tests.support.project import Project
 from tests.support.wire import Wire, WirePipes
+from tests.unit.hosts.waiting import until
 
 SCRIPT = """
 from pathlib import Path
@@ -78,6 +83,7 @@ class Box:
         self.passed: Counter[str] = Counter()
         self._plan: tuple[str, int, Callable[[WirePipes | None], None]] | None = None
         self._dead: BaseException | None = None
+        self._pipes: WirePipes | None = None
         home = project.folder / "own"
         home.mkdir()
         project.clock = ShortClock()  # type: ignore[assignment]
@@ -111,6 +117,22 @@ class Box:
         self._dead = error
         raise error
 
+    def power_off(self) -> None:
+        """Kill whatever the machine is working on, and what that has begun meanwhile."""
+        assert until(lambda: not self._killed())
+
+    def _killed(self) -> list[int]:
+        """The processes of its session that were there to be killed."""
+        assert self._pipes is not None
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                words = stat.read_text().rpartition(")")[2].split()
+                if int(words[3]) == self._pipes._pid and words[0] not in "ZX":
+                    os.kill(int(stat.parent.name), signal.SIGKILL)
+                    found.append(int(stat.parent.name))
+        return found
+
     def tree(self) -> dict[str, object]:
         """Everything in the site, with modes and contents."""
         site = self.project.folder / "site"
@@ -137,6 +159,7 @@ class Box:
     def _at_frame(self, pipes: WirePipes) -> None:
         if self._dead is not None:
             raise self._dead
+        self._pipes = pipes
         self._reach("frame", pipes)
 
     def _writing(self) -> Callable[..., Any]:
@@ -296,3 +319,67 @@ def test_an_interrupted_batch_begins_nothing_new(tmp_path: Path, monkeypatch: py
     assert box.ledger() == LINES[:1]
     assert box.project.state().in_doubt == {}
     whole(box, before)
+
+
+LINE_0 = ["test.Entry::line-0"]
+
+
+def test_an_interrupted_batch_knows_what_was_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C during a command that takes long leaves that one alone in doubt; it ends by itself, and a resume does the rest."""
+    box = begun(tmp_path / "box", monkeypatch)
+    before = box.tree()
+    monkeypatch.setattr(sending, "HALT_S", 0.0)
+    box.disturb("line", 1, functools.partial(ctrl_c, box))
+    box.project.watcher.react = box.see
+    box.apply({**AFTER, "seconds": 1.0})
+    assert last(box.project).result == "interrupted"
+    assert box.ledger() == []
+    assert addresses_in_doubt(box) == LINE_0
+    whole(box, before)
+
+
+def test_what_a_machine_has_not_begun_is_not_done_to_find_that_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Purvey and the machine die during a command: that one is in doubt, and what came after it is recorded as not begun."""
+    box = begun(tmp_path / "box", monkeypatch)
+
+    def die(_: WirePipes | None) -> None:
+        """Both at once."""
+        box.power_off()
+        box.die(Crash())
+
+    box.disturb("line", 1, die)
+    box.project.watcher.react = box.see
+    with contextlib.suppress(Crash):
+        box.apply({**AFTER, "seconds": 600.0})
+    box.rest()
+    assert len(addresses_in_doubt(box)) > 3
+
+    with pytest.raises(HostError, match="A command was interrupted, and must not be run twice"):
+        box.project.resume()
+
+    assert addresses_in_doubt(box) == LINE_0
+    assert box.ledger() == []
+    told = [event.text for event in box.project.watcher.events if isinstance(event, Message)]
+    assert "box: 16 operations that were interrupted were never begun there" in told
+
+
+def test_each_change_says_on_which_machine_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is made, changed, found changed, removed and taken back; and so does the text that people read."""
+    box = begun(tmp_path / "box", monkeypatch)
+    project, session = box.project, box.project.session()
+    first = project.plan(**AFTER)
+    assert "files.File::page-3" in plain(plan_page(first))
+    assert "  on box  declared at main.py" in plain(plan_page(first))
+    (project.folder / "site" / "0").write_text("by hand")
+
+    plans = [first, session.drift(project.script_path), session.destroy_plan(project.target())]
+    assert project.undo().result == "undone"
+    plans += project.approved[-1:]
+
+    assert [{change.where for change in plan.changes} for plan in plans] == [{"box"}] * 4
+    assert {change.action for plan in plans for change in plan.changes} >= {"create", "update", "delete"}
+
+
+def addresses_in_doubt(box: Box) -> list[str]:
+    """Whose end is not known."""
+    return sorted(doubt.begun.address for doubt in box.project.state().in_doubt.values())

@@ -29,13 +29,15 @@ class Hosts:
         local: The one that purvey runs on.
         clock: Time and chance.
         worker: The name of those who must not work on a machine at the same time.
+        forget: Lets the one that purvey runs on forget what it has done, all of which is settled.
 
     Attributes:
         fence: The lease's fencing number, once it is held.
     """
 
-    def __init__(self, local: Connector, clock: Clock, worker: str) -> None:
+    def __init__(self, local: Connector, clock: Clock, worker: str, *, forget: Callable[[], None] = lambda: None) -> None:
         self.local = local
+        self.forget = forget
         self.fence = 0
         self._clock = clock
         self._worker = worker

@@ -79,7 +79,8 @@ class Prepared:
     @property
     def doing(self) -> str:
         """What takes a while, for people: its first command."""
-        return next((str(change.command) for change in self.work.changes if isinstance(change, Run)), "")
+        commands = [change.command for change in self.work.changes if isinstance(change, Run)]
+        return self.provider.doing(self.subject, commands[0]) if commands else ""
 
     async def decide(self, known: Known) -> Work | None:
         """What is done, from what is known of the machine; None where there is nothing to do any more.
@@ -238,26 +239,26 @@ def prepared(performer: Performer, operation: Operation, ahead: Ahead) -> Prepar
     looking = performer.looking(ahead)
     if operation.verb == "create":
         node = performer.plan.nodes[operation.address]
-        kind = _together(performer, node.kind)
+        kind = together(performer, node.kind)
         alone = operation.prior or node.options.adopt
         return _Creation(looking, operation, kind, ahead) if kind is not None and not alone else None
     if operation.verb == "adopt":
-        kind = _together(performer, performer.plan.nodes[operation.address].kind)
+        kind = together(performer, performer.plan.nodes[operation.address].kind)
         return _Adoption(looking, operation, kind, ahead) if kind is not None else None
     if operation.verb == "update":
         prior = ahead.latest(operation.address)
-        kind = _together(performer, performer.plan.nodes[operation.address].kind)
+        kind = together(performer, performer.plan.nodes[operation.address].kind)
         return _Update(looking, operation, kind, prior) if kind is not None and prior is not None else None
     if operation.verb == "undo" and performer.undone[operation.undoes].begun.verb not in ("create", "update"):
         return None
     record = ahead.at(operation.address, operation.generation)
-    kind = _together(performer, record.kind) if record is not None else None
+    kind = together(performer, record.kind) if record is not None else None
     if record is None or kind is None:
         return None
     return _Undo(looking, operation, kind, record) if operation.verb == "undo" else _Removal(looking, operation, kind, record)
 
 
-def _together(performer: Performer, name: str) -> Kind | None:
+def together(performer: Performer, name: str) -> Kind | None:
     """The kind, if what it does on a machine is data; one that acts by itself does that alone."""
     kind = performer.parts.kinds.get(name)
     provider = type(kind.provider)

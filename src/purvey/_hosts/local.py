@@ -18,6 +18,7 @@ from purvey._hosts.command import Command, Completed, evidence
 from purvey._hosts.connector import Told, User
 from purvey._hosts.fact import Answer, Answers, Fact, FileStat, Unanswered
 from purvey._hosts.identity import identity_of
+from purvey._hosts.local_log import LocalLog
 from purvey._hosts.local_run import run
 from purvey._hosts.step import Ending, Machine, Step
 from purvey.errors import HostError
@@ -31,9 +32,14 @@ T = TypeVar("T")
 
 
 class LocalConnector:
-    """This machine; see `purvey._hosts.connector.Connector` for what each method does."""
+    """This machine; see `purvey._hosts.connector.Connector` for what each method does.
 
-    def __init__(self) -> None:
+    Args:
+        log: Remembers the steps that must not be done twice; without one, nothing does.
+    """
+
+    def __init__(self, log: LocalLog | None = None) -> None:
+        self.log = log
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="purvey-files")
         self.known: dict[Fact, Answer | Unanswered] = {}
         self.is_halted = False
@@ -65,6 +71,9 @@ class LocalConnector:
     async def halt(self) -> None:
         """See `Connector.halt`."""
         self.is_halted = True
+
+    async def begun(self) -> None:
+        """See `Connector.begun`; only what must not be done twice is remembered."""
 
     async def is_root(self) -> bool:
         """See `Connector.is_root`."""

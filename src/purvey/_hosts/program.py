@@ -62,6 +62,11 @@ def asking(facts: Sequence[Fact], nonce: str, machine: Machine | None = None) ->
     return _program(nonce, machine, ["asking"], [*_questions(facts), "say left"])
 
 
+def looking(nonce: str, machine: Machine | None = None, *, folder: str, fence: int) -> bytes:
+    """The program that lets nobody older begin anything more, and tells what was begun; see `working`."""
+    return _program(nonce, machine, ["asking", "runner"], [*_entering(folder, fence, "look"), "remembered", "leave"])
+
+
 def working(
     steps: Sequence[Step], nonce: str, machine: Machine | None = None, *, folder: str, fence: int, fresh: bool
 ) -> bytes:
@@ -75,15 +80,19 @@ def working(
         fence: Our number in the order of those who may work there; an older one is refused.
         fresh: Whether everything done before is settled.
     """
-    if not _WORKER.fullmatch(folder):
-        raise InternalError(f"Those who work on a machine are called {folder!r}, which names no folder.")
-    lines = [f"S=$B/work/{shlex.quote(folder)}", f"F={fence:d}", f"enter {'fresh' if fresh else 'same'}"]
+    lines = _entering(folder, fence, "fresh" if fresh else "same")
     for number, step in enumerate(steps):
         if not _TOKEN.fullmatch(step.token):
             raise InternalError(f"The token {step.token!r} is not one word.")
         how = "once" if step.once else "told" if step.is_told else "quiet"
         lines += [*_functions(number, step), f"step {number} {step.token} {step.attempt:d} {how}"]
     return _program(nonce, machine, ["asking", "runner"], [*lines, "leave"])
+
+
+def _entering(folder: str, fence: int, how: str) -> list[str]:
+    if not _WORKER.fullmatch(folder):
+        raise InternalError(f"Those who work on a machine are called {folder!r}, which names no folder.")
+    return [f"S=$B/work/{shlex.quote(folder)}", f"F={fence:d}", f"enter {how}"]
 
 
 def _program(nonce: str, machine: Machine | None, parts: Sequence[str], lines: Sequence[str]) -> bytes:

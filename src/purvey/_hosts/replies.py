@@ -43,6 +43,12 @@ def machine_of(frame: Frame) -> Machine:
     return Machine(found[2] or found[1], int(found[1]), home, machine_id, boot_id, folder, umask, who)
 
 
+def begun_of(frame: Frame) -> frozenset[str]:
+    """The tokens of the steps that a machine's log tells of."""
+    found = (line.split() for line in frame.data.decode(errors="replace").splitlines() if line)
+    return frozenset(words[1] if words[0] == "D" else words[1].rpartition(".")[0] for words in found)
+
+
 def returncode(code: int) -> int:
     """What a shell tells of a command's end, as `Completed` has it: a signal is negative."""
     return SIGNALLED - code if SIGNALLED < code < SIGNALLED + 65 else code

@@ -80,7 +80,7 @@ unable() { # COMPLAINT
   exit 0
 }
 
-enter() { # fresh|same: whether all that was done before is settled, and may be forgotten.
+enter() { # fresh|same|look: whether all that was done before is settled, and may be forgotten; or is only looked at.
   since=$1
   umask 077
   L=$S/log
@@ -102,6 +102,7 @@ enter() { # fresh|same: whether all that was done before is settled, and may be 
 wait_for_others() {
   while :; do
     at_work=
+    running=
     set --
     for other in "$S"/now/*; do
       [ "$other" != "$mine" ] || continue
@@ -117,8 +118,12 @@ wait_for_others() {
       esac
     done
     # A command of a program that was killed may still run.
-    if [ -r "$S/command" ] && read -r of since_then at <"$S/command" && alive "$of" "$since_then" "$at"; then at_work=1; fi
+    if [ -r "$S/command" ] && read -r of since_then at <"$S/command" && alive "$of" "$since_then" "$at"; then
+      at_work=1
+      running=1
+    fi
     [ -n "$at_work" ] || break
+    [ -z "$running" ] || [ "$since" != look ] || break # Who runs a command sees us after it, and begins nothing more.
     say waiting
     sleep 0.2 2>/dev/null || sleep 1
   done
@@ -142,6 +147,11 @@ recall() {
   past=$nl$(cat -- "$L" && printf .)
   case $past in *"$nl".) ;; *) printf '\n' >>"$L" ;; esac
   past=${past%"$nl"*}$nl
+}
+
+remembered() { # What was begun, and how it ended.
+  say log
+  printf %s "$past" 2>/dev/null >&3
 }
 
 leave() {
@@ -175,7 +185,8 @@ soil() { # PATH: it has to reach the disk.
 
 # Perform guard_NUMBER and do_NUMBER, once for each token. The log has a line `B TOKEN.ATTEMPT` before anything is done, and then
 # `D TOKEN CODE` when all is, or `E TOKEN.ATTEMPT CODE CHANGE` for what failed; both are told again instead of being done again.
-# What was begun and has no end is finished without its guard, which would see our own work; but not what must not be done twice.
+# What was begun and has no end is finished without its guard, which would see our own work. What must not be done twice is not:
+# whichever attempt has begun it was the only one.
 step() { # NUMBER TOKEN ATTEMPT quiet|told|once
   case $past in
     *"${nl}D $2 0$nl"*) # Cutting a word out of a long text takes a shell long, and most have this one.
@@ -191,6 +202,14 @@ step() { # NUMBER TOKEN ATTEMPT quiet|told|once
       line=${past##*"${nl}E $2.$3 "}
       tell_broken "$1" "$2" "${line%%"$nl"*}"
       return
+      ;;
+    *"${nl}E $2."*)
+      if [ "$4" = once ]; then
+        line=${past##*"${nl}E $2."}
+        line=${line%%"$nl"*}
+        tell_broken "$1" "$2" "${line#* }"
+        return
+      fi
       ;;
   esac
   [ -z "$stopped" ] || return 0
@@ -209,12 +228,12 @@ stop() { # FRAME...: nothing more is done.
 }
 
 begin() { # NUMBER TOKEN ATTEMPT HOW
-  case $past in
-    *"${nl}B $2.$3$nl"*)
-      [ "$4" = once ] || return 0
+  case $4$past in
+    once*"${nl}B $2."*)
       stop interrupted "$1"
       return 1
       ;;
+    *"${nl}B $2.$3$nl"*) return 0 ;;
   esac
   g=0
   if ! "guard_$1" 2>/dev/null </dev/null; then

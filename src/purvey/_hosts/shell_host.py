@@ -19,8 +19,8 @@ from purvey._hosts.connector import Told
 from purvey._hosts.fact import Answer, Answers, Ask, Fact, Unanswered
 from purvey._hosts.frames import Frame, Frames
 from purvey._hosts.paths import refusal
-from purvey._hosts.program import INCOMPLETE, asking, enveloped, working
-from purvey._hosts.replies import answers_of, machine_of
+from purvey._hosts.program import INCOMPLETE, asking, enveloped, looking, working
+from purvey._hosts.replies import answers_of, begun_of, machine_of
 from purvey._hosts.shell_calls import ShellCalls
 from purvey._hosts.shell_work import Work
 from purvey._hosts.step import Ended, Ending, Machine, Step
@@ -153,6 +153,20 @@ class ShellHost(ShellCalls):
         self._is_halted = True
         await self._work(Work((), self.name, lambda *_: None), fresh=False)
 
+    async def begun(self) -> frozenset[str]:
+        """See `Connector.begun`."""
+        begun: frozenset[str] = frozenset()
+        work, (worker, fence) = Work((), self.name, lambda *_: None), self._turn()
+        program = self._run(lambda nonce: looking(nonce, self._known_here, folder=worker, fence=fence))
+        async with contextlib.aclosing(program) as frames:
+            async for frame in frames:
+                work.follow(frame, "")
+                if frame.kind == "log":
+                    begun = begun_of(frame)
+                if frame.kind == "left":
+                    return begun
+        raise self._lost("It ended before all was told.", begun=False)
+
     def _heard(self, steps: Sequence[Step], told: Told, number: int, ending: Ending | None) -> None:
         """Take into account what a step has done, before anybody else learns of it."""
         if isinstance(ending, Ended):
@@ -164,8 +178,7 @@ class ShellHost(ShellCalls):
 
     async def _work(self, work: Work, *, fresh: bool) -> list[Ending]:
         """Send the steps once, and follow what becomes of them."""
-        fence = self._fence() * PROGRAMS_PER_FENCE + self._number()
-        steps, worker = work.steps, self._worker
+        steps, (worker, fence) = work.steps, self._turn()
         program = self._run(lambda nonce: working(steps, nonce, self._known_here, folder=worker, fence=fence, fresh=fresh))
         async with contextlib.aclosing(program) as frames:
             async for frame in frames:
@@ -174,6 +187,10 @@ class ShellHost(ShellCalls):
                 if frame.kind == "left":
                     return work.endings
         raise self._lost("It ended before all was done.", begun=True)
+
+    def _turn(self) -> tuple[str, int]:
+        """Who works, and a number above all before."""
+        return self._worker, self._fence() * PROGRAMS_PER_FENCE + self._number()
 
     async def _run(self, program: Callable[[str], bytes]) -> AsyncGenerator[Frame]:
         """The frames of a program after its hello; the last one is ``left``, unless the link is lost.

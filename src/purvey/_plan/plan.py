@@ -49,6 +49,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         moved_from: The address it had before.
         source: ``file:line`` of the declaration; of the last one for a delete.
         generation: The generation that the change makes or touches.
+        where: The machine that it is on, as it is recorded; empty for this one.
         verdict: Whether it changes anything on its machine: it ``will``; it ``will not``, for all that changes is the record;
             or one ``cannot know`` yet, because it depends on what an operation before it leaves behind.
         why: Why that cannot be known: ``depends on packages.Apt::nginx, which is not there yet``.
@@ -69,6 +70,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     moved_from: str = ""
     source: str = ""
     generation: int = 1
+    where: str = ""
     verdict: Verdict = ""
     why: str = ""
 

@@ -13,6 +13,7 @@ from purvey._plan.plan import Change, Plan
 from purvey._report.fields import field_lines, inline, visible
 from purvey._report.style import Page, Span, bad, bold, dim
 from purvey._report.values import KNOWN_AFTER_APPLY
+from purvey._report.words import on_machine
 
 ADDRESS_WIDTH_MAX: Final = 44
 """Longer addresses push their own line's text to the right, not that of all others."""
@@ -149,7 +150,8 @@ def _change(page: Page, change: Change, width: int) -> None:
         story = ", ".join(part for part in (change.cause.removeprefix("it is "), place) if part)
     else:
         story = f"cannot be read: {change.cause}" if change.action == "unreadable" else change.cause
-    page.add(_sign(change), "  ", bold(change.address.ljust(width)), "  ", dim(story) if not short else story)
+    on = dim(on_machine(change.where, change.address))
+    page.add(_sign(change), "  ", bold(change.address.ljust(width)), "  ", on, dim(story) if not short else story)
     for line in [] if short else (line for field in fields for line in field_lines(field)):
         page.add(_INDENT, *line)
     told = {f"`{field.path}` cannot be changed in place" for field in fields}

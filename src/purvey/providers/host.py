@@ -14,6 +14,7 @@ import msgspec
 
 from purvey._base.value import Value
 from purvey._hosts.change import Change
+from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
 from purvey.errors import HostError, InternalError, ProviderError
@@ -102,6 +103,10 @@ class HostProvider(Provider[R]):
     def explained(self, subject: R, error: ProviderError) -> ProviderError:
         """An error in the kind's own words, and without the secrets that a command may have repeated."""
         return error
+
+    def doing(self, subject: R, command: Command) -> str:
+        """A command that takes a while, for the person who watches."""
+        return str(command)
 
     def hazards(self, place: Place, want: R) -> Sequence[Fact]:
         """What must be known to foresee that it cannot be made; see `findings`."""
@@ -210,7 +215,7 @@ def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended
         raise HostError(
             "failed",
             "A command was interrupted, and must not be run twice",
-            detail="It was begun on the machine, and its end is not recorded there: one of the two was killed.",
+            detail="It was begun on the machine, and its end is not recorded there: it, purvey or the machine was killed.",
             hint="Look what it has done; then say so with `purvey state settle`.",
             may_exist=True,
         )

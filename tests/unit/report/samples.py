@@ -18,11 +18,11 @@ AFTER = BEFORE.replace("line 3\n", "line three\n").replace("line 20\n", "").repl
 CHANGES = (
     Change(
         address="files.File::motd", kind="files.File", action="create", cause="declared at shop.py:12", undo="delete it",
-        source="shop.py:12",
+        source="shop.py:12", where="web-1",
     ),
     Change(
         address="process.Service::web-0", kind="process.Service", action="update", source="shop.py:40",
-        cause="changed at shop.py:40", undo="put the former values back",
+        cause="changed at shop.py:40", undo="put the former values back", where="web-0",
         fields=(FieldChange("env.GREETING", "hi", "hello"),),
     ),
     Change(
@@ -125,7 +125,7 @@ DRIFT = Plan(
     changes=(
         Change(
             address="files.File::motd", kind="files.File", action="update", source="shop.py:12",
-            cause="it was changed outside purvey", fields=(FieldChange("mode", "0777", "0644", "drift"),),
+            cause="it was changed outside purvey", fields=(FieldChange("mode", "0777", "0644", "drift"),), where="web-1",
         ),
         Change(
             address="process.Service::web-1", kind="process.Service", action="create", source="shop.py:40",
@@ -183,7 +183,7 @@ OBJECTS = [
     ResourceState(
         address="files.File::motd", kind="files.File", generation=1, id="/etc/motd", needs=("files.Directory::etc",),
         inputs={"path": "/etc/motd", "secret": {"$": "$masked", "digest": "3" * 32, "sealed": "c2VhbGVk"}},
-        outputs={"size": 25}, source="shop.py:12", run=RUN, protect=True,
+        outputs={"size": 25}, source="shop.py:12", run=RUN, protect=True, where="web-1",
     ),
     ResourceState(address="process.Service::web", kind="process.Service", generation=1, id="4711@99", adopted=True),
     ResourceState(address="process.Service::web", kind="process.Service", generation=2, id="4712@100"),

@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from purvey._hosts.change import Run
+from purvey._hosts.command import Completed, failed
+from purvey._hosts.fact import Answers
 from purvey._script.recorder import Recorder, recording
+from purvey._script.resource import Resource
 from purvey._script.words import secret
 from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Recorded
@@ -203,3 +207,25 @@ def test_what_is_always_done_again_is_nobody_s_drift() -> None:
     kind = kind_of(want)
     diff = kind.provider.diff(kind, {"always": True}, Recorded({"always": True}, {}), {"always": False})
     assert [(item.name, item.because) for item in diff.changes] == [("always", "script")]
+
+
+PEOPLE_READ: dict[str, tuple[Resource, str]] = {
+    "a command": (view(host.Command, command=["make", "a b"], always=True), "make 'a b'"),
+    "a command with codes": (view(host.Command, command=["make"], always=True, codes=[0, 3]), "make"),
+    "a command with a variable": (view(host.Command, command=["make"], always=True, env={"A": "1"}), "A=1 make"),
+    "a script": (view(host.Script, content="true", always=True, arguments=["x"]), "sh -eu /dev/fd/3 x"),
+}
+
+
+@pytest.mark.parametrize("name", PEOPLE_READ)
+def test_people_read_the_command_that_they_wrote(name: str) -> None:
+    """Neither what they watch nor an error shows what is put around a command."""
+    want, words = PEOPLE_READ[name]
+    provider = kind_of(want).provider
+    assert isinstance(provider, HostProvider)
+    (run,) = provider.make(Place(token="T"), want, Answers({})).changes
+    assert isinstance(run, Run)
+
+    assert provider.doing(want, run.command) == words
+    error = provider.explained(want, failed(run.command, Completed(1)))
+    assert error.detail == f"The command ended with code 1:\n  {words}\nIt said nothing."

@@ -58,6 +58,13 @@ exit "$code"
 """
 """As the one before, and says with which of the codes that are success it ended."""
 
+FED: Final = 'cat 2>/dev/null | { exec 3<&0 </dev/null; exec "$@"; }'
+"""Gives what is read as /dev/fd/3: a pipe of the user's own, who could not open one of root's by its path; and nothing that is
+started reads from it."""
+
+_AROUND: Final = {_PLAIN: 6, _CODED: 7, FED: 4}
+"""How many words are put around a command, each sort of them known by its third."""
+
 G = TypeVar("G", bound="Guarded")
 
 
@@ -184,15 +191,24 @@ class GuardedProvider(HostProvider[G]):
         return {"stdout": told[-STDOUT_CHARACTERS_MAX:], "code": code}
 
     def explained(self, subject: G, error: ProviderError) -> ProviderError:
-        """See `HostProvider.explained`: without secrets, and without what is put around the command."""
+        """See `HostProvider.explained`: without secrets and what is put around the command; one that took too long stays so."""
+        if error.code == "timeout" and not subject.repeats:
+            error.code = "failed"
         with contextlib.suppress(NotKnownError):
             if self.conceals(subject):
                 first = error.detail.partition("\n")[0]
                 error.detail = f"{first}\n  (what it said is not shown, for a secret stands in its text)"
             error.detail = hidden(error.detail, _secrets(subject))
-        for wrapper in (_PLAIN, _CODED):
-            error.detail = error.detail.replace(shlex.quote(wrapper), "…")
+        for around in _around(subject):
+            error.detail = error.detail.replace(f"{shlex.join(around)} ", "")
         return error
+
+    def doing(self, subject: G, command: Command) -> str:
+        """See `HostProvider.doing`: without what is put around the command."""
+        argv = command.argv
+        while argv[:2] == ("sh", "-c") and argv[2] in _AROUND:
+            argv = argv[_AROUND[argv[2]] :]
+        return str(msgspec.structs.replace(command, argv=argv))
 
 
 _NOT_RUN: Final[dict[str, Value]] = {"stdout": "", "code": 0, "ran": False, "revision": ""}
@@ -254,6 +270,12 @@ def _wrapped(subject: Guarded, command: Command) -> Command:
         argv, env=command.env, cwd=command.cwd, user=command.user, stdin=command.stdin, timeout_s=command.timeout_s,
         secret_env=command.secret_env,
     )  # fmt: skip
+
+
+def _around(subject: Guarded) -> list[tuple[str, ...]]:
+    """What may be put around its command, and around the one that takes it back."""
+    codes = (subject.codes, (0,))
+    return [*(_wrapped(subject.with_values(codes=item), Command(())).argv for item in codes), ("sh", "-c", FED, "sh")]
 
 
 def _secrets(subject: Guarded) -> list[str]:
