@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -31,6 +31,7 @@ class Hosts:
 
     Attributes:
         fence: The lease's fencing number, once it is held.
+        by_way: Those found so far by their name and how the way is written, which need not be opened for each of their objects.
     """
 
     def __init__(self, local: Connector, clock: Clock, worker: str) -> None:
@@ -40,7 +41,7 @@ class Hosts:
         self._worker = worker
         self._pool = Pool(clock)
         self._made: dict[str, Connector] = {}
-        self._at_once: dict[Hashable, Connector] = {}
+        self.by_way: dict[tuple[str, bytes], Connector] = {}
         self._seen: set[Connector] = set()
 
     def at(self, where: str, how: Value) -> Connector:
@@ -58,17 +59,6 @@ class Hosts:
             self._made[key] = self._make(where, how)
         return self._made[key]
 
-    def once(self, written: Hashable, find: Callable[[], Connector]) -> Connector:
-        """The machine that a way leads to, by how that is written: it is opened for the first of its objects only.
-
-        Args:
-            written: What the machine and the way there are found by.
-            find: Finds it.
-        """
-        if written not in self._at_once:
-            self._at_once[written] = find()
-        return self._at_once[written]
-
     def is_first(self, host: Connector) -> bool:
         """Whether this is the first time in the run that it is asked about a machine."""
         is_new = host not in self._seen
@@ -78,7 +68,7 @@ class Hosts:
     async def close(self) -> None:
         """Give up every way to every machine."""
         self._made.clear()
-        self._at_once.clear()
+        self.by_way.clear()
         await self._pool.close()
 
     def _make(self, where: str, how: Mapping[str, Value]) -> Connector:
