@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -33,6 +33,7 @@ class Hosts:
 
     Attributes:
         fence: The lease's fencing number, once it is held.
+        by_way: Those found so far by their name and how the way is written, which need not be opened for each of their objects.
     """
 
     def __init__(self, local: Connector, clock: Clock, worker: str, *, forget: Callable[[], None] = lambda: None) -> None:
@@ -44,7 +45,7 @@ class Hosts:
         self._pool = Pool(clock)
         self._made: dict[str, Connector] = {}
         self._numbers: dict[str, Iterator[int]] = {}
-        self._at_once: dict[Hashable, Connector] = {}
+        self.by_way: dict[tuple[str, bytes], Connector] = {}
         self._seen: set[Connector] = set()
 
     def at(self, where: str, how: Value) -> Connector:
@@ -62,17 +63,6 @@ class Hosts:
             self._made[key] = self._make(where, how)
         return self._made[key]
 
-    def once(self, written: Hashable, find: Callable[[], Connector]) -> Connector:
-        """The machine that a way leads to, by how that is written: it is opened for the first of its objects only.
-
-        Args:
-            written: What the machine and the way there are found by.
-            find: Finds it.
-        """
-        if written not in self._at_once:
-            self._at_once[written] = find()
-        return self._at_once[written]
-
     def is_first(self, host: Connector) -> bool:
         """Whether this is the first time in the run that it is asked about a machine."""
         is_new = host not in self._seen
@@ -82,7 +72,7 @@ class Hosts:
     async def close(self) -> None:
         """Give up every way to every machine."""
         self._made.clear()
-        self._at_once.clear()
+        self.by_way.clear()
         await self._pool.close()
 
     def _make(self, where: str, how: Mapping[str, Value]) -> Connector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from purvey._apply.call import EngineCall
@@ -20,6 +20,7 @@ from purvey._base.value import (
     SecretRef,
     Unknown,
     Value,
+    canonical,
     dig,
     digest,
     resolve,
@@ -230,14 +231,15 @@ class Parts:
         """
         if how is None:
             return self.hosts.local
+        written = where, canonical(how)
+        if (known := self.hosts.by_way.get(written)) is not None:
+            return known
         way = thaw(how)
-        if any(type(part) not in _OF_A_WRITTEN_WAY for part in way.values()):
-            return self._host_now(where, way)
-        return self.hosts.once((where, *way.items()), partial(self._host_now, where, way))
-
-    def _host_now(self, where: str, way: dict[str, Value]) -> Connector:
         resolved = resolve(way, self._known_link, lambda part: part)
-        return self.hosts.at(where, {name: self._opened_part(name, part) for name, part in resolved.items()})
+        host = self.hosts.at(where, {name: self._opened_part(name, part) for name, part in resolved.items()})
+        if all(type(part) in _OF_A_WRITTEN_WAY for part in way.values()):
+            self.hosts.by_way[written] = host
+        return host
 
     def _opened_part(self, name: str, part: Value) -> Value:
         """A part of the way to a machine; what is sealed only because it is nobody's business is no secret."""
@@ -274,11 +276,11 @@ class Parts:
         """Where the object at `address` keeps its own files: one that was moved where it did before."""
         record = self.state.latest(address)
         stack, home = parted(record.home if record is not None and record.home else address)
-        folder: PurePath = self.folder.parent.parent / stack if stack else self.folder
-        if where:
-            folder = PurePosixPath(OWN_FOLDER, self.estate, stack or self.stack)
         scope, kind, name = split(home)
-        return str(folder.joinpath(*scope.split("/"), kind, name))
+        below = f"{scope}/{kind}/{name}" if scope else f"{kind}/{name}"
+        if where:
+            return f"{OWN_FOLDER}/{self.estate}/{stack or self.stack}/{below}"
+        return str((self.folder.parent.parent / stack if stack else self.folder) / below)
 
 
 def _with_masked(value: Value, function: Callable[[Masked], Value]) -> Value:

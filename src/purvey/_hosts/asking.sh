@@ -84,7 +84,7 @@ content() { # NUMBER PATH
 }
 
 asked() { # SECONDS COMMAND...: in a process of its own, which it becomes.
-  exec 3>&-
+  exec 3>&- 8>&- 9<&-
   trap - HUP PIPE
   exec timeout -k 2 "$@"
 }

@@ -24,6 +24,9 @@ from purvey.errors import InternalError
 PATHS_MAX: Final = 250
 """Paths in the arguments of one process: 4,096 bytes each at most, they stay below the 2 MiB that Linux gives."""
 
+CLERK_STEPS_MIN: Final = 4
+"""From this many steps on a clerk costs less than the processes that it saves."""
+
 INCOMPLETE: Final = 97
 """The return code of a shell that was given half a program."""
 
@@ -81,6 +84,8 @@ def working(
         fresh: Whether everything done before is settled.
     """
     lines = _entering(folder, fence, "fresh" if fresh else "same")
+    if len(steps) >= CLERK_STEPS_MIN:
+        lines.append("hire")
     for number, step in enumerate(steps):
         if not _TOKEN.fullmatch(step.token):
             raise InternalError(f"The token {step.token!r} is not one word.")

@@ -94,6 +94,7 @@ enter() { # fresh|same|look: whether all that was done before is settled, and ma
   soiled=
   pending=
   stopped=
+  hired=
   soil "$S/now"
   wait_for_others
   recall
@@ -154,6 +155,45 @@ remembered() { # What was begun, and how it ended.
   printf %s "$past" 2>/dev/null >&3
 }
 
+# The clerk. To bring something to the disk, to give it its name or to make a folder takes a process each time, which costs more
+# than the work. Where there is perl, one of it does that for a whole program, as it is told over two pipes. What it does not do,
+# and all where there is none, is done as ever, which also tells why it cannot be done.
+
+clerk='
+  require XSLoader;
+  XSLoader::load("IO");
+  unlink @ARGV;
+  umask 0;
+  ($/, $|) = ("\n\n", 1);
+  sub sync {
+    for my $path (@_) {
+      return 0 unless -f $path || -d _;
+      open(my $file, "<", $path) or return 0;
+      IO::Handle::sync($file) or return 0;
+    }
+    return 1;
+  }
+  my %can = (sync => \&sync, name => sub { rename $_[0], $_[1] }, folder => sub { mkdir $_[1], 0777 & ~oct $_[0] });
+  while (<STDIN>) {
+    my ($what, @of) = split /\n/;
+    print $can{$what}->(@of) ? "done\n" : "not\n";
+  }
+'
+
+hire() {
+  command -v perl >/dev/null 2>&1 || return 0
+  set -- "$S/said/$F.$$.asks" "$S/said/$F.$$.answers"
+  mkfifo -- "$@" 2>/dev/null || return 0
+  PERL5OPT='' PERL5LIB='' perl -e "$clerk" -- "$@" <"$1" >"$2" 2>/dev/null 3>&- &
+  exec 8>"$1" 9<"$2"
+  hired=1
+}
+
+clerk() { # sync PATH... | name OLD NEW | folder UMASK PATH: whether it has done so.
+  [ -n "$hired" ] || return 1
+  printf '%s\n' "$@" '' 2>/dev/null >&8 && IFS= read -r answer <&9 && [ "$answer" = done ]
+}
+
 leave() {
   settle
   say left
@@ -168,7 +208,7 @@ settle() { # PATH...
     set -- "$@" $soiled
     set +f
     IFS=$words
-    sync "$@" 2>/dev/null || sync
+    clerk sync "$@" || sync "$@" 2>/dev/null || sync
     soiled=
   fi
   if [ -n "$pending" ]; then
@@ -321,7 +361,7 @@ no_directory() { # PATH
 
 into_place() { # TEMPORARY PATH FOLDER
   settle "$1"
-  if [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi || {
+  clerk name "$1" "$2" || if [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi || {
     rm -f -- "$1"
     return 1
   }
@@ -330,10 +370,11 @@ into_place() { # TEMPORARY PATH FOLDER
 
 # What we make is ours, and the umask gives its mode, so that it seldom needs chown(1) and chmod(1). Where it does, nobody else gets
 # to it before.
-making() { # UMASK OWNER exact|masked: whether the umask can give the mode.
+making() { # UMASK OWNER exact|masked: sets `mask`, and `exact` if that does not give the mode.
   exact=1
   case $3$2 in masked | "masked$me" | "masked$me:$our_group") exact= ;; esac
-  if [ -n "$exact" ]; then umask 077; else umask "$1"; fi
+  mask=077
+  [ -n "$exact" ] || mask=$1
 }
 
 made() { # PATH MODE OWNER
@@ -345,6 +386,7 @@ made() { # PATH MODE OWNER
 put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked
   clear_way "$2" && no_directory "$3" || return 1
   making "$1" "$6" "$7"
+  umask "$mask"
   set -C
   c >"$2"
   code=$?
@@ -374,10 +416,13 @@ folder() { # UMASK PATH PARENT MODE OWNER exact|masked
     return
   fi
   making "$1" "$5" "$6"
-  mkdir -- "$2"
-  code=$?
-  umask 077
-  [ "$code" = 0 ] || return 1
+  clerk folder "$mask" "$2" || {
+    umask "$mask"
+    mkdir -- "$2"
+    code=$?
+    umask 077
+    [ "$code" = 0 ] || return 1
+  }
   soil "$3"
   made "$2" "$4" "$5" && return
   rmdir -- "$2"
@@ -386,7 +431,7 @@ folder() { # UMASK PATH PARENT MODE OWNER exact|masked
 
 link() { # TARGET TEMPORARY PATH FOLDER
   clear_way "$2" && no_directory "$3" && ln -s -- "$1" "$2" && settle || return 1
-  mv -fT -- "$2" "$3" || {
+  clerk name "$2" "$3" || mv -fT -- "$2" "$3" || {
     rm -f -- "$2"
     return 1
   }
@@ -498,7 +543,7 @@ stand() { # FOLDER
 
 # Be the command, as we were called ourselves but for what was said; in a process of its own, which those who come later wait for.
 become() { # COMMAND...
-  exec 3>&-
+  exec 3>&- 8>&- 9<&-
   trap - HUP PIPE
   umask "$U"
   timeout=timeout

@@ -131,9 +131,13 @@ def frozen_place(on: object, source: str) -> tuple[str, Value]:
         return "", None
     if not isinstance(on, Place):
         raise _bad(f"`on` is {on!r}.", 'Write on=Host("192.0.2.11", user="root"), or leave it out for this machine.')
-    how = freeze(on._how, source, "on")  # noqa: SLF001 - one of our own kind.
-    where = refuse_tokens(on.name, "A host's name") if on.name else _where(how)
-    return where, how
+    recorder = current()
+    frozen, _, revealed = recorder.places.get(id(on), (None, None, 0))
+    if frozen is None or revealed != len(recorder.revealed):  # What is revealed is a secret wherever it stands from then on.
+        how = freeze(on._how, source, "on")  # noqa: SLF001 - one of our own kind.
+        frozen = refuse_tokens(on.name, "A host's name") if on.name else _where(how), how
+        recorder.places[id(on)] = frozen, on, len(recorder.revealed)
+    return frozen
 
 
 def lives_in(how: Value) -> str:
