@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from purvey._hosts.change import Keep, SetAttributes
+from purvey._apply.consequence import does_anything
+from purvey._hosts.change import Keep, Run, SetAttributes
 from purvey._hosts.fact import Answers
 from purvey._hosts.step import Ended, Step
 from purvey.errors import PurveyError
 from purvey.providers import Absent, Observed, Present
 from purvey.providers.host import Place, Work, went_through
-from tests.support.case_hosts import CaseHost, CaseHosts, served
+from tests.support.case_hosts import CaseHost, CaseHosts, Entry, served
 from tests.support.case_lab import LabHosts
 from tests.support.case_words import plain, told_facts
 from tests.support.cases import NAMES, NO_SERVER, Setting, Trial, load, told_error, told_seen, write
@@ -52,7 +53,13 @@ def lab() -> Iterator[LabHosts]:
 
 
 class Replay:
-    """One case on one machine, with what it tells."""
+    """One case on one machine, with what it tells.
+
+    Attributes:
+        after: What the machine answers when it is done.
+    """
+
+    after: Answers
 
     def __init__(self, trial: Trial, machine: CaseHost) -> None:
         self.trial = trial
@@ -70,6 +77,7 @@ class Replay:
             self.noticed(answers, work)
             ended = await self.performed("first", self.trial.place, self.trial.subject, work)
             after = await self.checked(work, ended)
+            self.foretold(before, answers, work)
         except PurveyError as error:
             self.told["error"] = told_error(error)
             assert self.trial.case.no_undo or self.machine.differences(before, self.machine.changed()) == []
@@ -90,6 +98,14 @@ class Replay:
             if isinstance(seen, Present) and inputs == dict(trial.want._values):
                 assert trial.differences(record, seen) != []
 
+    def foretold(self, before: dict[str, Entry | None], answers: Answers, work: Work) -> None:
+        """What a plan says of it is what happened: a machine that was to change is another one, and one that was not is not."""
+        verdict = does_anything(work.changes, answers.known, self.trial.place.folder)
+        told = self.told["facts"] != told_facts(self.trial.facts(), self.after)
+        changed = told or self.machine.differences(before, self.machine.changed()) != []
+        may_be_seen_nowhere = any(isinstance(change, Run) and change.touches is None for change in work.changes)
+        assert verdict == changed or (verdict and may_be_seen_nowhere)
+
     async def asked(self) -> Answers:
         """What the machine answers now."""
         facts = self.trial.facts()
@@ -107,7 +123,7 @@ class Replay:
         outputs = self.trial.outputs(work, ended)
         self.told["outputs"] = plain(outputs)
         self.told["ended"] = self._end(work, ended, outputs)
-        answers = await self.asked()
+        answers = self.after = await self.asked()
         seen = self._seen_after(outputs, answers)
         self.told["after"] = told_seen(seen)
         if self.trial.want is None:

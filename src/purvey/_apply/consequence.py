@@ -101,7 +101,7 @@ class Consequence(msgspec.Struct, frozen=True, kw_only=True):
         if fact in told:
             return told[fact]
         touched = self.own if change.touches is None else change.touches
-        return Open(self.root) if fact in touched else before
+        return Open(self.root) if fact in touched or _lacks_name(before) else before
 
     def _paths(self) -> Iterator[str]:
         """The paths at which something may be different afterwards."""
@@ -128,6 +128,11 @@ def _does(change: Change, known: Mapping[Fact, Answer | Unanswered], folder: str
         wished = {"mode": change.mode, "owner": change.owner, "group": change.group}
         return any(value is not None and getattr(status, name) != value for name, value in wished.items())
     return True
+
+
+def _lacks_name(answer: Foreseen) -> bool:
+    """Whether an owner or a group is a mere number: who makes a user or a group may give it a name."""
+    return isinstance(answer, FileStat) and (answer.owner.isdecimal() or answer.group.isdecimal())
 
 
 def is_private(path: str) -> bool:

@@ -71,7 +71,7 @@ def test_what_follows_from_files_is_certain(project: Project) -> None:
 
 
 def test_what_comes_after_a_command_cannot_be_known(project: Project) -> None:
-    """A command may do anything, so what needs it and looks at the machine is open, through others, too; all else is certain."""
+    """A command may do anything, so what needs it, directly or not, and looks at the machine is open; all else is certain."""
     declare(
         project,
         'first = command("first", "echo theirs >brought", creates=str(HERE / "brought"))',
