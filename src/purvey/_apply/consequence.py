@@ -25,7 +25,7 @@ from purvey._hosts.change import (
     Write,
     paths_changed,
 )
-from purvey._hosts.fact import Answer, Ask, DigestOf, Fact, FileStat, StatOf, Unanswered
+from purvey._hosts.fact import Answer, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf, Unanswered
 from purvey._hosts.paths import OWN_FOLDER
 
 if TYPE_CHECKING:
@@ -123,11 +123,21 @@ def _does(change: Change, known: Mapping[Fact, Answer | Unanswered], folder: str
         return True
     if isinstance(change, Keep | MakeOwnFolder) or is_private(change.path) or _is_in(change.path, [folder]):
         return False
+    if isinstance(change, Remove):
+        return not any(fact in known and known[fact] is None for fact in (StatOf(change.path), ContentOf(change.path)))
     status = known.get(StatOf(change.path))
-    if isinstance(change, SetAttributes) and isinstance(status, FileStat):
-        wished = {"mode": change.mode, "owner": change.owner, "group": change.group}
-        return any(value is not None and getattr(status, name) != value for name, value in wished.items())
-    return True
+    if not isinstance(status, FileStat) or not isinstance(change, SetAttributes | Write):
+        return True
+    wished = {"mode": change.mode, "owner": change.owner, "group": change.group}
+    if any(value is not None and getattr(status, name) != value for name, value in wished.items()):
+        return True
+    return isinstance(change, Write) and not _holds(change, known)
+
+
+def _holds(change: Write, known: Mapping[Fact, Answer | Unanswered]) -> bool:
+    """Whether a file is known to hold already what is written."""
+    digest = hashlib.sha256(change.data).hexdigest()
+    return known.get(ContentOf(change.path)) == change.data or known.get(DigestOf(change.path)) == digest
 
 
 def _lacks_name(answer: Foreseen) -> bool:
