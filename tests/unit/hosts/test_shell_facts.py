@@ -188,6 +188,7 @@ async def test_what_a_question_leaves_behind_holds_nobody_up(machine: Desk) -> N
     answers = await machine.host.ask([fact])
     pid = int(answers[fact].stdout)
 
+    assert b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()  # Else its number may be another's by now.
     os.kill(pid, 9)
 
 
