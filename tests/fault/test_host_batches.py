@@ -40,11 +40,29 @@ def goes_on(box: Box, again: Callable[[], None], result: str) -> None:
 
 
 def whole(box: Box, before: dict[str, object]) -> None:
-    """Everything is as if nothing had happened, and can be taken back."""
+    """Everything is as if nothing had happened, and can be taken back.
+
+    Where the disturbed run ended for good, for its machine could not even be reached to take it back, another one has done the
+    rest: then not one of the two can bring back what was before both, and all is removed instead.
+    """
     goes_on(box, box.apply, "succeeded")
     require_applied(box, before)
-    box.undo()
-    require_undone(box, before)
+    if box.runs() == 2:  # The first one, and the disturbed one.
+        box.undo()
+        require_undone(box, before)
+    else:
+        box.destroy()
+        require_removed(box)
+
+
+def require_removed(box: Box) -> None:
+    """Nothing is left, and every command was taken back."""
+    assert last(box.project).result == "succeeded"
+    assert box.tree() == {}
+    assert box.project.state().resources == {}
+    ledger = box.ledger()
+    assert all(alternating(ledger, line) and ledger.count(line) == ledger.count(f"no {line}") for line in box.lines())
+    box.project.require_sound()
 
 
 def require_applied(box: Box, before: dict[str, object]) -> None:

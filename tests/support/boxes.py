@@ -130,6 +130,14 @@ class Box:
         self.stop = session.interrupt
         return session
 
+    def runs(self) -> int:
+        """How many runs there were that got so far as to begin something."""
+        store = self.project.store()
+        try:
+            return sum(run.result != "refused" for run in store.runs("main/dev", 100))
+        finally:
+            store.close()
+
     def leave(self) -> None:
         """No machine can be reached any more."""
         self._is_gone = True
