@@ -7,13 +7,14 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
-from purvey._hosts.change import Keep, SetAttributes
-from purvey._hosts.fact import Answers
+from purvey._apply.consequence import does_anything, is_private
+from purvey._hosts.change import Keep, Run, SetAttributes
+from purvey._hosts.fact import Answers, Ask
 from purvey._hosts.step import Ended, Step
 from purvey.errors import PurveyError
 from purvey.providers import Absent, Observed, Present
 from purvey.providers.host import Place, Work, went_through
-from tests.support.case_hosts import CaseHost, served
+from tests.support.case_hosts import CaseHost, Entry, served
 from tests.support.case_words import plain, told_facts
 from tests.support.cases import NO_SERVER, Setting, Trial, load, told_error, told_seen, write
 
@@ -26,7 +27,13 @@ class Machines(Protocol):
 
 
 class Replay:
-    """One case on one machine, with what it tells."""
+    """One case on one machine, with what it tells.
+
+    Attributes:
+        after: What the machine answers when it is done.
+    """
+
+    after: Answers
 
     def __init__(self, trial: Trial, machine: CaseHost) -> None:
         self.trial = trial
@@ -38,12 +45,14 @@ class Replay:
         before = self.machine.changed()
         try:
             answers = await self.asked()
+            asked = self.machine.changed()
             self.told["seen"] = told_seen(self.trial.seen(answers))
             work = self.trial.work(answers)
             self.told["changes"] = plain(work.changes)
             self.noticed(answers, work)
             ended = await self.performed("first", self.trial.place, self.trial.subject, work)
             after = await self.checked(work, ended)
+            self.foretold(asked, answers, work)
         except PurveyError as error:
             self.told["error"] = told_error(error)
             assert self.trial.case.no_undo or self.machine.differences(before, self.machine.changed()) == []
@@ -64,6 +73,15 @@ class Replay:
             if isinstance(seen, Present) and inputs == dict(trial.want._values):
                 assert trial.differences(record, seen) != []
 
+    def foretold(self, before: dict[str, Entry | None], answers: Answers, work: Work) -> None:
+        """What a plan says of it is what happened: a machine that was to change is another one, and one that was not is not."""
+        verdict = does_anything(work.changes, answers.known, self.trial.place.folder)
+        facts = tuple(fact for fact in self.trial.facts() if isinstance(fact, Ask) or not is_private(fact.path))
+        told = told_facts(facts, answers) != told_facts(facts, self.after)
+        changed = told or self.machine.differences(before, self.machine.changed()) != []
+        may_be_seen_nowhere = any(isinstance(change, Run) and change.touches is None for change in work.changes)
+        assert verdict == changed or (verdict and may_be_seen_nowhere)
+
     async def asked(self) -> Answers:
         """What the machine answers now."""
         facts = self.trial.facts()
@@ -81,7 +99,7 @@ class Replay:
         outputs = self.trial.outputs(work, ended)
         self.told["outputs"] = plain(outputs)
         self.told["ended"] = self._end(work, ended, outputs)
-        answers = await self.asked()
+        answers = self.after = await self.asked()
         seen = self._seen_after(outputs, answers)
         self.told["after"] = told_seen(seen)
         if self.trial.want is None:

@@ -25,7 +25,7 @@ from purvey._hosts.change import (
     Write,
     paths_changed,
 )
-from purvey._hosts.fact import Answer, Ask, DigestOf, Fact, FileStat, StatOf, Unanswered
+from purvey._hosts.fact import Answer, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf, Unanswered
 from purvey._hosts.paths import OWN_FOLDER
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Consequence(msgspec.Struct, frozen=True, kw_only=True):
         if fact in told:
             return told[fact]
         touched = self.own if change.touches is None else change.touches
-        return Open(self.root) if fact in touched else before
+        return Open(self.root) if fact in touched or _lacks_name(before) else before
 
     def _paths(self) -> Iterator[str]:
         """The paths at which something may be different afterwards."""
@@ -123,11 +123,26 @@ def _does(change: Change, known: Mapping[Fact, Answer | Unanswered], folder: str
         return True
     if isinstance(change, Keep | MakeOwnFolder) or is_private(change.path) or _is_in(change.path, [folder]):
         return False
+    if isinstance(change, Remove):
+        return not any(fact in known and known[fact] is None for fact in (StatOf(change.path), ContentOf(change.path)))
     status = known.get(StatOf(change.path))
-    if isinstance(change, SetAttributes) and isinstance(status, FileStat):
-        wished = {"mode": change.mode, "owner": change.owner, "group": change.group}
-        return any(value is not None and getattr(status, name) != value for name, value in wished.items())
-    return True
+    if not isinstance(status, FileStat) or not isinstance(change, SetAttributes | Write):
+        return True
+    wished = {"mode": change.mode, "owner": change.owner, "group": change.group}
+    if any(value is not None and getattr(status, name) != value for name, value in wished.items()):
+        return True
+    return isinstance(change, Write) and not _holds(change, known)
+
+
+def _holds(change: Write, known: Mapping[Fact, Answer | Unanswered]) -> bool:
+    """Whether a file is known to hold already what is written."""
+    digest = hashlib.sha256(change.data).hexdigest()
+    return known.get(ContentOf(change.path)) == change.data or known.get(DigestOf(change.path)) == digest
+
+
+def _lacks_name(answer: Foreseen) -> bool:
+    """Whether an owner or a group is a mere number: who makes a user or a group may give it a name."""
+    return isinstance(answer, FileStat) and (answer.owner.isdecimal() or answer.group.isdecimal())
 
 
 def is_private(path: str) -> bool:

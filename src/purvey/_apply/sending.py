@@ -110,7 +110,9 @@ class Sending:
         )  # fmt: skip
         try:
             await attempts.until_done(self._act, self._act, repeats=True)
-        except (asyncio.CancelledError, ProviderError):
+        except (asyncio.CancelledError, ProviderError) as error:
+            if isinstance(error, ProviderError):  # An attempt before the last one may have reached the machine.
+                error.may_exist = error.may_exist or attempts.called_at is not None
             if not self._is_halting:
                 raise
             raise Parked(first.operation.address, "it goes on by itself on its machine", interrupted=True) from None

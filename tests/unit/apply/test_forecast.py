@@ -71,7 +71,7 @@ def test_what_follows_from_files_is_certain(project: Project) -> None:
 
 
 def test_what_comes_after_a_command_cannot_be_known(project: Project) -> None:
-    """A command may do anything, so what needs it and looks at the machine is open, also through others; the rest is not."""
+    """A command may do anything, so what needs it, directly or not, and looks at the machine is open; all else is certain."""
     declare(
         project,
         'first = command("first", "echo theirs >brought", creates=str(HERE / "brought"))',
@@ -155,3 +155,61 @@ def test_what_a_command_takes_away_is_made_again(project: Project) -> None:
 
     assert (project.folder / "stays").read_text() == "x"
     assert project.plan(text="two").is_empty
+
+
+def test_what_a_run_has_brought_is_in_nobodys_way_when_it_goes_on(project: Project) -> None:
+    """A run that stopped after a command brought a file goes on without another word, and the file becomes what is declared."""
+    declare(
+        project,
+        'first = command("first", "echo theirs >brought", creates=str(HERE / "brought"))',
+        'key = command("key", "test -e key", creates=str(HERE / "key"), opts=after(first))',
+        'files.File("file", path=str(HERE / "brought"), content="ours", opts=after(key))',
+    )
+    assert project.apply(on_failure="keep").result == "kept"
+    (project.folder / "key").touch()
+    project.approved = []
+
+    assert project.resume().result == "succeeded"
+
+    assert project.approved == []
+    assert (project.folder / "brought").read_text() == "ours"
+    assert ledger(project) == ["first", "key"]
+    assert project.plan().is_empty
+
+
+def test_what_is_lost_and_comes_back_by_another_is_taken_over(project: Project) -> None:
+    """A command whose work is gone, and is done by one before it, is not run again, and is recorded once."""
+    declare(
+        project,
+        'first = command("first", f"touch mark {text}", creates=str(HERE / text))',
+        'command("second", "touch mark", creates=str(HERE / "mark"), opts=after(first))',
+    )
+    project.apply()
+    (project.folder / "mark").unlink()
+
+    assert verdicts(project.plan(text="two")) == {"first": "will", "second": "cannot know"}
+    assert project.apply(parameters={"text": "two"}).result == "succeeded"
+
+    assert ledger(project) == ["first", "first"]
+    assert project.plan(text="two").is_empty
+    assert [key[0] for key in project.state().resources] == ["host.Command::first", "host.Command::second"]
+    project.require_sound()
+
+
+def test_what_was_to_be_taken_over_and_goes_first_is_made(project: Project) -> None:
+    """A command that is done already, and is undone by one before it, is run."""
+    declare(
+        project,
+        'first = command("first", "rm mark; touch made", creates=str(HERE / "made"))',
+        'command("second", "touch mark", creates=str(HERE / "mark"), opts=after(first))',
+    )
+    (project.folder / "mark").touch()
+
+    plan = project.plan()
+    assert plan.counts() == {"create": 1, "adopt": 1}
+    assert verdicts(plan) == {"first": "will", "second": "cannot know"}
+    assert project.apply().result == "succeeded"
+
+    assert ledger(project) == ["first", "second"]
+    assert project.plan().is_empty
+    project.require_sound()
