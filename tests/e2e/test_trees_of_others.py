@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
 import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -164,3 +169,84 @@ async def test_what_stands_where_files_wait_is_not_used(bench: Bench, planted: s
     await bench.done(changes)
 
     assert bench.theirs() == {"name": "precious\n"}
+
+
+@contextmanager
+def serving(content: bytes, meanwhile: Callable[[], None]) -> Iterator[str]:
+    """The address of a server that lets something happen before it answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            meanwhile()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+async def getting(bench: Bench, want: files.Download) -> tuple[Change, ...]:
+    """How a file is fetched that is not there."""
+    pure = provider(want)
+    assert isinstance(pure, HostProvider)
+    return pure.make(place("01A"), want, await bench.machine.host.ask(pure.facts(place("01A"), want))).changes
+
+
+async def test_a_download_is_written_through_no_link(bench: Bench) -> None:
+    """A link that the folder's owner plants while the server answers leads neither the download nor its owner anywhere else."""
+    content = b"#!/bin/sh\n"
+    site = bench.at("/srv/site")
+
+    def plant() -> None:
+        for waiting in site.glob(".purvey.*"):
+            waiting.rename(site / "aside")
+            waiting.symlink_to("/srv/theirs/name")
+        if not list(site.glob(".purvey.*")):
+            name = next(word for word in words(changes) if re.fullmatch(r"\S*\.purvey\.\w+", word))
+            (site / name.rpartition("/")[2]).symlink_to("/srv/theirs/name")
+
+    with serving(content, plant) as server:
+        digest = hashlib.sha256(content).hexdigest()
+        want = view(files.Download, path="/srv/site/tool", url=f"{server}/tool", sha256=digest, mode="0755", owner="nobody")
+        changes = await getting(bench, want)
+        ending = await bench.done(changes)
+
+    assert isinstance(ending, Ended)
+    assert bench.theirs() == {"name": "precious\n"}
+    assert bench.at("/srv/theirs/name").stat().st_uid == 0
+    assert bench.at("/srv/site/tool").read_bytes() == content
+    assert not bench.at("/srv/site/tool").is_symlink()
+
+
+async def test_secret_headers_are_in_no_file_that_stays(bench: Bench) -> None:
+    """The file that wget reads them from has lost its name by then, so nothing is left of a killed one; busybox's gets none."""
+    await bench.prepared("rm -f /usr/bin/curl")
+    left: list[list[str]] = []
+
+    def look() -> None:
+        for line in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if (words := line.read_bytes().split(b"\0"))[0] == b"wget" and server.encode() in words[-2]:
+                    left.append([path.name for path in (line.parent / "root/dev/shm").iterdir()])
+
+    with serving(b"x\n", look) as server:
+        want = view(
+            files.Download, path="/srv/site/tool", url=f"{server}/tool", sha256=hashlib.sha256(b"x\n").hexdigest(),
+            headers={"Authorization": Secret("Bearer s3cret")},
+        )  # fmt: skip
+        ending = await bench.done(await getting(bench, want))
+
+    gnu = bench.at("/usr/bin/wget").exists()
+    assert isinstance(ending, Ended if gnu else Broken)
+    assert left == ([[]] if gnu else [])
