@@ -149,7 +149,8 @@ class Archive(Resource, kind="files.Archive", provider=ArchiveProvider):
         files.Archive("tool", path=home.path, archive=tool.path, strip=1)
 
     What an earlier archive has left and the new one does not hold is removed; other files in the folder stay. Edits of single
-    files are not noticed. An undo brings every file back as it was.
+    files are not noticed. A link where a folder of the archive is to be is refused, for it would lead elsewhere. An undo brings
+    every file back as it was.
     """
 
     path: str = Input(immutable=True, doc="The folder to unpack into, which exists.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from purvey._base.value import Secret, Value, reveal
+from purvey._base.value import Secret, Unknown, Value, reveal
 from purvey._hosts.change import Change, Run
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Ask, Fact, StatOf
@@ -72,7 +72,10 @@ class Guarded(Resource):
     """What commands and scripts have in common."""
 
     creates: str | None = Input(default=None, doc="A path; it is run only while nothing is there.")
-    unless: Sequence[str] | None = Input(default=None, doc="A program and its arguments; it is run only while this one fails.")
+    unless: Sequence[str] | None = Input(
+        default=None,
+        doc="A program and its arguments; it is run only while this one fails. It gets `env`, but for what is secret there.",
+    )
     always: bool = Input(
         default=False, doc="Whether it is run by every apply, for want of anything that tells that it is done."
     )
@@ -248,8 +251,21 @@ def _guard(subject: Guarded) -> StatOf | Ask | None:
     if subject.creates is not None:
         return StatOf(require_absolute(subject.creates))
     if subject.unless is not None:
-        return Ask(("sh", "-c", _UNLESS, "sh", subject.cwd or "", subject.user or "", *subject.unless))
+        environment = [f"{name}={value}" for name, value in _asked_with(subject).items()]
+        words = (*(["env", *environment] if environment else []), *subject.unless)
+        return Ask(("sh", "-c", _UNLESS, "sh", subject.cwd or "", subject.user or "", *words))
     return None
+
+
+def _asked_with(subject: Guarded) -> dict[str, str]:
+    """The variables for a question: everybody on the machine can read it, and so can who reads the plan.
+
+    Raises:
+        NotKnownError: while one is not known.
+    """
+    if any(isinstance(value, Unknown) for value in subject.env.values()):
+        raise NotKnownError("env")
+    return {name: str(value) for name, value in subject.env.items() if isinstance(value, str | int | float)}
 
 
 def _is_done(subject: Guarded, answers: Answers) -> bool:
