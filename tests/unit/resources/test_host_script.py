@@ -15,6 +15,7 @@ from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Recorded
 from purvey.providers.host import HostProvider, Place
 from purvey.resources import files, host, services, users
+from purvey.resources.host._fstab import Entry, entry_of
 from purvey.resources.host._schedule import problem_of
 from purvey.resources.users._crypt import hashed, is_of
 from purvey.testing import view
@@ -66,6 +67,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a script with two texts": (lambda: host.Script("s", content="a", source="b", creates="/a"), "exactly one"),
     "a script that is not there": (lambda: host.Script("s", source="none.sh", creates="/a"), "script's folder"),
     "a setting of one word": (lambda: host.Sysctl("s", key="ip_forward", value="1"), "sysctl(8)"),
+    "a setting without a value": (lambda: host.Sysctl("s", key="net.ipv4.ip_forward", value=" "), "one line"),
     "a setting that leads out": (lambda: host.Sysctl("s", key="net/../../etc/passwd", value="1"), "sysctl(8)"),
     "a name with a blank": (lambda: host.Hostname("h", hostname="web 1"), "hyphens"),
     "a name that is too long": (lambda: host.Hostname("h", hostname="a." * 40 + "a"), "at most 64"),
@@ -73,8 +75,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a job with a point": (lambda: host.Cron("c", name="a.b", schedule="@daily", command="true"), "passes over"),
     "a job of two lines": (lambda: host.Cron("c", schedule="@daily", command="a\nb"), "one line"),
     "a job never": (lambda: host.Cron("c", schedule="0 0 31 2 *", command="true"), "Five fields"),
+    "a job with a carriage return": (lambda: host.Cron("c", schedule="@daily", command="a\rb"), "one line"),
     "a bad variable": (lambda: host.Cron("c", schedule="@daily", command="true", env={"A B": "c"}), "Letters"),
     "an option with a comma": (lambda: host.Mount("m", path="/a", source="b", type="c", options=["ro,noexec"]), "by itself"),
+    "a source of two lines": (lambda: host.Mount("m", path="/a", source="b\nc", type="d"), "in a line"),
+    "a group with another behind it": (lambda: users.User("u", groups=["a,b"]), "Begin with a letter"),
     "no option": (lambda: host.Mount("m", path="/a", source="b", type="c", options=[]), "Leave it out"),
     "neither now nor then": (
         lambda: host.Mount("m", path="/a", source="b", type="c", mounted=False, persistent=False),
@@ -102,6 +107,24 @@ def test_what_makes_no_sense_is_refused(script: Recorder, name: str) -> None:
     with pytest.raises(ScriptError) as caught:
         declare()
     assert hint in caught.value.detail + caught.value.hint
+
+
+@pytest.mark.parametrize("other", ["net/ipv4/conf/br.lan.x", "net.ipv4.conf.br/lan/x"])
+def test_two_settings_never_share_a_file(script: Recorder, other: str) -> None:
+    """A name with a hyphen and one with a point are two settings in two files; one setting in two spellings is one claim."""
+    one, two, spelt = (
+        view(host.Sysctl, key=key, value="1", persistent=True)
+        for key in ("net.ipv4.conf.br-lan.x", other, "net/ipv4/conf/br-lan/x")
+    )
+    provider = kind_of(one).provider
+    assert isinstance(provider, HostProvider)
+
+    assert (
+        len({fact for fact in (*provider.facts(Place(), one), *provider.facts(Place(), two)) if "sysctl.d/" in str(fact)}) == 2
+    )
+    assert provider.claims(one) != provider.claims(two)
+    assert provider.claims(one) == provider.claims(spelt)
+    assert provider.facts(Place(), one) == provider.facts(Place(), spelt)
 
 
 def test_what_is_known_only_later_is_looked_at_then(script: Recorder) -> None:
@@ -203,3 +226,11 @@ def test_what_is_always_done_again_is_nobody_s_drift() -> None:
     kind = kind_of(want)
     diff = kind.provider.diff(kind, {"always": True}, Recorded({"always": True}, {}), {"always": False})
     assert [(item.name, item.because) for item in diff.changes] == [("always", "script")]
+
+
+@pytest.mark.parametrize("source", ["#disk", "a b", "tab\there", "no\u00a0break", "form\x0cfeed", "back\\slash"])
+def test_an_entry_of_fstab_is_read_as_it_was_written(source: str) -> None:
+    """Whatever stands in a name: a sign that begins a comment does not, and only blanks and tabs part fields."""
+    entry = Entry(source, "/srv/data", "ext4")
+    assert entry_of(entry.line) == entry
+    assert not entry.line.startswith("#")
