@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from purvey._base.value import resolve
 from purvey._script.recorder import Recorder, recording
 from purvey._script.words import secret
 from purvey.errors import ProviderError, ScriptError
@@ -96,6 +97,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a password in an address": (lambda: host.Git("g", repository="https://a:b@x/y", path="/a", branch="b"), "password="),
     "a timer of two kinds": (lambda: host.timer("t", command=["/bin/true"], calendar="daily", every="1h"), "one of them"),
     "a timer without a time": (lambda: host.timer("t", command=["/bin/true"]), "one of them"),
+    "a timer that goes on in the next line": (
+        lambda: host.timer("t", command=["/a"], calendar="daily", cwd="/a\\"),
+        "one line",
+    ),
+    "a timer with a carriage return": (lambda: host.timer("t", command=["/a"], calendar="daily", user="a\rb"), "one line"),
     "a timer without a path": (lambda: host.timer("t", command=["true"], calendar="daily"), "the path of a program"),
 }
 
@@ -192,6 +198,25 @@ def test_a_timer_is_two_units(script: Recorder) -> None:
     service = str(script.nodes["services.Systemd::job.service"].inputs["content"])
     assert r'ExecStart="/bin/echo" "a b" "with \"quotes\"" "100%%" "$$HOME" "back\\slash" ""' in service
     assert "services.Systemd::job.service" in script.nodes["services.Systemd::job.timer"].needs
+
+
+def test_what_comes_late_is_a_word_of_a_timer_too(script: Recorder) -> None:
+    """An output is no more than its place in a unit: a word means itself, and a setting stays on its line."""
+    late = files.Directory("d", path="/srv").path
+    host.timer(
+        "job", command=["/bin/echo", f"a {late}"], calendar="daily", user=late, cwd=f"/srv/{late}", env={"A": late}, spread=late
+    )
+
+    told = {
+        name: resolve(script.nodes[f"services.Systemd::job.{name}"].inputs["content"], lambda _: 'x"\n%$\\', lambda _: "")
+        for name in ("service", "timer")
+    }
+
+    assert told["service"].splitlines() == [
+        "[Service]", "Type=oneshot", r'ExecStart="/bin/echo" "a x\"\n%%$$\\"', 'User=x" %$\\', 'WorkingDirectory=/srv/x" %%$\\',
+        r'Environment="A=x\"\n%%$\\"',
+    ]  # fmt: skip
+    assert 'RandomizedDelaySec=x" %$\\' in told["timer"].splitlines()
 
 
 @pytest.mark.parametrize(
