@@ -156,6 +156,8 @@ def test_what_is_known_only_later_is_looked_at_then(script: Recorder) -> None:
 
 def test_defaults_are_recorded(script: Recorder) -> None:
     """A system user has no home unless the script says so, and any other one has."""
+    host.Swap("s", path="//swap/../swapfile", size_mib=1)
+    assert only(script, "host.Swap").inputs["path"] == "/swapfile"
     users.User("daemon", system=True)
     assert only(script, "users.User").inputs["create_home"] is False
     assert script.nodes["users.User::daemon"].inputs["name"] == "daemon"

@@ -10,7 +10,7 @@ from purvey._hosts.command import Completed
 from purvey._hosts.fact import Answer, Answers, Ask, ContentOf, Fact
 from purvey.errors import ProviderError
 from purvey.providers.host import HostProvider, Place
-from purvey.resources import host, packages, users
+from purvey.resources import files, host, packages, users
 from purvey.testing import view
 from tests.unit.resources.life import kind_of
 
@@ -34,6 +34,8 @@ GOOD: dict[type[Resource], dict[str, Any]] = {
     },
     packages.AptPin: {"name": "pin", "packages": ["nginx"], "pin": "version 1.*", "priority": 990},
     packages.DnfRepository: {"name": "vendor", "uris": ["http://a"], "signed_by": KEY, "trusted": False},
+    host.Swap: {"path": "/swap", "size_mib": 1, "used": True, "persistent": True},
+    packages.Venv: {"path": "/opt/venv", "python": "python3"},
     packages.Apt: {
         "names": {"demo": "1.0"}, "latest": False, "hold": False, "recommends": None, "replaces": False, "purge": False,
         "lists_max_age_s": 60, "lock_timeout_s": 1,
@@ -46,6 +48,8 @@ GOOD: dict[type[Resource], dict[str, Any]] = {
     },
 }  # fmt: skip
 
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOcu76/SDZ4aEqlVf+5kzuE9U+buJg529CPsyQekTF79"
+OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICFhYn6zrcrq9N7rRZkoVKumdMYNHuTKGb6zJL316+o8"
 LINE = "x\n* * * * * root evil"
 BAD: dict[str, tuple[type[Resource], dict[str, Any]]] = {
     "a second line of a job in its command": (host.Cron, {"command": LINE}),
@@ -79,8 +83,48 @@ BAD: dict[str, tuple[type[Resource], dict[str, Any]]] = {
     "a comment with a field behind it": (users.User, {"comment": "a:b"}),
     "a shell with a line behind it": (users.User, {"shell": "/bin/sh\nx"}),
     "a home that is relative": (users.User, {"home": "srv/ana"}),
+    "a path that is relative": (host.Mount, {"path": "srv/data"}),
+    "a path in another form": (host.Mount, {"path": "/srv/data/"}),
+    "a path with two slashes": (packages.Venv, {"path": "//srv/data"}),
+    "a path that leads back": (host.Swap, {"path": "/srv/../swap"}),
     "a day that is none": (users.User, {"expires": "tomorrow"}),
 }
+
+
+CLAIMED: dict[str, list[tuple[type[Resource], dict[str, Any]]]] = {
+    "the name of a machine": [(host.Hostname, {"hostname": "a"}), (files.File, {"path": "/etc/hostname"})],
+    "the zone": [(host.Timezone, {"zone": "UTC"}), (files.Link, {"path": "/etc/localtime"})],
+    "the zone's name": [(host.Timezone, {"zone": "UTC"}), (files.File, {"path": "/etc/timezone"})],
+    "a setting": [
+        (host.Sysctl, {"key": "vm.swappiness"}), (files.File, {"path": "/etc/sysctl.d/99-zz-purvey-vm+swappiness.conf"}),
+    ],
+    "rules": [
+        (host.Firewall, {"name": "web", "family": "inet"}), (files.File, {"path": "/etc/nftables.d/purvey-inet-web.nft"}),
+    ],
+    "a job": [(host.Cron, {"name": "a"}), (files.File, {"path": "/etc/cron.d/a"})],
+    "a key": [
+        (users.AuthorizedKeys, {"user": "ana", "keys": [f"{PUBLIC} laptop"], "exclusive": False}),
+        (users.AuthorizedKeys, {"user": "ana", "keys": [f"restrict {PUBLIC}"], "exclusive": False}),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLAIMED)
+def test_what_is_one_place_is_claimed_as_one(name: str) -> None:
+    """Two nodes that would write one file, or take one line from each other, want one thing."""
+    one, two = ({*kind_of(kind).provider.claims(view(kind, **inputs))} for kind, inputs in CLAIMED[name])
+    assert one & two
+
+
+def test_two_keys_of_one_user_are_two_things() -> None:
+    """Several nodes may let a user in, each by keys of its own; another user may have the same key."""
+    claims = kind_of(users.AuthorizedKeys).provider.claims
+    one, two, three = (
+        {*claims(view(users.AuthorizedKeys, user=user, keys=[key], exclusive=False))}
+        for user, key in (("ana", PUBLIC), ("ana", OTHER), ("bob", PUBLIC))
+    )
+    assert not one & two
+    assert not one & three
 
 
 def _nothing(fact: Fact) -> Answer:

@@ -162,7 +162,7 @@ class FirewallProvider(HostProvider["Firewall"]):
 
     def claims(self, want: Firewall) -> Sequence[str]:
         """See `Provider.claims`."""
-        return (f"nft:{want.family} {want.name}",)
+        return (f"nft:{want.family} {want.name}", f"path:{_file(want)}")
 
 
 class Firewall(Resource, kind="host.Firewall", provider=FirewallProvider):

@@ -91,7 +91,7 @@ class SysctlProvider(HostProvider["Sysctl"]):
 
     def claims(self, want: Sysctl) -> Sequence[str]:
         """See `Provider.claims`."""
-        return (f"sysctl:{'/'.join(_parts(want))}",)
+        return (f"sysctl:{'/'.join(_parts(want))}", f"path:{_file(want)}")
 
 
 class Sysctl(Resource, kind="host.Sysctl", provider=SysctlProvider):
