@@ -35,6 +35,10 @@ GOOD: dict[type[Resource], dict[str, Any]] = {
     packages.AptPin: {"name": "pin", "packages": ["nginx"], "pin": "version 1.*", "priority": 990},
     packages.DnfRepository: {"name": "vendor", "uris": ["http://a"], "signed_by": KEY, "trusted": False},
     host.Swap: {"path": "/swap", "size_mib": 1, "used": True, "persistent": True},
+    host.Git: {
+        "path": "/srv/site", "repository": "https://b/c", "branch": "main", "tag": None, "commit": None, "user": None,
+        "username": "git", "password": None, "submodules": False,
+    },
     packages.Venv: {"path": "/opt/venv", "python": "python3"},
     packages.Apt: {
         "names": {"demo": "1.0"}, "latest": False, "hold": False, "recommends": None, "replaces": False, "purge": False,
@@ -83,6 +87,10 @@ BAD: dict[str, tuple[type[Resource], dict[str, Any]]] = {
     "a comment with a field behind it": (users.User, {"comment": "a:b"}),
     "a shell with a line behind it": (users.User, {"shell": "/bin/sh\nx"}),
     "a home that is relative": (users.User, {"home": "srv/ana"}),
+    "a repository that is an option": (host.Git, {"repository": "--upload-pack=x"}),
+    "a repository with a password": (host.Git, {"repository": "https://a:hunter2@b/c"}),
+    "a repository of two lines": (host.Git, {"repository": "https://b/c\nx"}),
+    "a branch that is an option": (host.Git, {"branch": "--orphan"}),
     "a path that is relative": (host.Mount, {"path": "srv/data"}),
     "a path in another form": (host.Mount, {"path": "/srv/data/"}),
     "a path with two slashes": (packages.Venv, {"path": "//srv/data"}),
@@ -157,3 +165,4 @@ def test_what_may_not_be_is_refused_before_anything_is_done(name: str) -> None:
         _made(kind, **other)
     assert caught.value.code == "invalid"
     assert "came out as" in caught.value.detail
+    assert "hunter2" not in caught.value.detail
