@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from purvey._base.value import resolve
 from purvey._hosts.change import Run
 from purvey._hosts.command import Completed, failed
 from purvey._hosts.fact import Answers
@@ -19,6 +20,7 @@ from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Recorded
 from purvey.providers.host import HostProvider, Place
 from purvey.resources import files, host, services, users
+from purvey.resources.host._fstab import Entry, entry_of
 from purvey.resources.host._schedule import problem_of
 from purvey.resources.users._crypt import hashed, is_of
 from purvey.testing import view
@@ -70,6 +72,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a script with two texts": (lambda: host.Script("s", content="a", source="b", creates="/a"), "exactly one"),
     "a script that is not there": (lambda: host.Script("s", source="none.sh", creates="/a"), "script's folder"),
     "a setting of one word": (lambda: host.Sysctl("s", key="ip_forward", value="1"), "sysctl(8)"),
+    "a setting without a value": (lambda: host.Sysctl("s", key="net.ipv4.ip_forward", value=" "), "one line"),
     "a setting that leads out": (lambda: host.Sysctl("s", key="net/../../etc/passwd", value="1"), "sysctl(8)"),
     "a name with a blank": (lambda: host.Hostname("h", hostname="web 1"), "hyphens"),
     "a name that is too long": (lambda: host.Hostname("h", hostname="a." * 40 + "a"), "at most 64"),
@@ -77,8 +80,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a job with a point": (lambda: host.Cron("c", name="a.b", schedule="@daily", command="true"), "passes over"),
     "a job of two lines": (lambda: host.Cron("c", schedule="@daily", command="a\nb"), "one line"),
     "a job never": (lambda: host.Cron("c", schedule="0 0 31 2 *", command="true"), "Five fields"),
+    "a job with a carriage return": (lambda: host.Cron("c", schedule="@daily", command="a\rb"), "one line"),
     "a bad variable": (lambda: host.Cron("c", schedule="@daily", command="true", env={"A B": "c"}), "Letters"),
     "an option with a comma": (lambda: host.Mount("m", path="/a", source="b", type="c", options=["ro,noexec"]), "by itself"),
+    "a source of two lines": (lambda: host.Mount("m", path="/a", source="b\nc", type="d"), "in a line"),
+    "a group with another behind it": (lambda: users.User("u", groups=["a,b"]), "Begin with a letter"),
     "no option": (lambda: host.Mount("m", path="/a", source="b", type="c", options=[]), "Leave it out"),
     "neither now nor then": (
         lambda: host.Mount("m", path="/a", source="b", type="c", mounted=False, persistent=False),
@@ -95,6 +101,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a password in an address": (lambda: host.Git("g", repository="https://a:b@x/y", path="/a", branch="b"), "password="),
     "a timer of two kinds": (lambda: host.timer("t", command=["/bin/true"], calendar="daily", every="1h"), "one of them"),
     "a timer without a time": (lambda: host.timer("t", command=["/bin/true"]), "one of them"),
+    "a timer that goes on in the next line": (
+        lambda: host.timer("t", command=["/a"], calendar="daily", cwd="/a\\"),
+        "one line",
+    ),
+    "a timer with a carriage return": (lambda: host.timer("t", command=["/a"], calendar="daily", user="a\rb"), "one line"),
     "a timer without a path": (lambda: host.timer("t", command=["true"], calendar="daily"), "the path of a program"),
 }
 
@@ -106,6 +117,24 @@ def test_what_makes_no_sense_is_refused(script: Recorder, name: str) -> None:
     with pytest.raises(ScriptError) as caught:
         declare()
     assert hint in caught.value.detail + caught.value.hint
+
+
+@pytest.mark.parametrize("other", ["net/ipv4/conf/br.lan.x", "net.ipv4.conf.br/lan/x"])
+def test_two_settings_never_share_a_file(script: Recorder, other: str) -> None:
+    """A name with a hyphen and one with a point are two settings in two files; one setting in two spellings is one claim."""
+    one, two, spelt = (
+        view(host.Sysctl, key=key, value="1", persistent=True)
+        for key in ("net.ipv4.conf.br-lan.x", other, "net/ipv4/conf/br-lan/x")
+    )
+    provider = kind_of(one).provider
+    assert isinstance(provider, HostProvider)
+
+    assert (
+        len({fact for fact in (*provider.facts(Place(), one), *provider.facts(Place(), two)) if "sysctl.d/" in str(fact)}) == 2
+    )
+    assert provider.claims(one) != provider.claims(two)
+    assert provider.claims(one) == provider.claims(spelt)
+    assert provider.facts(Place(), one) == provider.facts(Place(), spelt)
 
 
 def test_what_is_known_only_later_is_looked_at_then(script: Recorder) -> None:
@@ -131,6 +160,8 @@ def test_what_is_known_only_later_is_looked_at_then(script: Recorder) -> None:
 
 def test_defaults_are_recorded(script: Recorder) -> None:
     """A system user has no home unless the script says so, and any other one has."""
+    host.Swap("s", path="//swap/../swapfile", size_mib=1)
+    assert only(script, "host.Swap").inputs["path"] == "/swapfile"
     users.User("daemon", system=True)
     assert only(script, "users.User").inputs["create_home"] is False
     assert script.nodes["users.User::daemon"].inputs["name"] == "daemon"
@@ -173,6 +204,25 @@ def test_a_timer_is_two_units(script: Recorder) -> None:
     service = str(script.nodes["services.Systemd::job.service"].inputs["content"])
     assert r'ExecStart="/bin/echo" "a b" "with \"quotes\"" "100%%" "$$HOME" "back\\slash" ""' in service
     assert "services.Systemd::job.service" in script.nodes["services.Systemd::job.timer"].needs
+
+
+def test_what_comes_late_is_a_word_of_a_timer_too(script: Recorder) -> None:
+    """An output is no more than its place in a unit: a word means itself, and a setting stays on its line."""
+    late = files.Directory("d", path="/srv").path
+    host.timer(
+        "job", command=["/bin/echo", f"a {late}"], calendar="daily", user=late, cwd=f"/srv/{late}", env={"A": late}, spread=late
+    )
+
+    told = {
+        name: resolve(script.nodes[f"services.Systemd::job.{name}"].inputs["content"], lambda _: 'x"\n%$\\', lambda _: "")
+        for name in ("service", "timer")
+    }
+
+    assert told["service"].splitlines() == [
+        "[Service]", "Type=oneshot", r'ExecStart="/bin/echo" "a x\"\n%%$$\\"', 'User=x" %$\\', 'WorkingDirectory=/srv/x" %%$\\',
+        r'Environment="A=x\"\n%%$\\"',
+    ]  # fmt: skip
+    assert 'RandomizedDelaySec=x" %$\\' in told["timer"].splitlines()
 
 
 @pytest.mark.parametrize(
@@ -229,3 +279,11 @@ def test_people_read_the_command_that_they_wrote(name: str) -> None:
     assert provider.doing(want, run.command) == words
     error = provider.explained(want, failed(run.command, Completed(1)))
     assert error.detail == f"The command ended with code 1:\n  {words}\nIt said nothing."
+
+
+@pytest.mark.parametrize("source", ["#disk", "a b", "tab\there", "no\u00a0break", "form\x0cfeed", "back\\slash"])
+def test_an_entry_of_fstab_is_read_as_it_was_written(source: str) -> None:
+    """Whatever stands in a name: a sign that begins a comment does not, and only blanks and tabs part fields."""
+    entry = Entry(source, "/srv/data", "ext4")
+    assert entry_of(entry.line) == entry
+    assert not entry.line.startswith("#")

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from purvey._base.value import Value
 from purvey._hosts.change import Change, MakeDirectory, MakeOwnFolder, Remove, Run, Write
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 Family = Literal["inet", "ip", "ip6", "arp", "bridge", "netdev"]
 
 _FOLDER: Final = "/etc/nftables.d"
+_FAMILY: Final = re.compile("|".join(get_args(Family)))
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RULES: Final = re.compile(r"(?s)\s*(?!table |flush |add )\S.*")
+_RULES_SAYS: Final = "Write what stands between the braces of a table."
 _NAME_SAYS: Final = "Begin with a letter or `_`, then letters, digits and `_`."
 _PROGRAMS: Final = (("nft", "nftables"),)
 
@@ -72,6 +75,7 @@ class FirewallProvider(HostProvider["Firewall"]):
     def facts(self, place: Place, subject: Firewall) -> Sequence[Fact]:
         """See `HostProvider.facts`: the rules that are in force, and those that will be after a start."""
         require(subject.name, _NAME, "The name of a table", _NAME_SAYS)
+        require(subject.family, _FAMILY, "The family of a table", "Name one of nft(8).")
         return [_live(subject), ContentOf(_file(subject)), StatOf(_FOLDER)]
 
     def seen(self, place: Place, have: Firewall, answers: Answers) -> Observed:
@@ -158,7 +162,7 @@ class FirewallProvider(HostProvider["Firewall"]):
 
     def claims(self, want: Firewall) -> Sequence[str]:
         """See `Provider.claims`."""
-        return (f"nft:{want.family} {want.name}",)
+        return (f"nft:{want.family} {want.name}", f"path:{_file(want)}")
 
 
 class Firewall(Resource, kind="host.Firewall", provider=FirewallProvider):
@@ -195,8 +199,8 @@ class Firewall(Resource, kind="host.Firewall", provider=FirewallProvider):
         """
         matching(inputs, "name", _NAME, _NAME_SAYS)
         rules = text(inputs.get("rules"))
-        if rules is not None and (not rules.strip() or rules.lstrip().startswith(("table ", "flush ", "add "))):
-            raise bad("`rules` are empty, or begin with a command.", "Write what stands between the braces of a table.")
+        if rules is not None and not _RULES.fullmatch(rules):
+            raise bad("`rules` are empty, or begin with a command.", _RULES_SAYS)
         return inputs if rules is None else {**inputs, "rules": rules.strip("\n")}
 
 
@@ -254,6 +258,7 @@ def _in_folder(place: Place, script: str, *arguments: str) -> Command:
 
 
 def _tried(place: Place, want: Firewall) -> Work:
+    require(want.rules, _RULES, "The text of rules", _RULES_SAYS)
     folder = f"{place.folder}/{place.token}"
     check = Command(("nft", "-c", "-f", "{path}"))
     attempt = _in_folder(place, _TRY, want.family, want.name, f"{want.confirm_s:g}")

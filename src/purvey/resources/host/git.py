@@ -39,6 +39,9 @@ _COMMIT_SAYS: Final = "Give all of its 40 digits: a part of them may mean anothe
 _NAME: Final = re.compile(r"(?!-)(?!.*\.\.)[^\x00-\x20~^:?*\[\\\x7f]+")
 _NAME_SAYS: Final = "Name it as git does: no blanks, no leading hyphen."
 
+_REPOSITORY: Final = re.compile(r"(?!-)(?!\w+://[^/@]*:[^/@]*@)[^\n\r\0]+")
+_REPOSITORY_SAYS: Final = "Give the password as `password=secret(…)`."
+
 _AS: Final = r"""
 if [ -z "$1" ] || [ "$1" = "$(id -un)" ]; then shift; exec "$@"; fi
 user=$1
@@ -139,6 +142,12 @@ class GitProvider(HostProvider["Git"]):
 
     def facts(self, place: Place, subject: Git) -> Sequence[Fact]:
         """See `HostProvider.facts`: the checkout, and what its branch or tag means now, unless that takes a password."""
+        if not _REPOSITORY.fullmatch(subject.repository):
+            raise ProviderError(
+                "invalid", "A value came out as one that cannot be",
+                detail="`repository` came out as what holds a password, begins with a hyphen, or has more than one line.",
+                hint=_REPOSITORY_SAYS,
+            )  # fmt: skip
         return [StatOf(require_absolute(subject.path)), _question(subject)]
 
     def seen(self, place: Place, have: Git, answers: Answers) -> Observed:
@@ -289,8 +298,8 @@ class Git(Resource, kind="host.Git", provider=GitProvider):
         matching(inputs, "tag", _NAME, _NAME_SAYS)
         matching(inputs, "commit", _COMMIT, _COMMIT_SAYS)
         repository = text(inputs.get("repository"))
-        if repository is not None and (repository.startswith("-") or re.match(r"\w+://[^/@]*:[^/@]*@", repository)):
-            raise bad("`repository` holds a password, or begins with a hyphen.", "Give the password as `password=secret(…)`.")
+        if repository is not None and not _REPOSITORY.fullmatch(repository):
+            raise bad("`repository` holds a password, or begins with a hyphen.", _REPOSITORY_SAYS)
         return {**inputs, "path": absolute(inputs["path"], folder)} if "path" in inputs else inputs
 
 

@@ -27,8 +27,12 @@ _NOT_YET: Final = frozenset({"unavailable", "denied"})
 """Codes of a machine that is not back: nobody listens, or only root is let in until all is started (pam_nologin)."""
 
 _BOOT: Final = Ask(("cat", "/proc/sys/kernel/random/boot_id"))
-_GO_DOWN: Final = 'setsid sh -c "sleep 1; exec reboot" </dev/null >/dev/null 2>&1 &'
-"""After a moment, in which we are still told that it was begun."""
+_GO_DOWN: Final = r"""
+if [ "$(cat /proc/sys/kernel/random/boot_id)" != "$1" ]; then exit 0; fi
+setsid sh -c "sleep 1; exec reboot" </dev/null >/dev/null 2>&1 &
+"""
+"""After a moment, in which we are still told that it was begun. A machine that went down before it could say so is sent this
+again when it is back, and stays up then: it is another start than the one that was to be ended."""
 
 
 class RebootProvider(HostProvider["Reboot"]):
@@ -66,7 +70,7 @@ class RebootProvider(HostProvider["Reboot"]):
         if token == place.token and former != _boot_id(answers):
             return Work("reboot", (Remove(_begun(place)), Remove(place.folder, if_empty=True)), outputs)
         begun = f"{place.token} {_boot_id(answers)}".encode()
-        down = Run(Command(("sh", "-c", _GO_DOWN)), touches=None)
+        down = Run(Command(("sh", "-c", _GO_DOWN, "sh", _boot_id(answers))), touches=None)
         return Work("reboot", (MakeOwnFolder(place.folder), Write(_begun(place), begun, 0o600), down), outputs)
 
     def remove(self, place: Place, have: Reboot, answers: Answers) -> Work:

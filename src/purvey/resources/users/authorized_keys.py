@@ -8,6 +8,7 @@ it took out.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -199,8 +200,10 @@ class AuthorizedKeysProvider(HostProvider["AuthorizedKeys"]):
         return error
 
     def claims(self, want: AuthorizedKeys) -> Sequence[str]:
-        """See `Provider.claims`: the file, where no other key may be in it."""
-        return (f"keys of the user:{want.user}",) if want.exclusive else ()
+        """See `Provider.claims`: the file, where no other key may be in it; else each key, which goes with its node."""
+        if want.exclusive:
+            return (f"keys of the user:{want.user}",)
+        return tuple(f"key of the user:{want.user} {_fingerprint(key)}" for key in _keys(want))
 
     def _write(self, place: Place, want: AuthorizedKeys, unwished: Sequence[str], answers: Answers) -> Work:
         found = _usable(_found(answers, want), want)
@@ -289,6 +292,11 @@ def _keys(subject: AuthorizedKeys | None) -> list[Key]:
             raise ProviderError("invalid", "A public key is none", detail=f"A key came out as {line[:60]!r}.")
         found.append(key)
     return found
+
+
+def _fingerprint(key: Key) -> str:
+    """What ssh-keygen tells of a key."""
+    return f"SHA256:{base64.b64encode(hashlib.sha256(base64.b64decode(key.blob)).digest()).decode().rstrip('=')}"
 
 
 def _found(answers: Answers, subject: AuthorizedKeys) -> Found:
