@@ -37,7 +37,9 @@ qemu-img create -q -f qcow2 memory/data 64M
 shift
 exec "$@"
 """
-_KERNEL: Final = "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off systemd.default_timeout_start_sec=900"
+_KERNEL: Final = (
+    "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off no_timer_check systemd.default_timeout_start_sec=900"
+)
 _LOOK_S: Final = 0.1
 
 
