@@ -95,7 +95,7 @@ class Vm:
         (self.folder / "memory").mkdir()
         argv = [
             *_LEASH, "sh", "-c", _START, "sh", str(disk.image),
-            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35",
+            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35,hpet=off",
             "-cpu", "max,la57=off", "-accel", "kvm" if has_kvm() else "tcg,thread=multi,tb-size=256", "-smp", "1", "-m", "768",
             "-kernel", str(disk.kernel), "-initrd", str(disk.initrd),
             "-append", _KERNEL,
