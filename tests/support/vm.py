@@ -37,7 +37,9 @@ qemu-img create -q -f qcow2 memory/data 64M
 shift
 exec "$@"
 """
-_KERNEL: Final = "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off systemd.default_timeout_start_sec=900"
+_KERNEL: Final = (
+    "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off no_timer_check systemd.default_timeout_start_sec=900"
+)
 _LOOK_S: Final = 0.1
 
 
@@ -93,7 +95,7 @@ class Vm:
         (self.folder / "memory").mkdir()
         argv = [
             *_LEASH, "sh", "-c", _START, "sh", str(disk.image),
-            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35",
+            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35,hpet=off",
             "-cpu", "max,la57=off", "-accel", "kvm" if has_kvm() else "tcg,thread=multi,tb-size=256", "-smp", "1", "-m", "768",
             "-kernel", str(disk.kernel), "-initrd", str(disk.initrd),
             "-append", _KERNEL,

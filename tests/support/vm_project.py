@@ -45,7 +45,7 @@ def new(config: dict = {{}}, **user_data: object) -> tuple[Host, host.CloudInit]
     data = host.user_data(users=["default", ops], config=config, **user_data)
     vm = power("vm", user_data=data, path=str(Path(__file__).with_name("user-data")))
     web = machine(vm.result, "root")
-    return web, host.CloudInit("ready", on=web, within_s={within_s}, every_s=0.5)
+    return web, host.CloudInit("ready", on=web, within_s={within_s}, every_s={every_s})
 
 
 @stack
@@ -103,7 +103,7 @@ class VmProject(Project):
 def bring_up(vm: Vm, project: VmProject, body: str) -> subprocess.CompletedProcess[str]:
     """Apply a script whose stack has this body, in which ``new(…)`` switches the machine on with user data."""
     (project.folder / "setup.sh").write_text("#!/bin/sh -e\necho set up by a script: ünï 😀 >/srv/script\n", encoding="utf-8")
-    project.write((_HEAD + _NEW).format(port=vm.port, within_s=120.0 * vm.patience, body=body))
+    project.write((_HEAD + _NEW).format(port=vm.port, within_s=120.0 * vm.patience, every_s=vm.patience, body=body))
     user_data, process = project.folder / "user-data", project.begin("apply", "--yes")
     try:
         if vm.until(lambda: user_data.exists() or process.poll() is not None) and user_data.exists():
