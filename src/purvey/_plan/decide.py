@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from purvey._base.compare import FieldChange
-from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, resolve, thaw
+from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, resolve, thaw, walk
 from purvey._graph import ALL, Node, Selection
 from purvey._plan.decision import Decision, cause_of, matches, refuse_secrets, same_terms
 from purvey._plan.plan import Action
@@ -288,10 +288,11 @@ class Decider:
         """A node given as an input (not lived in) changes: whether that matters is seen when it has."""
         found: list[FieldChange] = []
         for name, value in node.inputs.items():
-            if type(value) is NodeLink and name not in kind.containers:
-                upstream = self.decisions.get(value.address)
+            links = [item for item in walk(value) if type(item) is NodeLink] if name not in kind.containers else []
+            for link in links:
+                upstream = self.decisions.get(link.address)
                 if upstream is not None and upstream.action in ("create", "update", "replace"):
-                    found.append(FieldChange(name, recorded.inputs.get(name), Unknown(value.address), "upstream"))
+                    found.append(FieldChange(name, recorded.inputs.get(name), Unknown(link.address), "upstream"))
         return tuple(found)
 
     def _make(
