@@ -248,6 +248,16 @@ def test_a_tree_that_cannot_be_made_leaves_nothing(project: Project) -> None:
     assert [path.name for path in project.folder.iterdir() if path.name.startswith("tree")] == []
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "images.md"
+
+
+def test_the_page_about_images_shows_a_script_that_can_be_planned(purvey_project: Project) -> None:
+    """What the page shows declares a tree, three nodes in it, a folder and an image."""
+    purvey_project.write(PAGE.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0])
+
+    assert [action for action, _ in changes(purvey_project)] == ["create"] * 6
+
+
 DEBIAN = """
 from purvey import Chroot, stack
 from purvey.resources import files, images, users

@@ -103,7 +103,7 @@ class ImageProvider(HostProvider["Image"]):
         whole = told.whole
         if whole is not None and _is_recorded(have, told):
             scanning = [Run(_scan(want, f"{want.folder}/{name}"))] if want.scan and have and have.scan != want.scan else []
-            changes = [*scanning, *sweeping]
+            changes: list[Change] = [*scanning, *sweeping]
             outputs |= {"size": whole.size, "sha256": whole.sha256, "revision": _revision_of(have)}
             return Work(_id(want), (*noting, *changes) if changes else (), outputs)
         packing = Run(_packing(want, told.digest), touches=(_looking(want),))
@@ -147,12 +147,12 @@ class ImageProvider(HostProvider["Image"]):
     def explained(self, subject: Image, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`."""
         said = words_of(error)
-        if f"ended with code {_SCANNED}" in error.detail or (
-            "ended with code" in error.detail and "(purvey)" not in error.detail
-        ):
+        packing = "(purvey)" in error.detail
+        if f"ended with code {_SCANNED}" in error.detail or ("ended with code" in error.detail and not packing):
+            stays = "It is not published." if packing else "It was published before this scan, and stays."
             return HostError(
                 "failed", "An image did not pass its scan", detail=said,
-                hint="It is not published. Mend in the tree what was found, or the scan, then resume.",
+                hint=f"{stays} Mend in the tree what was found, or the scan, then resume.",
             )  # fmt: skip
         if f"ended with code {_CHANGED}" in error.detail:
             return HostError(
