@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from purvey._hosts.command import Completed
-from purvey._hosts.fact import Answers, StatOf
+from purvey._hosts.fact import Answers, Fact, StatOf
 from purvey._script.recorder import Recorder, recording
 from purvey.errors import HostError, ProviderError, ScriptError
 from purvey.providers.host import HostProvider, Place
@@ -66,10 +67,11 @@ def test_who_is_not_root_is_told_before_anything_is_done(tmp_path: Path) -> None
     want = view(Tree, path=str(tmp_path / "tree"), suite="bookworm")
     kind = provider(want)
     assert isinstance(kind, HostProvider)
-    answers = {fact: Completed(1, b"1000\n") for fact in kind.hazards(Place(), want) if not isinstance(fact, StatOf)}
-    known = Answers({**answers, **dict.fromkeys((fact for fact in kind.hazards(Place(), want) if fact not in answers), None)})
+    known: dict[Fact, Any] = {}
+    for fact in kind.hazards(Place(), want):
+        known[fact] = None if isinstance(fact, StatOf) else Completed(1, b"1000\n")
 
-    found = kind.findings(Place(), want, known)
+    found = kind.findings(Place(), want, Answers(known))
 
     assert [finding.fix for finding in found] == ["Run purvey as root.", "Install it: apt install mmdebstrap"]
 

@@ -194,9 +194,9 @@ class Image(Resource, kind="images.Image", provider=ImageProvider):
     no content (`exclude`), do not count. Former images stay, up to `keep`. All go with the node.
     """
 
-    tree: str = Input(doc="The root of the tree: an `images.Tree`, or a folder.")
+    tree: Any = Input(doc="The tree: an `images.Tree`, or the path of a folder.")
     folder: str = Input(immutable=True, doc="Where images are put; it exists.")
-    name: str = Input(immutable=True, doc="What they are called: NAME-DIGEST.tar.zst; by default as the node.")
+    name: str = Input(default=None, immutable=True, doc="What they are called: NAME-DIGEST.tar.zst; by default as the node.")
     needs: Sequence[Any] = Input(default=(), doc="The nodes that work in the tree; it is packed after them.")
     exclude: Sequence[str] = Input(default=USUAL, doc="What is left away, as tar's patterns of names that begin with `./`.")
     compress: str = Input(default="zstd", doc="zstd, gzip, xz or none.")

@@ -124,7 +124,7 @@ class TreeProvider(HostProvider["Tree"]):
 class Tree(Resource, kind="images.Tree", provider=TreeProvider, delete_first=True):
     """A root file system in a folder: the beginning of an image, in which other kinds work.
 
-        tree = images.Tree("web", path="trees/web", suite="bookworm", packages=["nginx-light"])
+        tree = images.Tree("web", path="tree", suite="bookworm", packages=["nginx-light"])
         files.File("site", on=Chroot(tree.root), path="/etc/nginx/conf.d/site.conf", source="site.conf")
 
     It is made of packages of Debian by mmdebstrap, or out of an archive of a tree; another suite, package or archive makes it
