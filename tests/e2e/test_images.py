@@ -198,6 +198,21 @@ def test_an_image_that_somebody_altered_is_packed_again(project: Project) -> Non
     assert changes(project) == [("update", "images.Image::web")]
 
 
+def test_a_tree_that_somebody_removed_is_made_again_with_what_is_in_it(project: Project) -> None:
+    """What lived in it is made anew in the new one, and the image that is packed of that is the same."""
+    project.run("apply", "--yes")
+    before = {**outputs(project), "revision": ""}
+    (project.folder / "tree").rename(project.folder / "aside")
+
+    planned = changes(project)
+    project.run("apply", "--yes")
+
+    assert ("create", "images.Tree::web") in planned
+    assert ("replace", "files.File::site") in planned
+    assert {**outputs(project), "revision": ""} == before
+    assert changes(project) == []
+
+
 def test_a_run_that_is_killed_publishes_nothing_by_half(project: Project) -> None:
     """Killed when it was packed and not yet scanned, it has published nothing; a resumed run does, and leaves no draft."""
     folder = project.folder

@@ -200,7 +200,7 @@ class Decider:
         seen = self.observed.get((record.address, record.generation))
         if isinstance(seen, Absent):
             return self._make(node, kind, inputs, "create", record, cause="it is gone", lost=True)
-        if isinstance(seen, Unreadable):
+        if isinstance(seen, Unreadable) and not self._goes_with_its_container(node, record):
             changes_below = not self.touched.isdisjoint(node.needs)
             return self._unreadable(node, kind, record, inputs, seen.reason, upstream=changes_below)
         reasons = self._replacement_reasons(node, record)
@@ -255,11 +255,14 @@ class Decider:
         wanted = resolve(node.options.replace_when, self.link, self.secret)
         if wanted != thaw(record.replace_when):
             reasons.append("`replace_when` changed")
-        container = self.decisions.get(node.container)
-        replaced = container is not None and (container.action in ("replace", "create"))
-        if replaced or self._is_another(node.container, record):
+        if self._goes_with_its_container(node, record):
             reasons.append(f"it lives in {node.container}, which is replaced")
         return reasons
+
+    def _goes_with_its_container(self, node: Node, record: ResourceState) -> bool:
+        """Whether what the node lives in is made anew: then nothing of it is left there, whether or not it can be read."""
+        container = self.decisions.get(node.container)
+        return (container is not None and container.action in ("replace", "create")) or self._is_another(node.container, record)
 
     def _upstream_is_new(self, node: Node, record: ResourceState) -> bool:
         upstream = (self.decisions.get(need) for need in node.needs)
