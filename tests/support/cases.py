@@ -45,6 +45,7 @@ from purvey.errors import PurveyError
 from purvey.providers import Absent, Kind, Observed, Present, Recorded, Unreadable, registry
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources.files import _merge, _tree, download
+from purvey.resources.images import _scripts
 from purvey.resources.services import _script, openrc, sysv
 from tests.support.case_words import decoded_answer, decoded_fact, plain, spelt, unpacked
 
@@ -56,7 +57,8 @@ NO_SERVER: Final = "http://server.test"
 SCRIPTS: Final = (
     ("{merge.sh}", _merge.script()), ("{fetch.sh}", download.script()), ("{look}", _tree.LOOK), ("{await}", _script.AWAIT),
     ("{sysv status}", sysv.STATUS), ("{sysv links}", sysv.LINKS), ("{openrc status}", openrc.STATUS),
-    ("{openrc levels}", openrc.LEVELS), ("{openrc reload}", openrc.RELOAD),
+    ("{openrc levels}", openrc.LEVELS), ("{openrc reload}", openrc.RELOAD), ("{image.sh}", _scripts.image()),
+    ("{tree.sh}", _scripts.tree()),
 )  # fmt: skip
 """Texts that stand in many cases, and say nothing there."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from purvey._base.compare import FieldChange
-from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, resolve, thaw
+from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, resolve, thaw, walk
 from purvey._graph import ALL, Node, Selection
 from purvey._plan.decision import Decision, cause_of, is_owed, matches, refuse_secrets, same_terms
 from purvey._plan.plan import UNSURE, Action
@@ -203,7 +203,7 @@ class Decider:
         seen = self.observed.get((record.address, record.generation))
         if isinstance(seen, Absent):
             return self._make(node, kind, inputs, "create", record, cause="it is gone", lost=True)
-        if isinstance(seen, Unreadable):
+        if isinstance(seen, Unreadable) and not self._goes_with_its_container(node, record):
             changes_below = not self.touched.isdisjoint(node.needs)
             return self._unreadable(node, kind, record, inputs, seen.reason, upstream=changes_below)
         reasons = self._replacement_reasons(node, record)
@@ -260,11 +260,14 @@ class Decider:
         wanted = resolve(node.options.replace_when, self.link, self.secret)
         if wanted != thaw(record.replace_when):
             reasons.append("`replace_when` changed")
-        container = self.decisions.get(node.container)
-        replaced = container is not None and (container.action in ("replace", "create"))
-        if replaced or self._is_another(node.container, record):
+        if self._goes_with_its_container(node, record):
             reasons.append(f"it lives in {node.container}, which is replaced")
         return reasons
+
+    def _goes_with_its_container(self, node: Node, record: ResourceState) -> bool:
+        """Whether what the node lives in is made anew: then nothing of it is left there, whether or not it can be read."""
+        container = self.decisions.get(node.container)
+        return (container is not None and container.action in ("replace", "create")) or self._is_another(node.container, record)
 
     def _upstream_is_new(self, node: Node, record: ResourceState) -> bool:
         upstream = (self.decisions.get(need) for need in node.needs)
@@ -293,10 +296,11 @@ class Decider:
         """A node given as an input (not lived in) changes: whether that matters is seen when it has."""
         found: list[FieldChange] = []
         for name, value in node.inputs.items():
-            if type(value) is NodeLink and name not in kind.containers:
-                upstream = self.decisions.get(value.address)
+            links = [item for item in walk(value) if type(item) is NodeLink] if name not in kind.containers else []
+            for link in links:
+                upstream = self.decisions.get(link.address)
                 if upstream is not None and upstream.action in ("create", "update", "replace"):
-                    found.append(FieldChange(name, recorded.inputs.get(name), Unknown(value.address), "upstream"))
+                    found.append(FieldChange(name, recorded.inputs.get(name), Unknown(link.address), "upstream"))
         return tuple(found)
 
     def _make(
