@@ -209,6 +209,7 @@ async def test_a_download_is_written_through_no_link(bench: Bench) -> None:
     site = bench.at("/srv/site")
 
     def plant() -> None:
+        """Put links where the download will be written."""
         for waiting in site.glob(".purvey.*"):
             waiting.rename(site / "aside")
             waiting.symlink_to("/srv/theirs/name")
@@ -235,6 +236,7 @@ async def test_secret_headers_are_in_no_file_that_stays(bench: Bench) -> None:
     left: list[list[str]] = []
 
     def look() -> None:
+        """See what files there are while wget runs."""
         for line in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
                 if (words := line.read_bytes().split(b"\0"))[0] == b"wget" and server.encode() in words[-2]:

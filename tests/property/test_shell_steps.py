@@ -193,6 +193,7 @@ def test_both_ways_make_the_same_of_the_same_steps(name: str, steps_min: int, pl
     roots = [tempfile.mkdtemp(prefix="purvey-test-") for _ in "12"]
 
     async def run() -> None:
+        """Perform the plan in both ways."""
         async with desk(local_shell(name)) as machine:
             us = (await machine.host.machine()).user
             shell = await performed(machine.host, roots[0], plan, us)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from purvey._plan.plan import Change, Plan
+from purvey._report.alike import Alike, apart
 from purvey._report.fields import field_lines, inline, visible
 from purvey._report.style import Page, Span, bad, bold, dim
 from purvey._report.values import KNOWN_AFTER_APPLY
@@ -20,6 +21,9 @@ ADDRESS_WIDTH_MAX: Final = 44
 
 SHOWN_MAX: Final = 200
 """Changes of one action without risk that are listed; a plan of ten thousand creates is counted, not read."""
+
+NAMED_MAX: Final = 12
+"""Machines or scopes with the same changes that are all named; of more, the first and the last ones."""
 
 _INDENT: Final = " " * 6
 
@@ -130,13 +134,29 @@ def _section(page: Page, changes: Sequence[Change], width: int) -> None:
     order = list(_SIGNS)
     for action in order:
         found = [change for change in changes if change.action == action]
-        shown = found if any(map(is_risky, found)) else found[:SHOWN_MAX]
+        alone, together = apart(found)
+        shown = alone if any(map(is_risky, alone)) else alone[:SHOWN_MAX]
         for change in shown:
             _change(page, change, width)
-        if len(found) > len(shown):
-            kinds = Counter(change.kind for change in found[len(shown) :])
+        if len(alone) > len(shown):
+            kinds = Counter(change.kind for change in alone[len(shown) :])
             more = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5))
-            page.add(dim(f"    … and {len(found) - len(shown):,} more to {action}: {more}; --json lists them all"))
+            page.add(dim(f"    … and {len(alone) - len(shown):,} more to {action}: {more}; --json lists them all"))
+        for alike in together:
+            _alike(page, alike)
+
+
+def _alike(page: Page, alike: Alike) -> None:
+    """What is the same in several scopes."""
+    page.add("  ", bold(f"{'on' if alike.machines else 'in'} {_named(alike.scopes)}"), dim(f"  ({len(alike.scopes)} alike)"))
+    width = address_width(alike.changes)
+    for change in alike.changes:
+        _change(page, change, width)
+
+
+def _named(scopes: Sequence[str]) -> str:
+    """The scopes; of many the first and the last ones."""
+    return ", ".join(scopes if len(scopes) <= NAMED_MAX else (*scopes[:3], "…", scopes[-1]))
 
 
 def _change(page: Page, change: Change, width: int) -> None:
