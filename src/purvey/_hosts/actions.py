@@ -131,15 +131,12 @@ def _seen(code: int) -> int:
 def _command(command: Command, words: str, codes: str) -> str:
     """A command with its folder, its variables, its user, its input and the time it may take."""
     variables = {**command.env, **command.secret_env}
-    before = [f"export {_name(name)}={shlex.quote(value)}" for name, value in variables.items()]
-    if "PATH" in variables:  # Where our own tools may not be.
-        before.insert(0, "timeout=$(command -v timeout) su=$(command -v su)")
-    if command.cwd:
-        before.append(f"stand {quoted(command.cwd)}")
+    exports = [f"export {_name(name)}={shlex.quote(value)}" for name, value in variables.items()]
     given = f"input=1\ni() {{ {_content(command.stdin)}; }}" if command.stdin else "input="
+    folder = quoted(command.cwd) if command.cwd else "''"
     user = shlex.quote(command.user or "")
     seconds = max(1, math.ceil(command.timeout_s))
-    return f"e() {{\n{chr(10).join(before) or ':'}\n}}\n{given}\nrun {seconds} {user} '{codes}' {words}"
+    return f"e() {{\n{chr(10).join(exports) or ':'}\n}}\n{given}\nrun {seconds} {user} {folder} '{codes}' {words}"
 
 
 def _name(variable: str) -> str:

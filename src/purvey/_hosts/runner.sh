@@ -528,7 +528,7 @@ keep() { # PATH COPY FOLDER TOKEN
 
 own_folder() { # FOLDER: closed to others, the ones above it open.
   [ -d "$1" ] || {
-    { [ -d "${1%/*}" ] || (umask 022 && mkdir -p -- "${1%/*}"); } && mkdir -- "$1" && soil "${1%/*}"
+    { [ -d "${1%/*}" ] || (umask 022 && mkdir -p -- "${1%/*}"); } && mkdir -- "$1" && { [ ! -g "$1" ] || chmod 00700 -- "$1"; } && soil "${1%/*}"
   }
 }
 
@@ -543,12 +543,13 @@ restore() { # PATH COPY FOLDER TOKEN TEMPORARY; 75 if there was nothing to keep.
   put 077 "$5" "$1" "$3" "$mode" "$owner:$group"
 }
 
-# Run a command: with the folder and the variables that a function `e` sets, and what a function `i` prints where `input` is set.
-run() { # SECONDS USER CODES COMMAND...: CODES are those that are success.
+# Run a command: with the variables that a function `e` sets, and what a function `i` prints where `input` is set.
+run() { # SECONDS USER FOLDER CODES COMMAND...: CODES are those that are success; an empty USER or FOLDER is ours.
   limit=$1
   user=$2
-  codes=$3
-  shift 3
+  folder=$3
+  codes=$4
+  shift 4
   clock
   if [ -n "$input" ]; then
     i 2>/dev/null | (become "$@")
@@ -574,25 +575,39 @@ stand() { # FOLDER
   cannot "$1: No such file or directory"
 }
 
+where() { # PROGRAM: sets `found` to its path, because the command may be given another PATH.
+  found=$1
+  words=$IFS
+  IFS=:
+  for at in $PATH; do
+    if [ -f "$at/$1" ] && [ -x "$at/$1" ]; then
+      found=$at/$1
+      break
+    fi
+  done
+  IFS=$words
+}
+
 # Be the command, as we were called ourselves but for what was said; in a process of its own, which those who come later wait for.
+# The variables of the command may have the names of ours, so nothing of ours is looked at any more once they are set.
 become() { # COMMAND...
   exec 3>&-
   trap - HUP PIPE
   umask "$U"
-  timeout=timeout
-  su=su
   if [ -n "$user" ] && [ "$user" != "$me" ]; then
     id -u -- "$user" >/dev/null 2>&1 || cannot "there is no user $user"
     [ "$uid" = 0 ] || cannot "only root runs commands as another user"
-  else
-    user=
+    where su
+    set -- "$found" -s /bin/sh -c "$as_user" -- "$user" "$@"
   fi
+  where timeout
+  set -- "$found" -k 2 "$limit" "$@"
+  [ -z "$folder" ] || stand "$folder"
+  start_of self && printf '%s %s %s\n' "$pid" "$started" "$boot" >"$S/command"
   unset LC_ALL
   [ -z "$lang" ] || export LC_ALL="$lang"
   e
-  [ -z "$user" ] || set -- "$su" -s /bin/sh -c "$as_user" -- "$user" "$@"
-  start_of self && printf '%s %s %s\n' "$pid" "$started" "$boot" >"$S/command"
-  exec "$timeout" -k 2 "$limit" "$@"
+  exec "$@"
 }
 
 as_user='command -v -- "$0" >/dev/null 2>&1 || { printf "purvey: %s: No such file or directory\n" "$0" >&2; exit 72; }; exec "$0" "$@"'
