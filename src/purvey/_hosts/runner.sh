@@ -12,6 +12,7 @@ lang=${LC_ALL-}
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 nl='
 '
+changes_user=unknown
 
 say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null >&3; }
 
@@ -550,6 +551,7 @@ run() { # SECONDS USER FOLDER CODES COMMAND...: CODES are those that are success
   folder=$3
   codes=$4
   shift 4
+  case $user in '' | "$me") ;; *) [ "$changes_user" != unknown ] || find_changer ;; esac
   clock
   if [ -n "$input" ]; then
     i 2>/dev/null | (become "$@")
@@ -588,20 +590,53 @@ where() { # PROGRAM: sets `found` to its path, because the command may be given 
   IFS=$words
 }
 
+# Sets `changes_user` to a setpriv(1) that becomes another user; empty if there is none, as with busybox. Unlike su(1) it opens no
+# session, which a time limit would not reach, and a limit that root sets ends what has become root again, too.
+find_changer() {
+  where setpriv
+  changes_user=$found
+  "$found" --reuid=root --regid=0 --clear-groups true 2>/dev/null || changes_user=
+}
+
+account() { # USER: sets `user` to the name, `group_id` and `home`; fails if there is no such user.
+  entry=$(getent passwd -- "$1" 2>/dev/null) || while IFS= read -r entry; do
+    case $entry in "$1":*) break ;; esac
+  done </etc/passwd
+  words=$IFS
+  IFS=:
+  set -f
+  set -- "$1" $entry
+  set +f
+  IFS=$words
+  [ $# -gt 6 ] || return 1
+  user=$2
+  group_id=$5
+  home=$7
+}
+
 # Be the command, as we were called ourselves but for what was said; in a process of its own, which those who come later wait for.
 # The variables of the command may have the names of ours, so nothing of ours is looked at any more once they are set.
 become() { # COMMAND...
   exec 3>&-
   trap - HUP PIPE
   umask "$U"
-  if [ -n "$user" ] && [ "$user" != "$me" ]; then
-    id -u -- "$user" >/dev/null 2>&1 || cannot "there is no user $user"
-    [ "$uid" = 0 ] || cannot "only root runs commands as another user"
-    where su
-    set -- "$found" -s /bin/sh -c "$as_user" -- "$user" "$@"
-  fi
   where timeout
-  set -- "$found" -k 2 "$limit" "$@"
+  if [ -z "$user" ] || [ "$user" = "$me" ]; then
+    set -- "$found" -k 2 "$limit" "$@"
+  else
+    account "$user" || cannot "there is no user $user"
+    [ "$uid" = 0 ] || cannot "only root runs commands as another user"
+    set -- /bin/sh -c "$as_user" "$@"
+    if [ -n "$changes_user" ]; then
+      export HOME="$home" USER="$user" LOGNAME="$user"
+      set -- "$found" -k 2 "$limit" "$changes_user" "--reuid=$user" "--regid=$group_id" --init-groups -- "$@"
+    else # A command in a session of its own is reached by a timeout in there only; the one around it is for what lets it in.
+      set -- -s /bin/sh -c 'exec "$0" "$@"' -- "$user" "$found" -k 2 "$limit" "$@"
+      timeout=$found
+      where su
+      set -- "$timeout" -k 5 "$((limit + 10))" "$found" "$@"
+    fi
+  fi
   [ -z "$folder" ] || stand "$folder"
   start_of self && printf '%s %s %s\n' "$pid" "$started" "$boot" >"$S/command"
   unset LC_ALL

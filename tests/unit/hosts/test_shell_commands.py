@@ -8,9 +8,12 @@ from typing import Final
 
 import pytest
 
-from purvey._hosts.command import Command, Completed
+from purvey._hosts.command import TIMED_OUT, Command, Completed
 from purvey._hosts.local import LocalConnector
 from tests.support.shells import Desk
+
+USER: Final = "nobody" if os.geteuid() == 0 else None
+"""Another user, for those who may become one."""
 
 OUR_NAMES: Final = (
     "user", "su", "as_user", "limit", "timeout", "found", "at", "words", "folder", "codes", "input", "uid", "me", "boot", "pid",
@@ -22,11 +25,10 @@ OUR_NAMES: Final = (
 @pytest.mark.parametrize("value", ["", "root", "1", "/no/such", "no such"])
 async def test_no_variable_of_a_command_changes_how_it_is_run(machine: Desk, value: str) -> None:
     """Whatever the names and values are, the command gets just these, and is run as who was named, as on this machine."""
-    user = "nobody" if os.geteuid() == 0 else None
     names = [name for name in OUR_NAMES if name not in {"IFS", "at"}]
     command = Command(
         ("sh", "-c", f'id -un; for it in {" ".join(names)}; do eval "printf \'%s;\' \\"\\$$it\\""; done; printenv IFS || :'),
-        env=dict.fromkeys((*names, "at"), value) | {"IFS": ":"}, user=user, cwd="/",
+        env=dict.fromkeys((*names, "at"), value) | {"IFS": ":"}, user=USER, cwd="/",
     )  # fmt: skip
 
     assert await machine.host.run(command) == await LocalConnector().run(command)
@@ -40,3 +42,31 @@ async def test_a_command_gets_its_own_path(machine: Desk, tmp_path: Path) -> Non
     found = await machine.host.run(Command(("tool",), env={"PATH": str(tmp_path)}))
 
     assert found == Completed(0, f"{tmp_path}\n".encode())
+
+
+async def test_no_command_outlives_its_time(machine: Desk, common: Path) -> None:
+    """However deaf it is to signals, and whoever it runs as."""
+    number = common / "number"
+    number.touch()
+    number.chmod(0o666)
+    deaf = f"trap '' TERM HUP; echo $$ >{number}; exec sleep 60"
+
+    found = await machine.host.run(Command(("sh", "-c", deaf), user=USER, timeout_s=1))
+
+    assert found.returncode == TIMED_OUT
+    assert not is_running(number.read_text().strip())
+
+
+async def test_another_user_is_at_home(machine: Desk) -> None:
+    """A command knows whose it is, and is in that user's groups, as on this machine."""
+    command = Command(("sh", "-c", "id; echo $HOME $USER $LOGNAME"), user=USER, cwd="/")
+
+    assert await machine.host.run(command) == await LocalConnector().run(command)
+
+
+def is_running(pid: str) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
