@@ -572,9 +572,8 @@ cannot() { # COMPLAINT: it was not run.
 
 stand() { # FOLDER
   cd -- "$1" 2>/dev/null && return
-  if [ -d "$1" ] || ! reachable "$1" 2>/dev/null; then cannot "$1: Permission denied"; fi
-  if [ -e "$1" ]; then cannot "$1: Not a directory"; fi
-  cannot "$1: No such file or directory"
+  why=$(ls -d -- "$1/." 2>&1)
+  cannot "$1: ${why##*: }"
 }
 
 where() { # PROGRAM: sets `found` to its path, because the command may be given another PATH.
@@ -626,7 +625,8 @@ become() { # COMMAND...
   else
     account "$user" || cannot "there is no user $user"
     [ "$uid" = 0 ] || cannot "only root runs commands as another user"
-    set -- /bin/sh -c "$as_user" "$@"
+    set -- /bin/sh -c "$as_user" "$folder" "$@"
+    folder=
     if [ -n "$changes_user" ]; then
       export HOME="$home" USER="$user" LOGNAME="$user"
       set -- "$found" -k 2 "$limit" "$changes_user" "--reuid=$user" "--regid=$group_id" --init-groups -- "$@"
@@ -645,4 +645,8 @@ become() { # COMMAND...
   exec "$@"
 }
 
-as_user='command -v -- "$0" >/dev/null 2>&1 || { printf "purvey: %s: No such file or directory\n" "$0" >&2; exit 72; }; exec "$0" "$@"'
+# What another user's command is run by, with its folder before it: it stands there as that user.
+as_user='cannot() { printf "purvey: %s: %s\n" "$1" "$2" >&2; exit 72; }
+[ -z "$0" ] || cd -- "$0" 2>/dev/null || cannot "$0" "$(LC_ALL=C ls -d -- "$0/." 2>&1 | sed "s/.*: //")"
+command -v -- "$1" >/dev/null 2>&1 || cannot "$1" "No such file or directory"
+exec "$@"'

@@ -10,6 +10,7 @@ import pytest
 
 from purvey._hosts.command import TIMED_OUT, Command, Completed
 from purvey._hosts.local import LocalConnector
+from purvey.errors import HostError
 from tests.support.shells import Desk
 
 USER: Final = "nobody" if os.geteuid() == 0 else None
@@ -55,6 +56,22 @@ async def test_no_command_outlives_its_time(machine: Desk, common: Path) -> None
 
     assert found.returncode == TIMED_OUT
     assert not is_running(number.read_text().strip())
+
+
+@pytest.mark.parametrize(("folder", "code"), [
+    ("closed", "denied"), ("closed/deep", "denied"), ("none", "not_found"), ("file", "not_found"), ("file/deep", "not_found"),
+])  # fmt: skip
+async def test_a_command_stands_where_its_user_may(machine: Desk, common: Path, folder: str, code: str) -> None:
+    """A folder that is closed to the user, whoever lets the command in, is denied, and one that is missing is not found."""
+    (common / "closed/deep").mkdir(parents=True)
+    (common / "closed").chmod(0o700 if os.geteuid() == 0 else 0)
+    (common / "file").touch()
+    command = Command(("pwd",), cwd=str(common / folder), user=USER)
+
+    for way in (machine.host, LocalConnector()):
+        with pytest.raises(HostError) as caught:
+            await way.run(command)
+        assert caught.value.code == code
 
 
 async def test_another_user_is_at_home(machine: Desk) -> None:
