@@ -59,14 +59,13 @@ def action(change: Change) -> str:
         case MakeDirectory(path, mode, owner, group):
             masked = not (mode & 0o7000 or owner or group)
             mask, how = (f"{0o777 & ~mode:03o}", "masked") if masked else ("077", "exact")
-            words = [mask, quoted(path), quoted(parent(path)), _bits(mode), _owner(owner, group), how]
-            return f"folder {' '.join(words)}"
+            return f"folder {mask} {_places(path)} {_bits(mode)} {_owner(owner, group)} {how}"
         case MakeOwnFolder(path):
             return f"own_folder {quoted(path)}"
         case MakeLink(path, target):
-            return f"link {shlex.quote(target)} {quoted(beside(path))} {quoted(path)} {quoted(parent(path))}"
+            return f"link {shlex.quote(target)} {_places(path)}"
         case SetAttributes(path, mode, owner, group):
-            return f"attributes {quoted(path)} {chr(39) * 2 if mode is None else _bits(mode)} {_owner(owner, group)}"
+            return f"attributes {_places(path)} {chr(39) * 2 if mode is None else _bits(mode)} {_owner(owner, group)}"
         case Remove(path, whole, if_empty):
             beside(path)  # The root is not removed.
             how = "whole" if whole else "if_empty" if if_empty else "plain"
@@ -80,6 +79,11 @@ def action(change: Change) -> str:
     assert_never(change)
 
 
+def _places(path: str) -> str:
+    """The name of a successor, the path itself and its folder."""
+    return f"{quoted(beside(path))} {quoted(path)} {quoted(parent(path))}"
+
+
 def _bits(mode: int) -> str:
     """Five digits, without which chmod(1) leaves the special bits of a directory as they are."""
     return f"0{mode:04o}"
@@ -90,9 +94,8 @@ def _write(change: Write) -> str:
     masked = not (change.mode & _EXECUTABLE_OR_SPECIAL or change.owner or change.group)
     mask = f"{0o666 & ~change.mode:03o}" if masked else "077"
     mode = "''" if masked else _bits(change.mode)
-    paths = f"{quoted(beside(change.path))} {quoted(change.path)} {quoted(parent(change.path))}"
     functions = f"c() {{ {_content(change.data)}; }}\nv() {{\n{_validation(change.validate)}\n}}"
-    return f"{functions}\nput {mask} {paths} {mode} {_owner(change.owner, change.group)}"
+    return f"{functions}\nput {mask} {_places(change.path)} {mode} {_owner(change.owner, change.group)}"
 
 
 def _content(data: bytes) -> str:

@@ -13,6 +13,8 @@ export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 nl='
 '
 changes_user=unknown
+sure=$nl
+here=$PWD
 
 say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null >&3; }
 
@@ -405,8 +407,79 @@ tell_outputs() { # TOKEN
 # The changes. Each is called by a `do_NUMBER`, which has set `w` to the change's own number; content comes from a function `c`,
 # and a function `v` looks at a new file before it takes its place.
 
+# In a folder that others may change, or that is behind such a one, we stand while we work: a link that they put into our way cannot
+# lead us elsewhere then. What is made there is made in a folder of ours, and so theirs only when it has its place.
+
+# Whether nobody but root and us can change a folder and the way to it. Else `doubtful` is the first on the way of which that is not
+# certain. What is certain remains so until a command has run, a folder is gone, or one has got another owner or mode.
+safe() { # FOLDER
+  case $1 in "$B"/*) return ;; esac
+  case $sure in *"$nl$1$nl"*) return ;; esac
+  wanted=$1
+  rest=${1#/}
+  at=
+  set -- /
+  while [ -n "$rest" ]; do
+    at=$at/${rest%%/*}
+    set -- "$@" "$at"
+    case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+  done
+  for line in $(stat -c %a.%u -- "$@" 2>/dev/null); do
+    doubtful=$1
+    case $line in *".$uid" | *.0) ;; *) return 1 ;; esac
+    case $line in
+      [1357]???.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
+      *[2367].* | *[2367]?.*) return 1 ;;
+    esac
+    shift
+  done
+  doubtful=${1-}
+  [ $# -eq 0 ] || return 1
+  sure=$sure$wanted$nl
+}
+
+not_ours() { # COMPLAINT
+  printf '%s: Operation not permitted\n' "$1" >&2
+  return 1
+}
+
+# Stand in a folder that is not safe, `stood` from then on. A link on the way may not lead out of what is doubtful, or only to what
+# belongs to the same other user.
+approach() { # FOLDER
+  cd -P -- "$doubtful" 2>/dev/null && base=$PWD && cd -P -- "$1" 2>/dev/null || {
+    ls -d -- "$1/." >/dev/null
+    return 1
+  }
+  stood=$(env pwd -P) || return
+  case $stood/ in "${base%/}"/*) return ;; esac
+  owners=$(stat -c %u -- . "$base")
+  [ "${owners%"$nl"*}" = "${owners#*"$nl"}" ] && [ ! -O . ] && return
+  not_ours "$1: a link that others may change leads to $stood"
+}
+
+descend() { # NAME: stand in a folder of the one that we stand in, which must be there itself.
+  cd -P -- "./$1" && [ "$(env pwd -P)" = "${stood%/}/$1" ] && return
+  not_ours "$stood/$1: it was replaced meanwhile"
+}
+
+aside() { # NAME: stand in a folder of our own in the one that we stand in; one that a killed worker left will do.
+  if [ ! -d "./$1" ] || [ -L "./$1" ]; then
+    rm -f -- "./$1"
+    umask 066
+    mkdir -- "./$1"
+    umask 077
+  fi
+  descend "$1" || return
+  case $(stat -c %u:%a .) in "$uid":711 | "$uid":2711) return ;; esac
+  not_ours "$stood/$1: it belongs to somebody else"
+}
+
+back() {
+  cd -- "$here" 2>/dev/null || cd /
+}
+
 clear_way() { # PATH: what a killed worker left under the name of a successor.
-  if [ -e "$1" ] || [ -L "$1" ]; then rm -f -- "$1"; fi
+  if [ -e "$1" ] || [ -L "$1" ]; then rm -rf -- "$1"; fi
 }
 
 no_directory() { # PATH
@@ -418,7 +491,10 @@ no_directory() { # PATH
 
 into_place() { # TEMPORARY PATH FOLDER
   settle "$1"
-  if [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi || {
+  case $2 in
+    ../*) mv -fT -- "$1" "$2" ;;
+    *) if [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi ;;
+  esac || {
     rm -f -- "$1"
     return 1
   }
@@ -426,6 +502,21 @@ into_place() { # TEMPORARY PATH FOLDER
 }
 
 put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER: an empty MODE or OWNER needs no call.
+  if safe "$4"; then
+    place "$@" "$2"
+    return
+  fi
+  code=1
+  if approach "$4" && aside "${2##*/}"; then
+    place "$1" "./${3##*/}" "../${3##*/}" "$4" "$5" "$6" "$2/${3##*/}"
+    code=$?
+    rmdir -- "../${2##*/}" 2>/dev/null
+  fi
+  back
+  return "$code"
+}
+
+place() { # UMASK TEMPORARY PATH FOLDER MODE OWNER NAME: what TEMPORARY is called for those who stand elsewhere.
   clear_way "$2" && no_directory "$3" || return 1
   umask "$1"
   set -C
@@ -437,8 +528,8 @@ put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER: an empty MODE or OWNER needs n
     rm -f -- "$2"
     (set -C; c 2>/dev/null | cat >"$2") # It says why, where a shell of its own does not.
   fi
-  if [ "$code" = 0 ] && { [ -z "$6" ] || chown -- "$6" "$2"; } && { [ -z "$5" ] || chmod -- "$5" "$2"; }; then
-    if v "$2"; then
+  if [ "$code" = 0 ] && give "$2" "$5" "$6"; then
+    if v "$7"; then
       into_place "$2" "$3" "$4"
       return
     fi
@@ -450,24 +541,58 @@ put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER: an empty MODE or OWNER needs n
   return 1
 }
 
-folder() { # UMASK PATH PARENT MODE OWNER exact|masked: whether the umask alone gives the mode.
+give() { # PATH MODE OWNER: the owner first, for that clears bits of the mode.
+  { [ -z "$3" ] || chown -h -- "$3" "$1"; } && { [ -z "$2" ] || [ -L "$1" ] || chmod -- "$2" "$1"; }
+}
+
+folder() { # UMASK TEMPORARY PATH PARENT MODE OWNER exact|masked: whether the umask alone gives the mode.
   settle
-  if [ -d "$2" ] && [ ! -L "$2" ]; then
-    { [ -z "$5" ] || chown -- "$5" "$2"; } && chmod -- "$4" "$2" && soil "$2"
+  if [ -d "$3" ] && [ ! -L "$3" ]; then
+    set_attributes "$2" "$3" "$4" "$5" "$6" && soil "$3"
     return
   fi
+  if safe "$4"; then
+    new_folder "$1" "$3" "$5" "$6" "$7" && soil "$4"
+    return
+  fi
+  code=1
+  if approach "$4" && aside "${2##*/}"; then
+    if [ -e "../${3##*/}" ] || [ -L "../${3##*/}" ]; then
+      mkdir -- "../${3##*/}"
+    else
+      clear_way "./${3##*/}" && new_folder "$1" "./${3##*/}" "$5" "$6" "$7" && mv -fT -- "./${3##*/}" "../${3##*/}" && soil "$4"
+    fi
+    code=$?
+    rmdir -- "../${2##*/}" 2>/dev/null
+  fi
+  back
+  return "$code"
+}
+
+new_folder() { # UMASK PATH MODE OWNER exact|masked
   umask "$1"
   mkdir -- "$2"
   code=$?
   umask 077
   [ "$code" = 0 ] || return 1
-  soil "$3"
-  { [ -z "$5" ] || chown -- "$5" "$2"; } && { [ "$6$5" = masked ] && [ ! -g "$2" ] || chmod -- "$4" "$2"; } && return
+  if [ "$5$4" = masked ] && [ ! -g "$2" ]; then return; fi
+  give "$2" "$3" "$4" && return
   rmdir -- "$2"
   return 1
 }
 
 link() { # TARGET TEMPORARY PATH FOLDER
+  if safe "$4"; then
+    new_link "$@"
+    return
+  fi
+  approach "$4" && new_link "$1" "./${2##*/}" "./${3##*/}" "$4"
+  code=$?
+  back
+  return "$code"
+}
+
+new_link() { # TARGET TEMPORARY PATH FOLDER
   clear_way "$2" && no_directory "$3" && ln -s -- "$1" "$2" && settle || return 1
   mv -fT -- "$2" "$3" || {
     rm -f -- "$2"
@@ -476,14 +601,40 @@ link() { # TARGET TEMPORARY PATH FOLDER
   soil "$4"
 }
 
-attributes() { # PATH MODE OWNER
+attributes() { # TEMPORARY PATH FOLDER MODE OWNER
   settle
-  if [ ! -e "$1" ] && [ ! -L "$1" ] && reachable "${1%/*}/"; then
-    printf '%s: No such file or directory\n' "$1" >&2
+  if [ ! -e "$2" ] && [ ! -L "$2" ] && reachable "$3"; then
+    printf '%s: No such file or directory\n' "$2" >&2
     return 1
   fi
-  { [ -z "$3" ] || chown -h -- "$3" "$1"; } && { [ -z "$2" ] || [ -L "$1" ] || chmod -- "$2" "$1"; } || return 1
-  [ -L "$1" ] || soil "$1"
+  set_attributes "$@" || return 1
+  [ -L "$2" ] || soil "$2"
+}
+
+set_attributes() { # TEMPORARY PATH FOLDER MODE OWNER
+  if safe "$3"; then
+    [ ! -d "$2" ] || sure=$nl
+    give "$2" "$4" "$5"
+    return
+  fi
+  sure=$nl
+  approach "$3" && give_others "${1##*/}" "${2##*/}" "$4" "$5"
+  code=$?
+  back
+  return "$code"
+}
+
+give_others() { # TEMPORARY NAME MODE OWNER: by another name, in a folder of ours, a file is one that nobody replaces.
+  if [ -d "./$2" ] && [ ! -L "./$2" ]; then
+    descend "$2" && give . "$3" "$4"
+  elif [ -z "$3" ] || [ -L "./$2" ]; then
+    give "./$2" '' "$4"
+  else
+    aside "$1" && clear_way "./$2" && ln -- "../$2" "./$2" && give "./$2" "$3" "$4"
+    code=$?
+    rm -f -- "./$2" && rmdir -- "../$1" 2>/dev/null
+    return "$code"
+  fi
 }
 
 gone() { # PATH FOLDER plain|whole|if_empty
@@ -492,11 +643,25 @@ gone() { # PATH FOLDER plain|whole|if_empty
     return
   fi
   settle
+  if safe "$2"; then
+    take_away "$1" "$3"
+  else
+    approach "$2" && take_away "./${1##*/}" "$3"
+    code=$?
+    back
+    (exit "$code")
+  fi && soil "$2"
+}
+
+take_away() { # PATH plain|whole|if_empty
   if [ ! -d "$1" ] || [ -L "$1" ]; then
     rm -f -- "$1"
-  elif [ "$3" = whole ]; then
+    return
+  fi
+  sure=$nl
+  if [ "$2" = whole ]; then
     rm -rf -- "$1"
-  elif [ "$3" = plain ]; then
+  elif [ "$2" = plain ]; then
     rmdir -- "$1"
   else
     said=$(rmdir -- "$1" 2>&1) || case $said in *"Directory not empty") ;; *)
@@ -504,7 +669,7 @@ gone() { # PATH FOLDER plain|whole|if_empty
       false
       ;;
     esac
-  fi && soil "$2"
+  fi
 }
 
 kept() { # COPY TOKEN: whether the operation has looked what to keep; sets `mode`, `owner` and `group` to what was there.
@@ -551,6 +716,7 @@ run() { # SECONDS USER FOLDER CODES COMMAND...: CODES are those that are success
   folder=$3
   codes=$4
   shift 4
+  sure=$nl
   case $user in '' | "$me") ;; *) [ "$changes_user" != unknown ] || find_changer ;; esac
   clock
   if [ -n "$input" ]; then
@@ -637,7 +803,7 @@ become() { # COMMAND...
       set -- "$timeout" -k 5 "$((limit + 10))" "$found" "$@"
     fi
   fi
-  [ -z "$folder" ] || stand "$folder"
+  if [ -n "$folder" ]; then stand "$folder"; else back; fi
   start_of self && printf '%s %s %s\n' "$pid" "$started" "$boot" >"$S/command"
   unset LC_ALL
   [ -z "$lang" ] || export LC_ALL="$lang"
