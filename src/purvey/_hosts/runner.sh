@@ -250,13 +250,27 @@ forget() {
   done
 }
 
-# Sets `past` to the log. A last line that is not whole was being written when the machine lost its power, and says nothing.
+# Sets `past` to the log. A last line that is not whole was being written when the machine lost its power, or the disk was full: it
+# says nothing, and is taken out, or what comes after it would make a whole one of it.
 recall() {
   past=$nl
   [ -s "$L" ] || return 0
   past=$nl$(cat -- "$L" && printf .)
-  case $past in *"$nl".) ;; *) printf '\n' >>"$L" ;; esac
-  past=${past%"$nl"*}$nl
+  case $past in
+    *"$nl".) past=${past%.} ;;
+    *)
+      past=${past%"$nl"*}$nl
+      said=$({ printf %s "${past#"$nl"}" >"$L.whole"; } 2>&1 && mv -f -- "$L.whole" "$L" 2>&1) || unable "$said"
+      soil "$L"
+      soil "$S"
+      ;;
+  esac
+}
+
+numbers() { # WORD...: whether a line was written as one, and is not two of which the first was cut off.
+  for word; do
+    case $word in '' | *[!0-9-]*) return 1 ;; esac
+  done
 }
 
 leave() {
@@ -299,13 +313,20 @@ step() { # NUMBER TOKEN ATTEMPT quiet|told|once
       ;;
     *"${nl}D $2 "*)
       line=${past##*"${nl}D $2 "}
-      tell_ended "$1" "$2" "${line%%"$nl"*}"
-      return
+      line=${line%%"$nl"*}
+      if numbers "$line"; then
+        tell_ended "$1" "$2" "$line"
+        return
+      fi
       ;;
     *"${nl}E $2.$3 "*)
       line=${past##*"${nl}E $2.$3 "}
-      tell_broken "$1" "$2" "${line%%"$nl"*}"
-      return
+      line=${line%%"$nl"*}
+      rest=${line#"${line%% *}"}
+      if numbers "${line%% *}" "${rest# }"; then
+        tell_broken "$1" "$2" "$line"
+        return
+      fi
       ;;
   esac
   [ -z "$stopped" ] || return 0
