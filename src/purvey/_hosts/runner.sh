@@ -99,11 +99,18 @@ content() { # NUMBER PATH
     say code none
     return
   fi
-  if unread=$(cat -- "$2" 2>&1 >&3 </dev/null); then
-    say code 0
+  above=${2%/*}
+  above=${above:-/}
+  if safe "$above"; then
+    unread=$(cat -- "$2" 2>&1 >&3 </dev/null)
   else
-    case $unread in *"Permission denied") say code denied ;; *) say code failed ;; esac
+    unread=$( (approach "$above" && held "./${2##*/}" cat) 2>&1 >&3 </dev/null)
   fi
+  case $?:$unread in
+    0:*) say code 0 ;;
+    *"Permission denied" | *"Operation not permitted") say code denied ;;
+    *) say code failed ;;
+  esac
 }
 
 asked() { # SECONDS COMMAND...: in a process of its own, which it becomes.
@@ -495,6 +502,14 @@ aside() { # NAME: stand in a folder of our own in the one that we stand in; one 
   not_ours "$stood/$1: it belongs to somebody else"
 }
 
+held() { # PATH COMMAND...: let a command read a file where others may put a link in its place: not what that leads to.
+  name=$1
+  shift
+  {
+    if [ "$(stat -L -c %d:%i /proc/self/fd/0)" = "$(stat -c %d:%i -- "$name")" ]; then "$@"; else not_ours "$name: it was replaced"; fi
+  } <"$name"
+}
+
 back() {
   cd -- "$here" 2>/dev/null || cd /
 }
@@ -699,13 +714,21 @@ kept() { # COPY TOKEN: whether the operation has looked what to keep; sets `mode
   read -r by mode owner group <"$1" && [ "$by" = "$2" ]
 }
 
+copy() { # TOKEN: of the file that is read.
+  stat -L -c "$1 %a %u %g" /proc/self/fd/0 && cat
+}
+
 keep() { # PATH COPY FOLDER TOKEN
   if kept "$2" "$4"; then return 0; fi
   own_folder "$3" && clear_way "$2.new" || return 1
-  if plain_file "$1"; then
+  above=${1%/*}
+  above=${above:-/}
+  if ! plain_file "$1"; then
+    reachable "$above" && printf '%s\n' "$4" >"$2.new"
+  elif safe "$above"; then
     { stat -c "$4 %a %u %g" -- "$1" && cat -- "$1"; } >"$2.new"
   else
-    reachable "${1%/*}" && printf '%s\n' "$4" >"$2.new"
+    (approach "$above" && held "./${1##*/}" copy "$4") >"$2.new"
   fi || {
     clear_way "$2.new"
     return 1

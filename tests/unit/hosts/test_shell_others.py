@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from purvey._hosts.change import Change, MakeDirectory, MakeLink, Remove, SetAttributes, Write
+from purvey._hosts.change import Change, Keep, MakeDirectory, MakeLink, Remove, Restore, SetAttributes, Write
 from purvey._hosts.command import Command
+from purvey._hosts.fact import Answer, ContentOf
 from purvey._hosts.step import Ended, Ending, Step
+from purvey.errors import HostError
 from tests.support.shells import PATH, Desk
 
 OWNER = "nobody" if os.geteuid() == 0 else None
@@ -129,3 +131,43 @@ async def test_work_in_folders_of_others_is_done(machine: Desk, theirs: Path) ->
         f"{theirs}/link": ("0o120777", uid, b"x"),
         f"{theirs}/plain": ("0o100600", uid, b"x"),
     }
+
+
+@pytest.mark.parametrize("tool", ["cat", "stat"])
+@pytest.mark.parametrize("swap", ["it", ""])
+async def test_nothing_is_read_through_a_link(
+    machine: Desk, common: Path, theirs: Path, victim: Path, tool: str, swap: str
+) -> None:
+    """Whatever is swapped for a link at whatever moment, what is behind it is not told, and not kept to be given back to them."""
+    path = f"{theirs}/{swap}".rstrip("/")
+    aim = f"{victim}/{swap}".rstrip("/")
+    swapping = f"mv {path} {path}.old; ln -s {aim} {path}"
+    meddle(machine, common, tool, f"if [ -L {path} ]; then rm {path}; mv {path}.old {path}; else {swapping}; fi")
+    for number in range(4):
+        begin_again(theirs)
+        copy = f"{machine.own}/copy {number}"
+        await done(machine, Keep(f"{theirs}/it", copy, "T"), Restore(f"{theirs}/it", copy, "T"))
+        assert "nobody else's" not in [text_of(each) for folder in (machine.kept, theirs.parent) for each in folder.rglob("*")]
+        assert await content(machine, f"{theirs}/it") in (b"theirs", None)
+
+
+def begin_again(theirs: Path) -> None:
+    """Take back what was swapped, and put a file there."""
+    if theirs.is_symlink():
+        theirs.unlink()
+        theirs.with_name("theirs.old").rename(theirs)
+    (theirs / "it").unlink(missing_ok=True)
+    (theirs / "it").write_text("theirs")
+
+
+async def content(machine: Desk, path: str) -> Answer:
+    """What a file holds; None if it is not told."""
+    try:
+        return (await machine.host.ask([fact := ContentOf(path)]))[fact]
+    except HostError:
+        return None
+
+
+def text_of(path: Path) -> str:
+    """What a file itself holds, without the line that says when it was kept."""
+    return path.read_text().rpartition("\n")[2] if path.is_file() and not path.is_symlink() else ""
