@@ -138,7 +138,7 @@ async def test_work_in_folders_of_others_is_done(machine: Desk, theirs: Path) ->
 async def test_nothing_is_read_through_a_link(
     machine: Desk, common: Path, theirs: Path, victim: Path, tool: str, swap: str
 ) -> None:
-    """Whatever is swapped for a link at whatever moment, what is behind it is not told, and not kept to be given back to them."""
+    """Whatever is swapped for a link at whatever moment, what is behind it is not told, and not kept to be given back."""
     path = f"{theirs}/{swap}".rstrip("/")
     aim = f"{victim}/{swap}".rstrip("/")
     swapping = f"mv {path} {path}.old; ln -s {aim} {path}"
