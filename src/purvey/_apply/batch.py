@@ -17,7 +17,7 @@ from purvey._apply.outcome import as_provider_error
 from purvey._apply.prepare import Prepared, prepared
 from purvey._apply.sending import Sending
 from purvey._hosts.fact import Unanswered
-from purvey._hosts.step import Mismatch, can_guard
+from purvey._hosts.step import Broken, Ended, Mismatch, can_guard
 from purvey._state.ahead import Ahead
 from purvey._state.journal import OF_ONE_OBJECT
 from purvey.errors import HostError, ProviderError, StateError
@@ -192,6 +192,7 @@ class Batch:
             await self._close(self._left(), "something before it did not go through")
         if any(not item.is_settled or item.is_in_doubt for item in ready):
             performer.doubtful.add(where)
+        ready[0].host.spend([item.step().token for item in ready if item.has_said and item.is_settled and not item.is_in_doubt])
 
     def _left(self) -> list[Prepared]:
         return [item for item in self._ready if not item.is_settled]
@@ -205,6 +206,7 @@ class Batch:
     async def _record(self, number: int, ending: Ending) -> None:
         """Write down how one ended."""
         item, performer = self._ready[number], self._performer
+        item.has_said = isinstance(ending, Broken) or (isinstance(ending, Ended) and bool(ending.out + ending.err))
         try:
             ended = went_through(item.provider, item.subject, ending)
         except ProviderError as error:

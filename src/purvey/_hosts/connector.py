@@ -75,6 +75,12 @@ class Connector(Protocol):
         `perform` then tells the rest as not reached, or raises ``conflict``; where the link is lost, it seeks no other.
         """
 
+    def spend(self, tokens: Sequence[str]) -> None:
+        """Take what steps printed, and what they told, for written down: the machine need keep it no longer."""
+
+    async def tidy(self) -> None:
+        """Leave nothing there of what is spent; otherwise it goes with whatever is asked or done next."""
+
     async def is_root(self) -> bool:
         """Whether we may become other users."""
 

@@ -63,6 +63,12 @@ class LocalConnector:
         """See `Connector.halt`."""
         self.is_halted = True
 
+    def spend(self, tokens: Sequence[str]) -> None:
+        """See `Connector.spend`; nothing is kept here."""
+
+    async def tidy(self) -> None:
+        """See `Connector.tidy`."""
+
     async def is_root(self) -> bool:
         """See `Connector.is_root`."""
         return os.geteuid() == 0

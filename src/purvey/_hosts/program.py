@@ -51,12 +51,19 @@ def enveloped(program: bytes, mark: str) -> bytes:
     return b"#%b\n%b\n#end %b" % (mark.encode(), program, mark.encode())
 
 
-def asking(facts: Sequence[Fact], nonce: str) -> bytes:
-    """The program that asks."""
-    return _program(nonce, [*_questions(facts), "say left"])
+def asking(facts: Sequence[Fact], nonce: str, *, folder: str, spent: Sequence[str] = ()) -> bytes:
+    """The program that asks.
+
+    Args:
+        facts: What.
+        nonce: Begins each frame.
+        folder: As for `working`.
+        spent: Tokens of steps whose outputs nobody needs any more.
+    """
+    return _program(nonce, [*_questions(facts), *_spending(folder, spent), "say left"])
 
 
-def working(steps: Sequence[Step], nonce: str, *, folder: str, fence: int, fresh: bool) -> bytes:
+def working(steps: Sequence[Step], nonce: str, *, folder: str, fence: int, fresh: bool, spent: Sequence[str] = ()) -> bytes:
     """The program that performs steps one after the other.
 
     Args:
@@ -65,16 +72,25 @@ def working(steps: Sequence[Step], nonce: str, *, folder: str, fence: int, fresh
         folder: The name of the folder, inside purvey's own, of those who must not work at the same time.
         fence: Our number in the order of those who may work there; an older one is refused.
         fresh: Whether everything done before is settled.
+        spent: Tokens of steps whose outputs nobody needs any more.
     """
-    if not _WORKER.fullmatch(folder):
-        raise InternalError(f"Those who work on a machine are called {folder!r}, which names no folder.")
-    lines = [f"S=$B/work/{shlex.quote(folder)}", f"F={fence:d}", f"enter {'fresh' if fresh else 'same'}"]
+    lines = [f"S={_of_workers(folder)}", f"F={fence:d}", f"enter {'fresh' if fresh else 'same'}", *_spending(folder, spent)]
     for number, step in enumerate(steps):
         if not _TOKEN.fullmatch(step.token):
             raise InternalError(f"The token {step.token!r} is not one word.")
         how = "once" if step.once else "told" if step.is_told else "quiet"
         lines += [*_functions(number, step), f"step {number} {step.token} {step.attempt:d} {how}"]
     return _program(nonce, [*lines, "leave"])
+
+
+def _of_workers(folder: str) -> str:
+    if not _WORKER.fullmatch(folder):
+        raise InternalError(f"Those who work on a machine are called {folder!r}, which names no folder.")
+    return f'"$B"/work/{shlex.quote(folder)}'
+
+
+def _spending(folder: str, tokens: Sequence[str]) -> list[str]:
+    return [f"spend {_of_workers(folder)} {shlex.join(tokens)}"] if tokens else []
 
 
 def _program(nonce: str, lines: Sequence[str]) -> bytes:

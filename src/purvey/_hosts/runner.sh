@@ -280,8 +280,22 @@ numbers() { # WORD...: whether a line was written as one, and is not two of whic
   done
 }
 
+# What commands printed may be secret, so it stays no longer than until it is written down elsewhere.
+spend() { # FOLDER TOKEN...
+  spent=$1/said
+  shift
+  for token; do
+    shift
+    set -- "$@" "$spent/$token.out" "$spent/$token.err"
+  done
+  rm -f -- "$@"
+}
+
 leave() {
   settle
+  for said in "$S/out" "$S/err"; do
+    [ ! -s "$said" ] || printf '' >"$said"
+  done
   say left
 }
 

@@ -71,6 +71,7 @@ class ShellHost(ShellCalls):
         self._sent = 0
         self._working = asyncio.Lock()
         self._is_halted = False
+        self._spent: tuple[str, ...] = ()
         self._machine: Machine | None = None
         self.known: dict[Fact, Answer | Unanswered] = {}
         self.requests = 0
@@ -108,9 +109,12 @@ class ShellHost(ShellCalls):
 
     async def _asked(self, facts: Sequence[Fact]) -> dict[Fact, Answer | Unanswered]:
         found: list[Frame] = []
-        async with contextlib.aclosing(self._run(lambda nonce: asking(facts, nonce))) as frames:
+        spent, worker = self._spent, self._worker
+        program = self._run(lambda nonce: asking(facts, nonce, folder=worker, spent=spent))
+        async with contextlib.aclosing(program) as frames:
             async for frame in frames:
                 if frame.kind == "left":
+                    self._spent = tuple(token for token in self._spent if token not in spent)
                     answers = answers_of(facts, found, (await self.machine()).folder)
                     self.known.update(answers)
                     return answers
@@ -152,6 +156,15 @@ class ShellHost(ShellCalls):
         self._is_halted = True
         await self._work(Work((), self.name, lambda *_: None), fresh=False)
 
+    def spend(self, tokens: Sequence[str]) -> None:
+        """See `Connector.spend`."""
+        self._spent = (*self._spent, *tokens)
+
+    async def tidy(self) -> None:
+        """See `Connector.tidy`."""
+        if self._spent:
+            await self.ask(())
+
     def _heard(self, steps: Sequence[Step], told: Told, number: int, ending: Ending | None) -> None:
         """Take into account what a step has done, before anybody else learns of it."""
         if isinstance(ending, Ended):
@@ -165,13 +178,14 @@ class ShellHost(ShellCalls):
         """Send the steps once, and follow what becomes of them."""
         self._sent += 1
         fence = self._fence() * PROGRAMS_PER_FENCE + self._sent
-        steps, worker = work.steps, self._worker
-        program = self._run(lambda nonce: working(steps, nonce, folder=worker, fence=fence, fresh=fresh))
+        steps, worker, spent = work.steps, self._worker, self._spent
+        program = self._run(lambda nonce: working(steps, nonce, folder=worker, fence=fence, fresh=fresh, spent=spent))
         async with contextlib.aclosing(program) as frames:
             async for frame in frames:
                 assert self._machine is not None  # Every program begins with it.
                 work.follow(frame, self._machine.folder)
                 if frame.kind == "left":
+                    self._spent = tuple(token for token in self._spent if token not in spent)
                     return work.endings
         raise self._lost("It ended before all was done.", begun=True)
 

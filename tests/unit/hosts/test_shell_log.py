@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from purvey._hosts.change import Run
+from purvey._hosts.change import Run, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import StatOf
 from purvey._hosts.step import Ended, Ending, Interrupted, Mismatch, Step
@@ -56,3 +58,46 @@ async def test_two_lines_in_one_are_none(machine: Desk, mixed: str) -> None:
 
     assert [said(ending) for ending in await machine.another().perform([echo("b")])] == [b"b\n"]
     assert await machine.another().perform([echo("d", repeats=False)]) != [Interrupted()]
+
+
+def kept(machine: Desk) -> str:
+    """All that a machine keeps of what commands printed."""
+    return "".join(
+        path.read_text() for path in machine.log.rglob("*") if path.is_file() and path.name not in ("log", "command")
+    )
+
+
+async def test_what_commands_print_is_kept_until_it_is_written_down(machine: Desk) -> None:
+    """The next program, whatever it does, takes away what is spent, and no more."""
+    await machine.host.perform([echo("a"), echo("b")])
+    assert "a\n" in kept(machine)
+
+    machine.host.spend(["a"])
+    await machine.host.ask([StatOf("/")])
+    assert kept(machine) == "b\n"
+    machine.host.spend(["b"])
+    await machine.host.perform([echo("c")])
+
+    assert kept(machine) == "c\n"
+    assert [said(ending) for ending in await machine.another().perform([echo("c")])] == [b"c\n"]
+
+
+async def test_the_output_of_a_single_call_is_nobody_elses(machine: Desk) -> None:
+    """What a command alone prints or complains of is gone once the machine is left tidy, which costs a request only then."""
+    await machine.host.run(Command(("sh", "-c", "echo a secret; echo another >&2")))
+    await machine.host.tidy()
+    requests = machine.host.requests
+
+    await machine.host.tidy()
+
+    assert kept(machine) == ""
+    assert machine.host.requests == requests
+
+
+async def test_nothing_of_a_check_of_a_new_file_is_kept(machine: Desk, tmp_path: Path) -> None:
+    """What the validating command of a quiet step prints is nobody's."""
+    check = Command(("sh", "-c", "echo a secret; echo another >&2"))
+
+    await machine.host.perform([Step("a", 1, (Write(str(tmp_path / "it"), b"x", 0o600, validate=check),))])
+
+    assert kept(machine) == ""
