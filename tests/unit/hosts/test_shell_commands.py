@@ -74,6 +74,20 @@ async def test_a_command_stands_where_its_user_may(machine: Desk, common: Path, 
         assert caught.value.code == code
 
 
+@pytest.mark.parametrize(("argv", "code"), [(("no-such-program",), "not_found"), (("/",), "denied")])
+async def test_a_command_that_cannot_be_run_is_told_apart(
+    machine: Desk, tmp_path: Path, argv: tuple[str, ...], code: str
+) -> None:
+    """From one that was run and failed, by itself and where it is to check a new file."""
+    with pytest.raises(HostError) as caught:
+        await machine.host.run(Command(argv))
+    assert (caught.value.code, caught.value.summary) == (code, "A command cannot be run")
+
+    with pytest.raises(HostError) as caught:
+        await machine.host.write(str(tmp_path / "it"), b"", mode=0o600, validate=Command((*argv, "{path}")))
+    assert (caught.value.code, caught.value.summary) == (code, "A command cannot be run")
+
+
 async def test_another_user_is_at_home(machine: Desk) -> None:
     """A command knows whose it is, and is in that user's groups, as on this machine."""
     command = Command(("sh", "-c", "id; echo $HOME $USER $LOGNAME"), user=USER, cwd="/")
