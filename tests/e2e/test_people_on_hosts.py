@@ -34,7 +34,7 @@ def people(shell: str = "/bin/sh", fail: bool = False) -> dict[str, str]:
     host.Timezone("zone", zone="Europe/Berlin", on=web)
     host.Cron("clean", schedule="15 3 * * *", user=ana.name, command="date +%F >/dev/null", on=web)
     done = host.Command(
-        "site", command=["touch", "site"], creates="/srv/ana/site", cwd=ana.home_path, user=ana.name,
+        "site", command=["sh", "-c", "touch site; echo a token"], creates="/srv/ana/site", cwd=ana.home_path, user=ana.name,
         undo=["rm", "-f", "site"], on=web,
     )
     host.Mount("scratch", path="/srv/scratch", source="tmpfs", type="tmpfs", options=["size=1m"], on=web)
@@ -92,6 +92,7 @@ def test_a_machine_is_set_up_once(lab: Lab, purvey_project: Project) -> None:
     assert said(host, "stat", "-c", "%U", "/srv/ana/site") == "ana"
     assert said(host, "uname", "-n") == "web-1"
     assert r"date +\%F" in said(host, "cat", "/etc/cron.d/clean")
+    assert said(host, "find", "/var/lib/purvey/work", "-path", "*/said/*") == ""
     assert changes(purvey_project) == []
     assert "nothing had to change" in purvey_project.run("apply", "--yes")
     stored = b"".join(

@@ -41,6 +41,7 @@ NAMES: Final = ("a", "b c", "d", "d/x", "d/y", "d/x/z", "l", "l/x", "-n'")
 FILES: Final = tuple(f"{ROOT}/{name}" for name in NAMES)
 OWNERS: Final = (None, "root", "nobody", "0", "no-such-user", "65533") if os.geteuid() == 0 else (None, "no-such-user")
 GROUPS: Final = (None, "root", "daemon", "1", "no-such-group") if os.geteuid() == 0 else (None, "no-such-group")
+USER: Final = "nobody" if os.geteuid() == 0 else None
 Made = Callable[[str], Change]
 
 paths = st.sampled_from(FILES)
@@ -57,6 +58,7 @@ commands = st.sampled_from((
     Command(("sh", "-c", "pwd | tail -c 3; kill -15 $$"), cwd=f"{ROOT}/d"), Command(("cat",), stdin=b"in\0\n"),
     Command(("sh", "-c", 'printf %s "$A$B"'), env={"A": "a 'b"}, secret_env={"B": "$c"}),
     Command(("true",), user="no-such-user"),
+    Command(("sh", "-c", 'id -un; echo "$user$timeout$S"'), {"user": "", "timeout": "3", "S": "/none"}, user=USER),
 ))  # fmt: skip
 writes = st.builds(Write, paths, contents, modes, owners, groups, checks)
 attributes = st.builds(SetAttributes, paths, st.one_of(st.none(), modes), st.just(None), groups)

@@ -19,7 +19,7 @@ from purvey._apply.prepare import Prepared, prepared
 from purvey._apply.sending import HALT_S, Sending
 from purvey._apply.unbegun import not_begun
 from purvey._hosts.fact import Unanswered
-from purvey._hosts.step import Mismatch, can_guard
+from purvey._hosts.step import Broken, Ended, Mismatch, can_guard
 from purvey._state.ahead import Ahead
 from purvey._state.journal import OF_ONE_OBJECT
 from purvey.errors import ProviderError, StateError
@@ -201,6 +201,7 @@ class Batch:
                 self._watch.cancel()
         if any(not item.is_settled or item.is_in_doubt for item in ready):
             performer.doubtful.add(where)
+        ready[0].host.spend([item.step().token for item in ready if item.has_said and item.is_settled and not item.is_in_doubt])
 
     async def _unbegun(self, sending: Sending) -> Sequence[Prepared]:
         """Those of an interrupted batch that the machine has not begun, and will not begin."""
@@ -236,6 +237,7 @@ class Batch:
     async def _record(self, number: int, ending: Ending) -> None:
         """Write down how one ended."""
         item, performer = self._ready[number], self._performer
+        item.has_said = isinstance(ending, Broken) or (isinstance(ending, Ended) and bool(ending.out + ending.err))
         try:
             ended = went_through(item.provider, item.subject, ending)
         except ProviderError as error:

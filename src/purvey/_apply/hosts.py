@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 ROUTE_SECRETS: Final = frozenset({"key", "passphrase", "password", "become_password"})
 """What is secret of how one gets to a machine; the rest is sealed in the record, and shown in messages all the same."""
+
+TIDY_S: Final = 5.0
+"""Seconds that a run takes at its end to have machines forget what is written down; the next run has it forgotten, too."""
 
 
 class Hosts:
@@ -70,7 +75,10 @@ class Hosts:
         return is_new
 
     async def close(self) -> None:
-        """Give up every way to every machine."""
+        """Give up every way to every machine, with nothing left there that is written down here."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TIDY_S):
+                await asyncio.gather(*(host.tidy() for host in self._made.values()), return_exceptions=True)
         self._made.clear()
         self.by_way.clear()
         await self._pool.close()

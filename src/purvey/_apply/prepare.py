@@ -47,6 +47,7 @@ class Prepared:
         work: What it does, once that is decided.
         subject: What it is done for: the wish, or what is removed or put back.
         has_ended: Whether the machine has told how it ended.
+        has_said: Whether it printed anything, or told why it failed.
         is_settled: Whether its end is written down.
         is_in_doubt: Whether it may have had an effect all the same.
         started: When it was started, on the monotonic clock.
@@ -72,6 +73,7 @@ class Prepared:
         self.guard: tuple[tuple[Fact, Answer], ...] = ()
         self.notes: list[Noted] = []
         self.has_ended = False
+        self.has_said = False
         self.is_settled = False
         self.is_in_doubt = False
         self.started = parts.clock.monotonic()

@@ -58,14 +58,14 @@ def action(change: Change) -> str:
         case Write():
             return _write(change)
         case MakeDirectory(path, mode, owner, group):
-            words = [f"{0o777 & ~mode:03o}", quoted(path), quoted(parent(path)), _bits(mode), _owner(owner, group)]
-            return f"folder {' '.join(words)} {_how(mode, owner, group, _SPECIAL)}"
+            mask = f"{0o777 & ~mode:03o}"
+            return f"folder {mask} {_places(path)} {_bits(mode)} {_owner(owner, group)} {_how(mode, owner, group, _SPECIAL)}"
         case MakeOwnFolder(path):
             return f"own_folder {quoted(path)}"
         case MakeLink(path, target):
-            return f"link {shlex.quote(target)} {quoted(beside(path))} {quoted(path)} {quoted(parent(path))}"
+            return f"link {shlex.quote(target)} {_places(path)}"
         case SetAttributes(path, mode, owner, group):
-            return f"attributes {quoted(path)} {chr(39) * 2 if mode is None else _bits(mode)} {_owner(owner, group)}"
+            return f"attributes {_places(path)} {chr(39) * 2 if mode is None else _bits(mode)} {_owner(owner, group)}"
         case Remove(path, whole, if_empty):
             beside(path)  # The root is not removed.
             how = "whole" if whole else "if_empty" if if_empty else "plain"
@@ -79,6 +79,11 @@ def action(change: Change) -> str:
     assert_never(change)
 
 
+def _places(path: str) -> str:
+    """The name of a successor, the path itself and its folder."""
+    return f"{quoted(beside(path))} {quoted(path)} {quoted(parent(path))}"
+
+
 def _bits(mode: int) -> str:
     """Five digits, without which chmod(1) leaves the special bits of a directory as they are."""
     return f"0{mode:04o}"
@@ -87,10 +92,9 @@ def _bits(mode: int) -> str:
 def _write(change: Write) -> str:
     """A file, with as few processes as will do: the umask gives most modes."""
     how = _how(change.mode, change.owner, change.group, _EXECUTABLE_OR_SPECIAL)
-    paths = f"{quoted(beside(change.path))} {quoted(change.path)} {quoted(parent(change.path))}"
     functions = f"c() {{ {_content(change.data)}; }}\nv() {{\n{_validation(change.validate)}\n}}"
     mask = f"{0o666 & ~change.mode:03o}"
-    return f"{functions}\nput {mask} {paths} {_bits(change.mode)} {_owner(change.owner, change.group)} {how}"
+    return f"{functions}\nput {mask} {_places(change.path)} {_bits(change.mode)} {_owner(change.owner, change.group)} {how}"
 
 
 def _how(mode: int, owner: str | None, group: str | None, special: int) -> str:
@@ -135,15 +139,12 @@ def _seen(code: int) -> int:
 def _command(command: Command, words: str, codes: str) -> str:
     """A command with its folder, its variables, its user, its input and the time it may take."""
     variables = {**command.env, **command.secret_env}
-    before = [f"export {_name(name)}={shlex.quote(value)}" for name, value in variables.items()]
-    if "PATH" in variables:  # Where our own tools may not be.
-        before.insert(0, "timeout=$(command -v timeout) su=$(command -v su)")
-    if command.cwd:
-        before.append(f"stand {quoted(command.cwd)}")
+    exports = [f"export {_name(name)}={shlex.quote(value)}" for name, value in variables.items()]
     given = f"input=1\ni() {{ {_content(command.stdin)}; }}" if command.stdin else "input="
+    folder = quoted(command.cwd) if command.cwd else "''"
     user = shlex.quote(command.user or "")
     seconds = max(1, math.ceil(command.timeout_s))
-    return f"e() {{\n{chr(10).join(before) or ':'}\n}}\n{given}\nrun {seconds} {user} '{codes}' {words}"
+    return f"e() {{\n{chr(10).join(exports) or ':'}\n}}\n{given}\nrun {seconds} {user} {folder} '{codes}' {words}"
 
 
 def _name(variable: str) -> str:

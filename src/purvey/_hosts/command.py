@@ -23,6 +23,9 @@ PATH_MARK: Final = "{path}"
 TIMED_OUT: Final = -1000
 """The return code of a command that was ended because its time was over; no signal has this number."""
 
+SECRET_CHARS_MIN: Final = 3
+"""Characters of the shortest secret that is masked in what a command says."""
+
 OUT_BYTES_MAX: Final = 65_536
 """What is told of the end of what a step's commands print; of their complaints it is `EVIDENCE_BYTES_MAX`."""
 
@@ -106,16 +109,21 @@ def failed(command: Command, completed: Completed) -> HostError:
 def evidence(command: Command, completed: Completed) -> str:
     """The last lines of what the command said on standard error, else on standard output, its secrets masked."""
     text = (completed.stderr.strip() or completed.stdout.strip()).decode(errors="replace")
-    for value in sorted(_secrets(command), key=len, reverse=True):
+    for value in sorted(_secrets(command, text), key=len, reverse=True):
         text = text.replace(value, "(secret)")
     return "\n".join(text[-EVIDENCE_BYTES_MAX:].splitlines()[-EVIDENCE_LINES:])
 
 
-def _secrets(command: Command) -> set[str]:
-    """The values that no message may repeat; what was read is secret line by line, as programs quote lines."""
+def _secrets(command: Command, text: str) -> set[str]:
+    """The values that a text may not repeat; what was read is secret line by line, as programs quote lines.
+
+    A shorter one than `SECRET_CHARS_MIN` is in words by chance, and tells nobody anything. Of many lines few are in a text, so
+    they are sought by how they begin.
+    """
     read = command.stdin.decode(errors="replace")
-    lines = {line.strip() for line in read.splitlines()}
-    return {value for value in {*command.secret_env.values(), read, *lines} if value}
+    values = {*command.secret_env.values(), read.strip(), *(line.strip() for line in read.splitlines())}
+    beginnings = {text[at : at + SECRET_CHARS_MIN] for at in range(len(text) - SECRET_CHARS_MIN + 1)}
+    return {value for value in values if value[:SECRET_CHARS_MIN] in beginnings}
 
 
 def _ending(command: Command, returncode: int) -> str:

@@ -81,6 +81,12 @@ class Connector(Protocol):
         No other is begun any more of what an earlier call of `perform` was given; one of them may still be at work.
         """
 
+    def spend(self, tokens: Sequence[str]) -> None:
+        """Take what steps printed, and what they told, for written down: the machine need keep it no longer."""
+
+    async def tidy(self) -> None:
+        """Leave nothing there of what is spent; otherwise it goes with whatever is asked or done next."""
+
     async def is_root(self) -> bool:
         """Whether we may become other users."""
 

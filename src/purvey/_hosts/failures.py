@@ -23,8 +23,9 @@ from purvey.errors import Code, HostError
 NOT_ACCEPTED: Final = 65
 """What the runner ends with where a validating command did not accept a new file (EX_DATAERR)."""
 
-_OURS: Final = ("purvey: ", "timeout: ")
-_NOT_RUN: Final = {NOT_ACCEPTED: _OURS, 72: _OURS[:1], 126: _OURS[1:], 127: _OURS[1:]}
+_RUNNER: Final = "purvey: "
+_TIMEOUT: Final = r"(?:/.*/)?timeout: "  # It has the name by which it was called.
+_NOT_RUN: Final = {NOT_ACCEPTED: f"{_RUNNER}|{_TIMEOUT}", 72: _RUNNER, 126: _TIMEOUT, 127: _TIMEOUT}
 """How a command ends that could not be run, and who says why."""
 
 _COMPLAINTS: Final[tuple[tuple[str, Code], ...]] = (
@@ -105,7 +106,7 @@ def code_of(complaint: str) -> Code:
 def not_run(command: Command, said: Completed, machine: str) -> HostError | None:
     """Why a command could not be run; None if it was."""
     last = said.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    if not last.startswith(_NOT_RUN.get(said.returncode, ())):
+    if said.returncode not in _NOT_RUN or not re.match(_NOT_RUN[said.returncode], last):
         return None
     code = code_of(last)
     detail = f"On {machine}: {last.partition(': ')[2]}. The command is:\n  {command}"

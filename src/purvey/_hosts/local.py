@@ -75,6 +75,12 @@ class LocalConnector:
     async def begun(self) -> None:
         """See `Connector.begun`; only what must not be done twice is remembered."""
 
+    def spend(self, tokens: Sequence[str]) -> None:
+        """See `Connector.spend`; nothing is kept here."""
+
+    async def tidy(self) -> None:
+        """See `Connector.tidy`."""
+
     async def is_root(self) -> bool:
         """See `Connector.is_root`."""
         return os.geteuid() == 0

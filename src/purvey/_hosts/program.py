@@ -54,15 +54,19 @@ def enveloped(program: bytes, mark: str) -> bytes:
     return b"#%b\n%b\n#end %b" % (mark.encode(), program, mark.encode())
 
 
-def asking(facts: Sequence[Fact], nonce: str, machine: Machine | None = None) -> bytes:
+def asking(
+    facts: Sequence[Fact], nonce: str, machine: Machine | None = None, *, folder: str, spent: Sequence[str] = ()
+) -> bytes:
     """The program that asks.
 
     Args:
         facts: What is asked.
         nonce: Begins each frame.
         machine: What the machine has said of us over the same link, so that it need not look again.
+        folder: As for `working`.
+        spent: Tokens of steps whose outputs nobody needs any more.
     """
-    return _program(nonce, machine, ["asking"], [*_questions(facts), "say left"])
+    return _program(nonce, machine, ["asking"], [*_questions(facts), *_spending(folder, spent), "say left"])
 
 
 def looking(nonce: str, machine: Machine | None = None, *, folder: str, fence: int) -> bytes:
@@ -71,8 +75,9 @@ def looking(nonce: str, machine: Machine | None = None, *, folder: str, fence: i
 
 
 def working(
-    steps: Sequence[Step], nonce: str, machine: Machine | None = None, *, folder: str, fence: int, fresh: bool
-) -> bytes:
+    steps: Sequence[Step], nonce: str, machine: Machine | None = None, *, folder: str, fence: int, fresh: bool,
+    spent: Sequence[str] = (),
+) -> bytes:  # fmt: skip
     """The program that performs steps one after the other.
 
     Args:
@@ -82,8 +87,9 @@ def working(
         folder: The name of the folder, inside purvey's own, of those who must not work at the same time.
         fence: Our number in the order of those who may work there; an older one is refused.
         fresh: Whether everything done before is settled.
+        spent: Tokens of steps whose outputs nobody needs any more.
     """
-    lines = _entering(folder, fence, "fresh" if fresh else "same")
+    lines = [*_entering(folder, fence, "fresh" if fresh else "same"), *_spending(folder, spent)]
     if len(steps) >= CLERK_STEPS_MIN:
         lines.append("hire")
     for number, step in enumerate(steps):
@@ -95,9 +101,17 @@ def working(
 
 
 def _entering(folder: str, fence: int, how: str) -> list[str]:
+    return [f"S={_of_workers(folder)}", f"F={fence:d}", f"enter {how}"]
+
+
+def _of_workers(folder: str) -> str:
     if not _WORKER.fullmatch(folder):
         raise InternalError(f"Those who work on a machine are called {folder!r}, which names no folder.")
-    return [f"S=$B/work/{shlex.quote(folder)}", f"F={fence:d}", f"enter {how}"]
+    return f'"$B"/work/{shlex.quote(folder)}'
+
+
+def _spending(folder: str, tokens: Sequence[str]) -> list[str]:
+    return [f"spend {_of_workers(folder)} {shlex.join(tokens)}"] if tokens else []
 
 
 def _program(nonce: str, machine: Machine | None, parts: Sequence[str], lines: Sequence[str]) -> bytes:

@@ -141,13 +141,27 @@ wait_for_others() {
   }
 }
 
-# Sets `past` to the log. A last line that is not whole was being written when the machine lost its power, and says nothing.
+# Sets `past` to the log. A last line that is not whole was being written when the machine lost its power, or the disk was full: it
+# says nothing, and is taken out, or what comes after it would make a whole one of it.
 recall() {
   past=$nl
   [ -s "$L" ] || return 0
   past=$nl$(cat -- "$L" && printf .)
-  case $past in *"$nl".) ;; *) printf '\n' >>"$L" ;; esac
-  past=${past%"$nl"*}$nl
+  case $past in
+    *"$nl".) past=${past%.} ;;
+    *)
+      past=${past%"$nl"*}$nl
+      said=$({ printf %s "${past#"$nl"}" >"$L.whole"; } 2>&1 && mv -f -- "$L.whole" "$L" 2>&1) || unable "$said"
+      soil "$L"
+      soil "$S"
+      ;;
+  esac
+}
+
+numbers() { # WORD...: whether a line was written as one, and is not two of which the first was cut off.
+  for word; do
+    case $word in '' | *[!0-9-]*) return 1 ;; esac
+  done
 }
 
 remembered() { # What was begun, and how it ended.
@@ -156,8 +170,8 @@ remembered() { # What was begun, and how it ended.
 }
 
 # The clerk. To bring something to the disk, to give it its name or to make a folder takes a process each time, which costs more
-# than the work. Where there is perl, one of it does that for a whole program, as it is told over two pipes. What it does not do,
-# and all where there is none, is done as ever, which also tells why it cannot be done.
+# than the work. Where there is perl, one of it does that for a whole program, as it is told over two pipes. What it does not do (it
+# does not follow us into folders, so no relative path), and all where there is none, is done as ever, which also tells why not.
 
 clerk='
   require XSLoader;
@@ -167,13 +181,15 @@ clerk='
   ($/, $|) = ("\n\n", 1);
   sub sync {
     for my $path (@_) {
-      return 0 unless -f $path || -d _;
+      return 0 unless $path =~ m{^/} && (-f $path || -d _);
       open(my $file, "<", $path) or return 0;
       IO::Handle::sync($file) or return 0;
     }
     return 1;
   }
-  my %can = (sync => \&sync, name => sub { rename $_[0], $_[1] }, folder => sub { mkdir $_[1], 0777 & ~oct $_[0] });
+  sub name { $_[0] =~ m{^/} && rename $_[0], $_[1] }
+  sub folder { $_[1] =~ m{^/} && mkdir $_[1], 0777 & ~oct $_[0] }
+  my %can = (sync => \&sync, name => \&name, folder => \&folder);
   while (<STDIN>) {
     my ($what, @of) = split /\n/;
     print $can{$what}->(@of) ? "done\n" : "not\n";
@@ -196,6 +212,9 @@ clerk() { # sync PATH... | name OLD NEW | folder UMASK PATH: whether it has done
 
 leave() {
   settle
+  for said in "$S/out" "$S/err"; do
+    [ ! -s "$said" ] || printf '' >"$said"
+  done
   say left
 }
 
@@ -235,13 +254,20 @@ step() { # NUMBER TOKEN ATTEMPT quiet|told|once
       ;;
     *"${nl}D $2 "*)
       line=${past##*"${nl}D $2 "}
-      tell_ended "$1" "$2" "${line%%"$nl"*}"
-      return
+      line=${line%%"$nl"*}
+      if numbers "$line"; then
+        tell_ended "$1" "$2" "$line"
+        return
+      fi
       ;;
     *"${nl}E $2.$3 "*)
       line=${past##*"${nl}E $2.$3 "}
-      tell_broken "$1" "$2" "${line%%"$nl"*}"
-      return
+      line=${line%%"$nl"*}
+      rest=${line#"${line%% *}"}
+      if numbers "${line%% *}" "${rest# }"; then
+        tell_broken "$1" "$2" "$line"
+        return
+      fi
       ;;
     *"${nl}E $2."*)
       if [ "$4" = once ]; then
@@ -348,8 +374,28 @@ tell_outputs() { # TOKEN
 # The changes. Each is called by a `do_NUMBER`, which has set `w` to the change's own number; content comes from a function `c`,
 # and a function `v` looks at a new file before it takes its place.
 
+# In a folder that others may change, or that is behind such a one, we stand while we work: a link that they put into our way cannot
+# lead us elsewhere then. What is made there is made in a folder of ours, and so theirs only when it has its place.
+
+descend() { # NAME: stand in a folder of the one that we stand in, which must be there itself.
+  cd -P -- "./$1" && [ "$(env pwd -P)" = "${stood%/}/$1" ] && return
+  not_ours "$stood/$1: it was replaced meanwhile"
+}
+
+aside() { # NAME: stand in a folder of our own in the one that we stand in; one that a killed worker left will do.
+  if [ ! -d "./$1" ] || [ -L "./$1" ]; then
+    rm -f -- "./$1"
+    umask 066
+    mkdir -- "./$1"
+    umask 077
+  fi
+  descend "$1" || return
+  case $(stat -c %u:%a .) in "$uid":711 | "$uid":2711) return ;; esac
+  not_ours "$stood/$1: it belongs to somebody else"
+}
+
 clear_way() { # PATH: what a killed worker left under the name of a successor.
-  if [ -e "$1" ] || [ -L "$1" ]; then rm -f -- "$1"; fi
+  if [ -e "$1" ] || [ -L "$1" ]; then rm -rf -- "$1"; fi
 }
 
 no_directory() { # PATH
@@ -361,7 +407,10 @@ no_directory() { # PATH
 
 into_place() { # TEMPORARY PATH FOLDER
   settle "$1"
-  clerk name "$1" "$2" || if [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi || {
+  case $2 in
+    ../*) mv -fT -- "$1" "$2" ;;
+    *) clerk name "$1" "$2" || if [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi ;;
+  esac || {
     rm -f -- "$1"
     return 1
   }
@@ -380,10 +429,25 @@ making() { # UMASK OWNER exact|masked: sets `mask`, and `exact` if that does not
 made() { # PATH MODE OWNER
   [ -z "$3" ] || { [ -O "$1" ] && [ -G "$1" ]; } || exact=1
   [ ! -d "$1" ] || [ ! -g "$1" ] || exact=1 # It has that from the folder that it is in.
-  [ -z "$exact" ] || { { [ -z "$3" ] || chown -- "$3" "$1"; } && chmod -- "$2" "$1"; }
+  [ -z "$exact" ] || give "$@"
 }
 
 put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked
+  if safe "$4"; then
+    place "$@" "$2"
+    return
+  fi
+  code=1
+  if approach "$4" && aside "${2##*/}"; then
+    place "$1" "./${3##*/}" "../${3##*/}" "$4" "$5" "$6" "$7" "$2/${3##*/}"
+    code=$?
+    rmdir -- "../${2##*/}" 2>/dev/null
+  fi
+  back
+  return "$code"
+}
+
+place() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked NAME: what TEMPORARY is called for those who stand elsewhere.
   clear_way "$2" && no_directory "$3" || return 1
   making "$1" "$6" "$7"
   umask "$mask"
@@ -397,7 +461,7 @@ put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked
     (set -C; c 2>/dev/null | cat >"$2") # It says why, where a shell of its own does not.
   fi
   if [ "$code" = 0 ] && made "$2" "$5" "$6"; then
-    if v "$2"; then
+    if v "$8"; then
       into_place "$2" "$3" "$4"
       return
     fi
@@ -409,13 +473,36 @@ put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked
   return 1
 }
 
-folder() { # UMASK PATH PARENT MODE OWNER exact|masked
+give() { # PATH MODE OWNER: the owner first, for that clears bits of the mode.
+  { [ -z "$3" ] || chown -h -- "$3" "$1"; } && { [ -z "$2" ] || [ -L "$1" ] || chmod -- "$2" "$1"; }
+}
+
+folder() { # UMASK TEMPORARY PATH PARENT MODE OWNER exact|masked
   settle
-  if [ -d "$2" ] && [ ! -L "$2" ]; then
-    { [ -z "$5" ] || chown -- "$5" "$2"; } && chmod -- "$4" "$2" && soil "$2"
+  if [ -d "$3" ] && [ ! -L "$3" ]; then
+    set_attributes "$2" "$3" "$4" "$5" "$6" && soil "$3"
     return
   fi
-  making "$1" "$5" "$6"
+  if safe "$4"; then
+    new_folder "$1" "$3" "$5" "$6" "$7" && soil "$4"
+    return
+  fi
+  code=1
+  if approach "$4" && aside "${2##*/}"; then
+    if [ -e "../${3##*/}" ] || [ -L "../${3##*/}" ]; then
+      mkdir -- "../${3##*/}"
+    else
+      clear_way "./${3##*/}" && new_folder "$1" "./${3##*/}" "$5" "$6" "$7" && mv -fT -- "./${3##*/}" "../${3##*/}" && soil "$4"
+    fi
+    code=$?
+    rmdir -- "../${2##*/}" 2>/dev/null
+  fi
+  back
+  return "$code"
+}
+
+new_folder() { # UMASK PATH MODE OWNER exact|masked
+  making "$1" "$4" "$5"
   clerk folder "$mask" "$2" || {
     umask "$mask"
     mkdir -- "$2"
@@ -423,13 +510,23 @@ folder() { # UMASK PATH PARENT MODE OWNER exact|masked
     umask 077
     [ "$code" = 0 ] || return 1
   }
-  soil "$3"
-  made "$2" "$4" "$5" && return
+  made "$2" "$3" "$4" && return
   rmdir -- "$2"
   return 1
 }
 
 link() { # TARGET TEMPORARY PATH FOLDER
+  if safe "$4"; then
+    new_link "$@"
+    return
+  fi
+  approach "$4" && new_link "$1" "./${2##*/}" "./${3##*/}" "$4"
+  code=$?
+  back
+  return "$code"
+}
+
+new_link() { # TARGET TEMPORARY PATH FOLDER
   clear_way "$2" && no_directory "$3" && ln -s -- "$1" "$2" && settle || return 1
   clerk name "$2" "$3" || mv -fT -- "$2" "$3" || {
     rm -f -- "$2"
@@ -438,14 +535,40 @@ link() { # TARGET TEMPORARY PATH FOLDER
   soil "$4"
 }
 
-attributes() { # PATH MODE OWNER
+attributes() { # TEMPORARY PATH FOLDER MODE OWNER
   settle
-  if [ ! -e "$1" ] && [ ! -L "$1" ] && reachable "${1%/*}/"; then
-    printf '%s: No such file or directory\n' "$1" >&2
+  if [ ! -e "$2" ] && [ ! -L "$2" ] && reachable "$3"; then
+    printf '%s: No such file or directory\n' "$2" >&2
     return 1
   fi
-  { [ -z "$3" ] || chown -h -- "$3" "$1"; } && { [ -z "$2" ] || [ -L "$1" ] || chmod -- "$2" "$1"; } || return 1
-  [ -L "$1" ] || soil "$1"
+  set_attributes "$@" || return 1
+  [ -L "$2" ] || soil "$2"
+}
+
+set_attributes() { # TEMPORARY PATH FOLDER MODE OWNER
+  if safe "$3"; then
+    [ ! -d "$2" ] || sure=$nl
+    give "$2" "$4" "$5"
+    return
+  fi
+  sure=$nl
+  approach "$3" && give_others "${1##*/}" "${2##*/}" "$4" "$5"
+  code=$?
+  back
+  return "$code"
+}
+
+give_others() { # TEMPORARY NAME MODE OWNER: by another name, in a folder of ours, a file is one that nobody replaces.
+  if [ -d "./$2" ] && [ ! -L "./$2" ]; then
+    descend "$2" && give . "$3" "$4"
+  elif [ -z "$3" ] || [ -L "./$2" ]; then
+    give "./$2" '' "$4"
+  else
+    aside "$1" && clear_way "./$2" && ln -- "../$2" "./$2" && give "./$2" "$3" "$4"
+    code=$?
+    rm -f -- "./$2" && rmdir -- "../$1" 2>/dev/null
+    return "$code"
+  fi
 }
 
 gone() { # PATH FOLDER plain|whole|if_empty
@@ -454,11 +577,25 @@ gone() { # PATH FOLDER plain|whole|if_empty
     return
   fi
   settle
+  if safe "$2"; then
+    take_away "$1" "$3"
+  else
+    approach "$2" && take_away "./${1##*/}" "$3"
+    code=$?
+    back
+    (exit "$code")
+  fi && soil "$2"
+}
+
+take_away() { # PATH plain|whole|if_empty
   if [ ! -d "$1" ] || [ -L "$1" ]; then
     rm -f -- "$1"
-  elif [ "$3" = whole ]; then
+    return
+  fi
+  sure=$nl
+  if [ "$2" = whole ]; then
     rm -rf -- "$1"
-  elif [ "$3" = plain ]; then
+  elif [ "$2" = plain ]; then
     rmdir -- "$1"
   else
     said=$(rmdir -- "$1" 2>&1) || case $said in *"Directory not empty") ;; *)
@@ -466,7 +603,7 @@ gone() { # PATH FOLDER plain|whole|if_empty
       false
       ;;
     esac
-  fi && soil "$2"
+  fi
 }
 
 kept() { # COPY TOKEN: whether the operation has looked what to keep; sets `mode`, `owner` and `group` to what was there.
@@ -475,13 +612,21 @@ kept() { # COPY TOKEN: whether the operation has looked what to keep; sets `mode
   read -r by mode owner group <"$1" && [ "$by" = "$2" ]
 }
 
+copy() { # TOKEN: of the file that is read.
+  stat -L -c "$1 %a %u %g" /proc/self/fd/0 && cat
+}
+
 keep() { # PATH COPY FOLDER TOKEN
   if kept "$2" "$4"; then return 0; fi
   own_folder "$3" && clear_way "$2.new" || return 1
-  if plain_file "$1"; then
+  above=${1%/*}
+  above=${above:-/}
+  if ! plain_file "$1"; then
+    reachable "$above" && printf '%s\n' "$4" >"$2.new"
+  elif safe "$above"; then
     { stat -c "$4 %a %u %g" -- "$1" && cat -- "$1"; } >"$2.new"
   else
-    reachable "${1%/*}" && printf '%s\n' "$4" >"$2.new"
+    (approach "$above" && held "./${1##*/}" copy "$4") >"$2.new"
   fi || {
     clear_way "$2.new"
     return 1
@@ -495,7 +640,7 @@ own_folder() { # FOLDER: closed to others, the ones above it open.
     mkdir -p -m 700 -- "$1"
     code=$?
     umask 077
-    [ "$code" = 0 ] && soil "${1%/*}"
+    [ "$code" = 0 ] && { [ ! -g "$1" ] || chmod 00700 -- "$1"; } && soil "${1%/*}"
   }
 }
 
@@ -510,12 +655,15 @@ restore() { # PATH COPY FOLDER TOKEN TEMPORARY; 75 if there was nothing to keep.
   put 077 "$5" "$1" "$3" "$mode" "$owner:$group" exact
 }
 
-# Run a command: with the folder and the variables that a function `e` sets, and what a function `i` prints where `input` is set.
-run() { # SECONDS USER CODES COMMAND...: CODES are those that are success.
+# Run a command: with the variables that a function `e` sets, and what a function `i` prints where `input` is set.
+run() { # SECONDS USER FOLDER CODES COMMAND...: CODES are those that are success; an empty USER or FOLDER is ours.
   limit=$1
   user=$2
-  codes=$3
-  shift 3
+  folder=$3
+  codes=$4
+  shift 4
+  sure=$nl
+  case $user in '' | "$me") ;; *) [ "$changes_user" != unknown ] || find_changer ;; esac
   clock
   if [ -n "$input" ]; then
     i 2>/dev/null | (become "$@")
@@ -536,30 +684,81 @@ cannot() { # COMPLAINT: it was not run.
 
 stand() { # FOLDER
   cd -- "$1" 2>/dev/null && return
-  if [ -d "$1" ] || ! reachable "$1" 2>/dev/null; then cannot "$1: Permission denied"; fi
-  if [ -e "$1" ]; then cannot "$1: Not a directory"; fi
-  cannot "$1: No such file or directory"
+  why=$(ls -d -- "$1/." 2>&1)
+  cannot "$1: ${why##*: }"
+}
+
+where() { # PROGRAM: sets `found` to its path, because the command may be given another PATH.
+  found=$1
+  words=$IFS
+  IFS=:
+  for at in $PATH; do
+    if [ -f "$at/$1" ] && [ -x "$at/$1" ]; then
+      found=$at/$1
+      break
+    fi
+  done
+  IFS=$words
+}
+
+# Sets `changes_user` to a setpriv(1) that becomes another user; empty if there is none, as with busybox. Unlike su(1) it opens no
+# session, which a time limit would not reach, and a limit that root sets ends what has become root again, too.
+find_changer() {
+  where setpriv
+  changes_user=$found
+  "$found" --reuid=root --regid=0 --clear-groups true 2>/dev/null || changes_user=
+}
+
+account() { # USER: sets `user` to the name, `group_id` and `home`; fails if there is no such user.
+  entry=$(getent passwd -- "$1" 2>/dev/null) || while IFS= read -r entry; do
+    case $entry in "$1":*) break ;; esac
+  done </etc/passwd
+  words=$IFS
+  IFS=:
+  set -f
+  set -- "$1" $entry
+  set +f
+  IFS=$words
+  [ $# -gt 6 ] || return 1
+  user=$2
+  group_id=$5
+  home=$7
 }
 
 # Be the command, as we were called ourselves but for what was said; in a process of its own, which those who come later wait for.
+# The variables of the command may have the names of ours, so nothing of ours is looked at any more once they are set.
 become() { # COMMAND...
   exec 3>&- 8>&- 9<&-
   trap - HUP PIPE
   umask "$U"
-  timeout=timeout
-  su=su
-  if [ -n "$user" ] && [ "$user" != "$me" ]; then
-    id -u -- "$user" >/dev/null 2>&1 || cannot "there is no user $user"
-    [ "$uid" = 0 ] || cannot "only root runs commands as another user"
+  where timeout
+  if [ -z "$user" ] || [ "$user" = "$me" ]; then
+    set -- "$found" -k 2 "$limit" "$@"
   else
-    user=
+    account "$user" || cannot "there is no user $user"
+    [ "$uid" = 0 ] || cannot "only root runs commands as another user"
+    set -- /bin/sh -c "$as_user" "$folder" "$@"
+    folder=
+    if [ -n "$changes_user" ]; then
+      export HOME="$home" USER="$user" LOGNAME="$user"
+      set -- "$found" -k 2 "$limit" "$changes_user" "--reuid=$user" "--regid=$group_id" --init-groups -- "$@"
+    else # A command in a session of its own is reached by a timeout in there only; the one around it is for what lets it in.
+      set -- -s /bin/sh -c 'exec "$0" "$@"' -- "$user" "$found" -k 2 "$limit" "$@"
+      timeout=$found
+      where su
+      set -- "$timeout" -k 5 "$((limit + 10))" "$found" "$@"
+    fi
   fi
+  if [ -n "$folder" ]; then stand "$folder"; else back; fi
+  start_of self && printf '%s %s %s\n' "$pid" "$started" "$boot" >"$S/command"
   unset LC_ALL
   [ -z "$lang" ] || export LC_ALL="$lang"
   e
-  [ -z "$user" ] || set -- "$su" -s /bin/sh -c "$as_user" -- "$user" "$@"
-  start_of self && printf '%s %s %s\n' "$pid" "$started" "$boot" >"$S/command"
-  exec "$timeout" -k 2 "$limit" "$@"
+  exec "$@"
 }
 
-as_user='command -v -- "$0" >/dev/null 2>&1 || { printf "purvey: %s: No such file or directory\n" "$0" >&2; exit 72; }; exec "$0" "$@"'
+# What another user's command is run by, with its folder before it: it stands there as that user.
+as_user='cannot() { printf "purvey: %s: %s\n" "$1" "$2" >&2; exit 72; }
+[ -z "$0" ] || cd -- "$0" 2>/dev/null || cannot "$0" "$(LC_ALL=C ls -d -- "$0/." 2>&1 | sed "s/.*: //")"
+command -v -- "$1" >/dev/null 2>&1 || cannot "$1" "No such file or directory"
+exec "$@"'

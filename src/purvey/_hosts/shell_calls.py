@@ -40,6 +40,10 @@ class ShellCalls:
         """See `Connector.perform`."""
         raise NotImplementedError
 
+    def spend(self, tokens: Sequence[str]) -> None:
+        """See `Connector.spend`."""
+        raise NotImplementedError
+
     async def identity(self) -> str:
         """See `Connector.identity`."""
         if machine_id := (await self.machine()).machine_id.strip():
@@ -130,7 +134,10 @@ class ShellCalls:
         Raises:
             HostError: why it could not be.
         """
-        (ending,) = await self.perform([Step(self._clock.entropy(16).hex(), 1, (change,))])
+        step = Step(self._clock.entropy(16).hex(), 1, (change,))
+        (ending,) = await self.perform([step])
+        if isinstance(ending, Broken) or (isinstance(ending, Ended) and ending.out + ending.err):
+            self.spend([step.token])  # Nobody else can ask for it.
         if isinstance(ending, Broken):
             raise ending.error
         if isinstance(ending, Ended):

@@ -70,6 +70,7 @@ class ShellHost(ShellCalls):
         self._number = number or itertools.count(1).__next__
         self._working = asyncio.Lock()
         self._is_halted = False
+        self._spent: tuple[str, ...] = ()
         self._machine: Machine | None = None
         self._known_here: Machine | None = None
         self.known: dict[Fact, Answer | Unanswered] = {}
@@ -109,9 +110,12 @@ class ShellHost(ShellCalls):
 
     async def _asked(self, facts: Sequence[Fact]) -> dict[Fact, Answer | Unanswered]:
         found: list[Frame] = []
-        async with contextlib.aclosing(self._run(lambda nonce: asking(facts, nonce, self._known_here))) as frames:
+        spent, worker, here = self._spent, self._worker, self._known_here
+        program = self._run(lambda nonce: asking(facts, nonce, here, folder=worker, spent=spent))
+        async with contextlib.aclosing(program) as frames:
             async for frame in frames:
                 if frame.kind == "left":
+                    self._spent = tuple(token for token in self._spent if token not in spent)
                     answers = answers_of(facts, found, (await self.machine()).folder)
                     self.known.update(answers)
                     return answers
@@ -167,6 +171,15 @@ class ShellHost(ShellCalls):
                     return begun
         raise self._lost("It ended before all was told.", begun=False)
 
+    def spend(self, tokens: Sequence[str]) -> None:
+        """See `Connector.spend`."""
+        self._spent = (*self._spent, *tokens)
+
+    async def tidy(self) -> None:
+        """See `Connector.tidy`."""
+        if self._spent:
+            await self.ask(())
+
     def _heard(self, steps: Sequence[Step], told: Told, number: int, ending: Ending | None) -> None:
         """Take into account what a step has done, before anybody else learns of it."""
         if isinstance(ending, Ended):
@@ -178,13 +191,14 @@ class ShellHost(ShellCalls):
 
     async def _work(self, work: Work, *, fresh: bool) -> list[Ending]:
         """Send the steps once, and follow what becomes of them."""
-        steps, (worker, fence) = work.steps, self._turn()
-        program = self._run(lambda nonce: working(steps, nonce, self._known_here, folder=worker, fence=fence, fresh=fresh))
+        steps, spent, here, (worker, fence) = work.steps, self._spent, self._known_here, self._turn()
+        program = self._run(lambda nonce: working(steps, nonce, here, folder=worker, fence=fence, fresh=fresh, spent=spent))
         async with contextlib.aclosing(program) as frames:
             async for frame in frames:
                 assert self._machine is not None  # Every program begins with it.
                 work.follow(frame, self._machine.folder)
                 if frame.kind == "left":
+                    self._spent = tuple(token for token in self._spent if token not in spent)
                     return work.endings
         raise self._lost("It ended before all was done.", begun=True)
 

@@ -77,3 +77,11 @@ def test_commands_as_data_cost_no_event_loop() -> None:
     program = "import sys, purvey._hosts.command, purvey._hosts.connector; sys.exit('asyncio' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_short_lines_that_were_read_spoil_no_message() -> None:
+    """Lines of a letter or two are in every word, so only longer ones are masked, as is what was read as a whole."""
+    command = Command(("tar",), stdin=b"e\no\n1\n\n  hunter2  \nab\n", secret_env={"A": "", "B": "x"})
+    said = Completed(1, stderr=b"tar: could not extract box 1: hunter2")
+
+    assert evidence(command, said) == "tar: could not extract box 1: (secret)"

@@ -1,0 +1,103 @@
+"""A machine behind a shell runs a command as whom, with what, where and for as long as was said, and in no other way."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from purvey._hosts.command import TIMED_OUT, Command, Completed
+from purvey._hosts.local import LocalConnector
+from purvey.errors import HostError
+from tests.support.shells import Desk
+
+USER: Final = "nobody" if os.geteuid() == 0 else None
+"""Another user, for those who may become one."""
+
+OUR_NAMES: Final = (
+    "user", "su", "as_user", "limit", "timeout", "found", "at", "words", "folder", "codes", "input", "uid", "me", "boot", "pid",
+    "started", "lang", "code", "last", "failed", "S", "U", "B", "L", "N", "F", "IFS", "nl",
+)  # fmt: skip
+"""Variables that a shell uses to run a command, or has for itself."""
+
+
+@pytest.mark.parametrize("value", ["", "root", "1", "/no/such", "no such"])
+async def test_no_variable_of_a_command_changes_how_it_is_run(machine: Desk, value: str) -> None:
+    """Whatever the names and values are, the command gets just these, and is run as who was named, as on this machine."""
+    names = [name for name in OUR_NAMES if name not in {"IFS", "at"}]
+    command = Command(
+        ("sh", "-c", f'id -un; for it in {" ".join(names)}; do eval "printf \'%s;\' \\"\\$$it\\""; done; printenv IFS || :'),
+        env=dict.fromkeys((*names, "at"), value) | {"IFS": ":"}, user=USER, cwd="/",
+    )  # fmt: skip
+
+    assert await machine.host.run(command) == await LocalConnector().run(command)
+
+
+async def test_a_command_gets_its_own_path(machine: Desk, tmp_path: Path) -> None:
+    """A path with none of the system's programs is searched for the command, and not for what runs it."""
+    (tmp_path / "tool").write_text("#!/bin/sh\necho $PATH")
+    (tmp_path / "tool").chmod(0o755)
+
+    found = await machine.host.run(Command(("tool",), env={"PATH": str(tmp_path)}))
+
+    assert found == Completed(0, f"{tmp_path}\n".encode())
+
+
+async def test_no_command_outlives_its_time(machine: Desk, common: Path) -> None:
+    """However deaf it is to signals, and whoever it runs as."""
+    number = common / "number"
+    number.touch()
+    number.chmod(0o666)
+    deaf = f"trap '' TERM HUP; echo $$ >{number}; exec sleep 60"
+
+    found = await machine.host.run(Command(("sh", "-c", deaf), user=USER, timeout_s=1))
+
+    assert found.returncode == TIMED_OUT
+    assert not is_running(number.read_text().strip())
+
+
+@pytest.mark.parametrize(("folder", "code"), [
+    ("closed", "denied"), ("closed/deep", "denied"), ("none", "not_found"), ("file", "not_found"), ("file/deep", "not_found"),
+])  # fmt: skip
+async def test_a_command_stands_where_its_user_may(machine: Desk, common: Path, folder: str, code: str) -> None:
+    """A folder that is closed to the user, whoever lets the command in, is denied, and one that is missing is not found."""
+    (common / "closed/deep").mkdir(parents=True)
+    (common / "closed").chmod(0o700 if os.geteuid() == 0 else 0)
+    (common / "file").touch()
+    command = Command(("pwd",), cwd=str(common / folder), user=USER)
+
+    for way in (machine.host, LocalConnector()):
+        with pytest.raises(HostError) as caught:
+            await way.run(command)
+        assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("argv", "code"), [(("no-such-program",), "not_found"), (("/",), "denied")])
+async def test_a_command_that_cannot_be_run_is_told_apart(
+    machine: Desk, tmp_path: Path, argv: tuple[str, ...], code: str
+) -> None:
+    """From one that was run and failed, by itself and where it is to check a new file."""
+    with pytest.raises(HostError) as caught:
+        await machine.host.run(Command(argv))
+    assert (caught.value.code, caught.value.summary) == (code, "A command cannot be run")
+
+    with pytest.raises(HostError) as caught:
+        await machine.host.write(str(tmp_path / "it"), b"", mode=0o600, validate=Command((*argv, "{path}")))
+    assert (caught.value.code, caught.value.summary) == (code, "A command cannot be run")
+
+
+async def test_another_user_is_at_home(machine: Desk) -> None:
+    """A command knows whose it is, and is in that user's groups, as on this machine."""
+    command = Command(("sh", "-c", "id; echo $HOME $USER $LOGNAME"), user=USER, cwd="/")
+
+    assert await machine.host.run(command) == await LocalConnector().run(command)
+
+
+def is_running(pid: str) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
