@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from purvey._script.fields import Input, Output
@@ -10,6 +11,9 @@ from purvey.errors import HostError, ProviderError
 from purvey.providers import Call
 from purvey.resources._probe import Failed, Passed, ProbeProvider
 from purvey.resources.host._boot import FACTS, Broken, Working, boot_of
+
+ANSWER_S: Final = 90.0
+"""Seconds in which a machine that is busy with its start has to answer, before it is asked again; less than a call may take."""
 
 _NOT_YET: Final = frozenset({"unavailable", "denied", "timeout"})
 """Codes of a machine that is still coming up: nobody listens yet, or the user and the key are not there yet."""
@@ -31,9 +35,12 @@ class CloudInitProvider(ProbeProvider["CloudInit"]):
             ProviderError: ``check_failed`` as soon as a command has failed, with that command and its output.
         """
         try:
-            boot = boot_of(await call.host.ask(FACTS))
-            if isinstance(boot, Broken):  # Once more, for it may have failed between two of the questions.
+            async with asyncio.timeout(ANSWER_S):
                 boot = boot_of(await call.host.ask(FACTS))
+                if isinstance(boot, Broken):  # Once more, for it may have failed between two of the questions.
+                    boot = boot_of(await call.host.ask(FACTS))
+        except TimeoutError:
+            return Failed(f"it did not answer within {ANSWER_S:g} s")
         except HostError as error:
             if error.code not in _NOT_YET:
                 raise
