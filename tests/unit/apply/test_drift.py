@@ -82,6 +82,35 @@ def test_what_was_in_something_that_is_gone_is_made_again_although_it_cannot_be_
     assert project.apply().result == "succeeded"
 
 
+BUNDLE = """
+from collections.abc import Sequence
+from typing import Any
+from purvey import Input, Output, Resource
+from tests.support.kinds import ThingProvider
+
+class Bundle(Resource, kind="own.Bundle", provider=ThingProvider):
+    parts: Sequence[Any] = Input(default=())
+    key: str = Output(stable=True)
+    revision: int = Output()
+    label: str = Output()
+
+@stack
+def main(size: int = 1):
+    Bundle("b", parts=["x", Thing("t", size=size)])
+"""
+
+
+def test_a_node_in_a_list_is_noticed_when_it_changes(project: Project) -> None:
+    """What holds it is looked at once more when it has changed, and left alone if that does not matter."""
+    project.write(BUNDLE)
+    project.apply()
+
+    assert actions(project.plan(size=2)) == {"t": "update", "b": "update"}
+    project.apply(parameters={"size": 2})
+    assert project.world.log == ["create t", "create b", "update t"]
+    assert project.plan(size=2).is_empty
+
+
 def test_without_a_refresh_the_record_is_believed(project: Project) -> None:
     """`refresh=False` reads nothing."""
     project.declare('Thing("a", size=1)')

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
 from purvey._hosts.change import Change, Remove, Run
 from purvey._hosts.command import Command
@@ -60,7 +61,7 @@ class ImageProvider(HostProvider["Image"]):
     settles = True
     """An undo packs what the tree was, if that is needed: after that is back in it."""
 
-    lands_within_s = 2.0
+    lands_within_s = LOCAL_LANDS_S
 
     def facts(self, place: Place, subject: Image) -> Sequence[Fact]:
         """See `HostProvider.facts`: the tree and the images in one question, which reads the whole tree."""

@@ -75,7 +75,7 @@ pack() {
   draft=$folder/.$name.draft$ending
   trap 'rm -f -- "$draft"' 0
   trap 'exit 75' 1 2 13 15
-  rm -f -- "$draft"
+  rm -f -- "$folder/.$name.draft.tar" "$folder/.$name.draft.tar".*
   codes=$({ { stream 3>&-; echo "$?" >&3; } | compress 3>&- >"$draft"; echo "$?" >&3; } 3>&1)
   [ "$codes" = "0${newline}0" ] || exit 74
   if [ "$(expand <"$draft" | summed)" != "$1" ]; then exit 67; fi
