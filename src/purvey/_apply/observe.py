@@ -8,6 +8,7 @@ from typing import Any
 
 from purvey._apply import patience
 from purvey._apply.attempt import answered
+from purvey._apply.closer import look_closer
 from purvey._apply.executor import Stop, execute
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
@@ -55,7 +56,7 @@ async def observe(parts: Parts, records: Sequence[ResourceState], *, parallel: i
         return True
 
     await execute(dict.fromkeys(jobs, ()), work, parallel=parallel, stop=Stop())
-    return found
+    return {**found, **await look_closer(parts, records, found)}
 
 
 async def _read_on_machines(parts: Parts, records: Sequence[ResourceState], found: dict[Key, Observed]) -> None:

@@ -18,7 +18,7 @@ from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
 from purvey.errors import HostError, InternalError, ProviderError
-from purvey.providers.contract import Call, Done, Finding, Observed, Outcome, Provider
+from purvey.providers.contract import Call, Done, Finding, Observed, Outcome, Present, Provider
 
 R = TypeVar("R")
 
@@ -79,6 +79,14 @@ class HostProvider(Provider[R]):
     def found(self, place: Place, want: R, answers: Answers) -> Observed:
         """What is there already of one that is wanted; as `seen` unless it is told otherwise."""
         return self.seen(place, want, answers)
+
+    def unclear(self, place: Place, have: R, seen: Present) -> Sequence[Fact]:
+        """What else is asked of a recorded object that is not as it was, so that a plan can show more of the difference."""
+        return ()
+
+    def clearer(self, place: Place, have: R, seen: Present, answers: Answers) -> Present:
+        """What was `seen`, with what the answers to `unclear` tell; for people alone, so nothing may be decided by it."""
+        return seen
 
     def make(self, place: Place, want: R, answers: Answers) -> Work:
         """How to make it; what is there already may be made whole."""

@@ -12,7 +12,7 @@ import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from purvey._base.value import Masked, Unknown, reveal, walk
+from purvey._base.value import Masked, SecretRef, Unknown, Value, reveal, walk
 from purvey._script.reference import refuse_tokens
 from purvey.errors import ProviderError
 from purvey.resources._inputs import absolute, refused
@@ -96,8 +96,23 @@ def is_secret(want: File) -> bool:
 
 def is_plain(want: File) -> bool:
     """Whether the content is known now and holds no secret, so that it can be looked at in a plan."""
-    parts = [want.content, want.variables]
-    return not is_secret(want) and not any(type(item) in (Unknown, Masked) for item in walk(parts))
+    return not is_secret(want) and is_known([want.content, want.variables])
+
+
+def is_known(parts: Value) -> bool:
+    """Whether values are known now to those who may see no secret."""
+    return not any(type(item) in (Unknown, Masked, SecretRef) for item in walk(parts))
+
+
+def shown_text(data: bytes) -> str | None:
+    """What somebody has written into a file, as a plan can show it; None for what is long, no text, or no text to be shown."""
+    if len(data) > SOURCE_BYTES_MAX:
+        return None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if all(line.replace("\t", "").removesuffix("\r").isprintable() for line in text.split("\n")) else None
 
 
 def words_to_hide(want: File, data: bytes) -> list[str]:

@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from purvey._base.compare import FieldChange
 from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Secret, Value
 from purvey._hosts.change import Change, MakeOwnFolder, Remove, Write
 from purvey._hosts.command import Command
-from purvey._hosts.fact import Answers, ContentOf, DigestOf, Fact, FileStat, StatOf
+from purvey._hosts.fact import Answers, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf
 from purvey._hosts.step import Ended
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
@@ -40,10 +41,23 @@ from purvey.resources._paths import (
 )
 from purvey.resources._place import standing
 from purvey.resources._plaintext import hidden
-from purvey.resources.files._content import as_text, bytes_of, declared, is_plain, is_secret, words_to_hide
+from purvey.resources.files._content import (
+    SOURCE_BYTES_MAX,
+    as_text,
+    bytes_of,
+    declared,
+    is_known,
+    is_plain,
+    is_secret,
+    shown_text,
+    words_to_hide,
+)
+from purvey.resources.files._template import render
 
 _KEYED: Final = "keyed:"
 """How a keyed digest begins."""
+
+_OTHERS_READ: Final = 0o004
 
 _WHEREABOUTS: Final = frozenset({"source", "template"})
 """Inputs that say where the content was read; whether it changed is told by the content itself."""
@@ -77,6 +91,18 @@ class FileProvider(HostProvider["File"]):
         digest = _digest(place, want, status, answers, keyed=secret)
         known = {"digest": digest, "size": 0 if secret or status.kind != "file" else status.size, "revision": ""}
         return Present(want.path, {**known, **attributes(status, want)})
+
+    def unclear(self, place: Place, have: File, seen: Present) -> Sequence[Fact]:
+        """See `HostProvider.unclear`: the text, where the wish is shown as well, or others may read the file."""
+        digest = str(seen.values["digest"])
+        shown = is_plain(have) and (have.content is not None or bits(str(seen.values["mode"])) & _OTHERS_READ)
+        return [_text_of(have.path)] if shown and digest != have.digest and not digest.startswith("(") else []
+
+    def clearer(self, place: Place, have: File, seen: Present, answers: Answers) -> Present:
+        """See `HostProvider.clearer`: what can be shown as text."""
+        said = answers[_text_of(have.path)]
+        text = shown_text(said.stdout) if said.returncode == 0 else None
+        return seen if text is None else Present(seen.id, {**seen.values, "content": text})
 
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""
@@ -164,9 +190,17 @@ class FileProvider(HostProvider["File"]):
         return {"digest": hashlib.sha256(data).hexdigest(), "size": len(data)}
 
     def diff(self, kind: Kind, desired: Mapping[str, Value], recorded: Recorded | None, observed: Mapping[str, Value]) -> Diff:
-        """See `Provider.diff`: the same content read from another place is no change."""
+        """See `Provider.diff`: the same content read from another place is no change; a template's text is compared filled."""
+        text = observed.get("content")
+        if desired.get("content") is None:
+            observed = {name: value for name, value in observed.items() if name != "content"}
         found = super().diff(kind, desired, recorded, observed)
-        return Diff(tuple(change for change in found.changes if change.path not in _WHEREABOUTS))
+        changes = tuple(change for change in found.changes if change.path not in _WHEREABOUTS)
+        filled = _filled(desired) if text is not None and changes else None
+        if filled is not None and filled != text:
+            because = "script" if any(change.because == "script" for change in changes) else "drift"
+            changes = (*changes, FieldChange("content", text, filled, because))
+        return Diff(changes)
 
 
 class File(Resource, kind="files.File", provider=FileProvider):
@@ -175,7 +209,8 @@ class File(Resource, kind="files.File", provider=FileProvider):
     The content comes from exactly one of `content`, `source` and `template`. The directory must exist, or be another node:
     build the path from that one, f"{directory.path}/shop.conf", so that it is made first.
 
-    An edit by somebody else is drift: it is shown, and repaired by the next apply; an undo of that repair restores the edit.
+    An edit by somebody else is drift: it is shown, line by line where that is text and no secret, and repaired by the next
+    apply; an undo of that repair restores the edit.
     """
 
     path: str = Input(immutable=True, doc="Where it is; a relative path begins at the script's folder.")
@@ -205,6 +240,22 @@ class File(Resource, kind="files.File", provider=FileProvider):
             ScriptError: ``script.bad_file``, ``script.source_unreadable``, ``script.bad_template``.
         """
         return declared(placed(inputs, folder, "0644"), folder)
+
+
+def _text_of(path: str) -> Ask:
+    """The beginning of a file; one byte more than is shown, by which a longer one is known."""
+    return Ask(("head", "-c", str(SOURCE_BYTES_MAX + 1), path))
+
+
+def _filled(desired: Mapping[str, Value]) -> str | None:
+    """What a template becomes with what is known and not secret; None where there is none, or something else is needed."""
+    text, variables = desired.get("template_text"), desired.get("variables") or {}
+    if not isinstance(text, str) or not isinstance(variables, dict) or not is_known(variables):
+        return None
+    try:
+        return render(text, str(desired.get("template")), variables)
+    except ProviderError:  # Preflight reports it, with the line of the template.
+        return None
 
 
 def remove_file(place: Place, path: str, answers: Answers) -> tuple[Change, ...]:
