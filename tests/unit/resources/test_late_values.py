@@ -73,6 +73,8 @@ BAD: dict[str, tuple[type[Resource], dict[str, Any]]] = {
     "a repository that switches signatures off": (packages.AptRepository, {"uris": ["http://x\nTrusted: yes"]}),
     "two components in one": (packages.AptRepository, {"components": ["main contrib"]}),
     "a repository that leads out": (packages.AptRepository, {"name": "../../cron.d/x"}),
+    "a word in the place of a choice": (packages.AptRepository, {"trusted": "no"}),
+    "a word in the place of a choice of dnf": (packages.DnfRepository, {"trusted": "no"}),
     "a key that is none": (packages.AptRepository, {"signed_by": "key"}),
     "a second pin in a pin": (packages.AptPin, {"pin": "version 1\n\nPackage: *\nPin: version 2"}),
     "a second pin in a package": (packages.AptPin, {"packages": ["a\nPin: x"]}),

@@ -49,12 +49,12 @@ class JoinTokenProvider(Provider["JoinToken"]):
         argv = tuple(part.replace("{ttl_s}", f"{want.ttl_s:.0f}") for part in want.create)
         said = await _said(call, argv)
         found = re.search(want.pattern, said)
-        if found is None:
+        if found is None or not found[1] or found[1].startswith("-"):  # Such an id would be an option to what revokes it.
             raise HostError(
                 "failed",
                 "A command printed no token",
                 detail=f"Nothing that {argv[0]} printed matches {want.pattern!r}. It may be secret, so it is not shown.",
-                hint="Give the `pattern` of the token; its first group is the id by which it is listed and revoked.",
+                hint="Give the `pattern` of the token; its first group is the id it is revoked by, and begins with no hyphen.",
             )
         await call.identified(found[1])
         return Done(found[1], {"id": found[1], "token": found[0], "text": said})

@@ -166,6 +166,20 @@ def required_name(name: str) -> str:
     return require(name, _NAME, "The name of a source of packages", _NAME_SAYS)
 
 
+def required_choice(**given: object) -> None:
+    """Refuse what is known only now, and neither true nor false: a text that says no would count as yes.
+
+    Raises:
+        ProviderError: ``invalid``.
+    """
+    for name, value in given.items():
+        if not isinstance(value, bool):
+            raise ProviderError(
+                "invalid", "A value came out as one that cannot be", detail=f"`{name}` came out as {value!r}.",
+                hint="Give True or False.",
+            )  # fmt: skip
+
+
 def required_key(key: str | None) -> None:
     """Refuse a key that is known only now, and is none.
 

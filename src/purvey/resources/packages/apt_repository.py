@@ -21,6 +21,7 @@ from purvey.resources.packages._texts import (
     checked_key,
     checked_name,
     checked_words,
+    required_choice,
     required_key,
     required_name,
     required_words,
@@ -55,6 +56,7 @@ class AptRepositoryProvider(TextsProvider["AptRepository"]):
         """See `TextsProvider.check`."""
         required_words(**{name: getattr(want, name) for name in _LISTS})
         required_key(want.signed_by)
+        required_choice(trusted=want.trusted)
 
     def told_by(self, have: AptRepository, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """See `TextsProvider.told_by`."""

@@ -19,6 +19,7 @@ from purvey.resources.packages._texts import (
     checked_key,
     checked_name,
     checked_words,
+    required_choice,
     required_key,
     required_name,
     required_words,
@@ -40,6 +41,7 @@ class DnfRepositoryProvider(TextsProvider["DnfRepository"]):
         """See `TextsProvider.check`."""
         required_words(uris=want.uris)
         required_key(want.signed_by)
+        required_choice(trusted=want.trusted)
 
     def told_by(self, have: DnfRepository, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """See `TextsProvider.told_by`."""
