@@ -123,7 +123,7 @@ def _restore(change: Restore) -> str:
 
 
 def _run(change: Run) -> str:
-    return _command(change.command, shlex.join(change.command.argv), " ".join(str(_seen(code)) for code in change.codes))
+    return _command(change.spoken, shlex.join(change.command.argv), " ".join(str(_seen(code)) for code in change.codes))
 
 
 def _seen(code: int) -> int:

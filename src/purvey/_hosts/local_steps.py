@@ -101,7 +101,7 @@ async def _perform(host: LocalConnector, step: Step) -> Ending:
     try:
         for change in step.changes:
             if isinstance(change, Run):
-                completed = await host.run(change.command)
+                completed = await host.run(change.spoken)
                 if completed.returncode not in change.codes:
                     return Broken(failed(change.command, completed))
                 out, err, code = out + completed.stdout, err + completed.stderr, completed.returncode

@@ -8,8 +8,10 @@ from typing import Final
 
 import pytest
 
+from purvey._hosts.change import Run
 from purvey._hosts.command import TIMED_OUT, Command, Completed
 from purvey._hosts.local import LocalConnector
+from purvey._hosts.step import Ended, Step
 from purvey.errors import HostError
 from tests.support.shells import Desk
 
@@ -86,6 +88,18 @@ async def test_a_command_that_cannot_be_run_is_told_apart(
     with pytest.raises(HostError) as caught:
         await machine.host.write(str(tmp_path / "it"), b"", mode=0o600, validate=Command((*argv, "{path}")))
     assert (caught.value.code, caught.value.summary) == (code, "A command cannot be run")
+
+
+async def test_a_step_speaks_english(machine: Desk) -> None:
+    """A step's command is understood whatever the machine's language is, unless it has its own; a single call is as it is."""
+    machine.shell.environment["LC_ALL"] = "de_DE.UTF-8"
+    ask = ("sh", "-c", 'printf %s "$LC_ALL"')
+    steps = [Step("a", 1, (Run(Command(ask)),)), Step("b", 1, (Run(Command(ask, env={"LC_ALL": "fr_FR"})),))]
+
+    for host in (machine.host, LocalConnector()):
+        endings = await host.perform(steps)
+        assert [ending.out for ending in endings if isinstance(ending, Ended)] == [b"C", b"fr_FR"]
+    assert (await machine.host.run(Command(ask))).stdout == b"de_DE.UTF-8"
 
 
 async def test_another_user_is_at_home(machine: Desk) -> None:
