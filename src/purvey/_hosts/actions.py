@@ -28,6 +28,9 @@ from purvey.errors import HostError
 LITERAL_BYTES_MAX: Final = 4096
 """A longer content is compressed; up to this a shell prints it itself, which saves two processes."""
 
+CONTENT_BYTES_MAX: Final = 8 * 1024 * 1024
+"""What a file's content may come to when it is compressed: a machine's shell needs several times as much memory for it."""
+
 SIGNALLED: Final = 128
 """A shell tells a command ended by a signal by this and the signal's number."""
 
@@ -94,8 +97,21 @@ def _write(change: Write) -> str:
     masked = not (change.mode & _EXECUTABLE_OR_SPECIAL or change.owner or change.group)
     mask = f"{0o666 & ~change.mode:03o}" if masked else "077"
     mode = "''" if masked else _bits(change.mode)
-    functions = f"c() {{ {_content(change.data)}; }}\nv() {{\n{_validation(change.validate)}\n}}"
+    content = _content(change.data)
+    if len(content) > CONTENT_BYTES_MAX * 4 // 3:
+        raise _too_large(change)
+    functions = f"c() {{ {content}; }}\nv() {{\n{_validation(change.validate)}\n}}"
     return f"{functions}\nput {mask} {_places(change.path)} {mode} {_owner(change.owner, change.group)}"
+
+
+def _too_large(change: Write) -> HostError:
+    return HostError(
+        "invalid",
+        "A file is too large to be sent as text",
+        detail=f"{change.path} is to hold {len(change.data):,} bytes, all of which a machine's shell would have in memory. "
+        f"Compressed it may be {CONTENT_BYTES_MAX:,} bytes at most.",
+        hint="Let the machine fetch it: `files.Download` does that, and looks at its digest.",
+    )
 
 
 def _content(data: bytes) -> str:
