@@ -28,6 +28,9 @@ from purvey.errors import HostError
 LITERAL_BYTES_MAX: Final = 4096
 """A longer content is compressed; up to this a shell prints it itself, which saves two processes."""
 
+CONTENT_BYTES_MAX: Final = 8 * 1024 * 1024
+"""What a file's content may come to when it is compressed: a machine's shell needs several times as much memory for it."""
+
 SIGNALLED: Final = 128
 """A shell tells a command ended by a signal by this and the signal's number."""
 
@@ -92,7 +95,10 @@ def _bits(mode: int) -> str:
 def _write(change: Write) -> str:
     """A file, with as few processes as will do: the umask gives most modes."""
     how = _how(change.mode, change.owner, change.group, _EXECUTABLE_OR_SPECIAL)
-    functions = f"c() {{ {_content(change.data)}; }}\nv() {{\n{_validation(change.validate)}\n}}"
+    content = _content(change.data)
+    if len(content) > CONTENT_BYTES_MAX * 4 // 3:
+        raise _too_large(change)
+    functions = f"c() {{ {content}; }}\nv() {{\n{_validation(change.validate)}\n}}"
     mask = f"{0o666 & ~change.mode:03o}"
     return f"{functions}\nput {mask} {_places(change.path)} {_bits(change.mode)} {_owner(change.owner, change.group)} {how}"
 
@@ -101,6 +107,16 @@ def _how(mode: int, owner: str | None, group: str | None, special: int) -> str:
     """Whether the umask can give a mode; to what is to be somebody's only where a wrong group would get no more than others."""
     is_owned = owner is not None or group is not None
     return "exact" if mode & special or (is_owned and mode >> 3 & 0o7 != mode & 0o7) else "masked"
+
+
+def _too_large(change: Write) -> HostError:
+    return HostError(
+        "invalid",
+        "A file is too large to be sent as text",
+        detail=f"{change.path} is to hold {len(change.data):,} bytes, all of which a machine's shell would have in memory. "
+        f"Compressed it may be {CONTENT_BYTES_MAX:,} bytes at most.",
+        hint="Let the machine fetch it: `files.Download` does that, and looks at its digest.",
+    )
 
 
 def _content(data: bytes) -> str:
@@ -128,7 +144,7 @@ def _restore(change: Restore) -> str:
 
 
 def _run(change: Run) -> str:
-    return _command(change.command, shlex.join(change.command.argv), " ".join(str(_seen(code)) for code in change.codes))
+    return _command(change.spoken, shlex.join(change.command.argv), " ".join(str(_seen(code)) for code in change.codes))
 
 
 def _seen(code: int) -> int:

@@ -120,6 +120,8 @@ class Run(msgspec.Struct, frozen=True, tag="run", tag_field="do"):
         repeats: Whether it may be run again where nobody knows whether it has had its effect.
         foresees: Answers that it leaves behind, as far as they are known before.
         touches: Questions whose answers it may change, in a way that is not known before; None: any.
+        in_english: Whether its language is C, so that what it says can be understood here. A command that is a script's own has
+            to see to it that it gets the machine's.
     """
 
     command: Command
@@ -127,6 +129,14 @@ class Run(msgspec.Struct, frozen=True, tag="run", tag_field="do"):
     repeats: bool = True
     foresees: tuple[tuple[Fact, Answer], ...] = ()
     touches: tuple[Fact, ...] | None = ()
+    in_english: bool = True
+
+    @property
+    def spoken(self) -> Command:
+        """The command with the variable for its language, unless it has one."""
+        if not self.in_english or "LC_ALL" in {**self.command.env, **self.command.secret_env}:
+            return self.command
+        return msgspec.structs.replace(self.command, env={"LC_ALL": "C", **self.command.env})
 
 
 Change: TypeAlias = Write | MakeDirectory | MakeOwnFolder | MakeLink | SetAttributes | Remove | Keep | Restore | Run

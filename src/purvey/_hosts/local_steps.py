@@ -126,7 +126,7 @@ async def _changed(host: LocalConnector, step: Step) -> Ended | Broken:
     out, err, code = b"", b"", 0
     for change in step.changes:
         if isinstance(change, Run):
-            completed = await host.run(change.command)
+            completed = await host.run(change.spoken)
             if completed.returncode not in change.codes:
                 return Broken(failed(change.command, completed))
             out, err, code = out + completed.stdout, err + completed.stderr, completed.returncode

@@ -68,7 +68,7 @@ class ShellCalls:
 
     async def run(self, command: Command) -> Completed:
         """See `Connector.run`. It is a step, so that it outlives a lost link, and only the end of what it prints is told."""
-        ended = await self._do(Run(command, codes=_ANY_CODE, repeats=False, touches=None))
+        ended = await self._do(Run(command, codes=_ANY_CODE, repeats=False, touches=None, in_english=False))
         said = Completed(ended.returncode, ended.out, ended.err)
         if (error := not_run(command, said, self.name)) is not None:
             raise error

@@ -8,10 +8,12 @@ from typing import Final
 
 import pytest
 
+from purvey._hosts.change import Run, Write
 from purvey._hosts.command import TIMED_OUT, Command, Completed
 from purvey._hosts.local import LocalConnector
+from purvey._hosts.step import Ended, Step
 from purvey.errors import HostError
-from tests.support.shells import Desk
+from tests.support.shells import Desk, below
 
 USER: Final = "nobody" if os.geteuid() == 0 else None
 """Another user, for those who may become one."""
@@ -88,6 +90,18 @@ async def test_a_command_that_cannot_be_run_is_told_apart(
     assert (caught.value.code, caught.value.summary) == (code, "A command cannot be run")
 
 
+async def test_a_step_speaks_english(machine: Desk) -> None:
+    """A step's command is understood whatever the machine's language is, unless it has its own; a single call is as it is."""
+    machine.shell.environment["LC_ALL"] = "de_DE.UTF-8"
+    ask = ("sh", "-c", 'printf %s "$LC_ALL"')
+    steps = [Step("a", 1, (Run(Command(ask)),)), Step("b", 1, (Run(Command(ask, env={"LC_ALL": "fr_FR"})),))]
+
+    for host in (machine.host, LocalConnector()):
+        endings = await host.perform(steps)
+        assert [ending.out for ending in endings if isinstance(ending, Ended)] == [b"C", b"fr_FR"]
+    assert (await machine.host.run(Command(ask))).stdout == b"de_DE.UTF-8"
+
+
 async def test_another_user_is_at_home(machine: Desk) -> None:
     """A command knows whose it is, and is in that user's groups, as on this machine."""
     command = Command(("sh", "-c", "id; echo $HOME $USER $LOGNAME"), user=USER, cwd="/")
@@ -101,3 +115,14 @@ def is_running(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+async def test_a_file_that_no_shell_could_hold_is_refused(machine: Desk, tmp_path: Path) -> None:
+    """Before anything is done, with the way that works; one that compresses well is sent."""
+    steps = [Step("a", 1, (Write(str(tmp_path / "a"), b"", 0o600), Write(str(tmp_path / "b"), os.urandom(9_000_000), 0o600)))]
+
+    with pytest.raises(HostError) as caught:
+        await machine.host.perform(steps)
+    assert (caught.value.code, "files.Download" in caught.value.hint, below(tmp_path)) == ("invalid", True, [])
+
+    await machine.host.write(str(tmp_path / "a"), b"a" * 9_000_000, mode=0o600)

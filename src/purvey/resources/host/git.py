@@ -29,6 +29,7 @@ from purvey.resources._given import bad, compared, matching, recorded, require, 
 from purvey.resources._inputs import absolute, require_absolute
 from purvey.resources._paths import above, blocked
 from purvey.resources._programs import missing, program
+from purvey.resources.host._git_scripts import AS_USER, CHECK_OUT, LOOK
 
 if TYPE_CHECKING:
     from purvey._hosts.step import Ended
@@ -41,76 +42,6 @@ _NAME_SAYS: Final = "Name it as git does: no blanks, no leading hyphen."
 
 _REPOSITORY: Final = re.compile(r"(?!-)(?!\w+://[^/@]*:[^/@]*@)[^\n\r\0]+")
 _REPOSITORY_SAYS: Final = "Give the password as `password=secret(…)`."
-
-_AS: Final = r"""
-if [ -z "$1" ] || [ "$1" = "$(id -un)" ]; then shift; exec "$@"; fi
-user=$1
-shift
-exec su -s /bin/sh -c 'exec "$0" "$@"' -- "$user" "$@"
-"""
-
-_LOOK: Final = r"""
-if [ ! -d "$1/.git" ]; then exit 0; fi
-cd -- "$1" || exit 3
-printf 'repository %s\n' "$(git config --get remote.origin.url)"
-printf 'commit %s\n' "$(git rev-parse --verify --quiet HEAD)"
-printf 'branch %s\n' "$(git symbolic-ref --short --quiet HEAD)"
-git status --porcelain --untracked-files=no | while IFS= read -r line; do printf 'changed %s\n' "$line"; done
-printf 'unknown %s\n' "$(git status --porcelain --untracked-files=normal | head -n 1)"
-own() { git rev-list --max-count=1 "$@" --not --remotes --glob=refs/purvey; }
-if [ -n "$(own --branches $(git rev-parse --verify --quiet HEAD) $(git rev-parse --verify --quiet refs/stash))" ]; then
-  for ref in HEAD $(git for-each-ref --format='%(refname)' refs/heads refs/stash); do
-    [ -z "$(own "$ref")" ] || printf 'own %s %s\n' "$ref" "$(git log -1 --format='%h %s' "$ref" --)"
-  done
-fi
-if [ -n "$2" ]; then
-  export GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND='ssh -oBatchMode=yes'
-  printf 'there %s\n' "$(git ls-remote -- "$3" "$2" | cut -f1 | tail -n 1)"
-fi
-"""
-
-_CHECK_OUT: Final = r"""
-set -eu
-path=$1 repository=$2 how=$3 name=$4 submodules=$5 host=$6
-umask 022
-export GIT_TERMINAL_PROMPT=0
-helper='!f() { printf "username=%s\npassword=%s\n" "$PURVEY_GIT_USER" "$PURVEY_GIT_PASSWORD"; }; f'
-git() {
-  if [ -z "${PURVEY_GIT_PASSWORD-}" ]; then command git "$@"; return; fi
-  command git -c credential.helper= -c "credential.$host.helper=$helper" -c http.followRedirects=false "$@"
-}
-to() { # COMMIT
-  next=$(git rev-parse --verify "$1^{commit}")
-  there=$(git rev-parse --verify --quiet HEAD || :)
-  if [ "$there" = "$(git rev-parse --verify --quiet refs/purvey/next || echo none)" ]; then
-    git update-ref refs/purvey/now "$there"
-  fi
-  git update-ref refs/purvey/next "$next"
-}
-[ -d "$path" ] || mkdir -- "$path"
-cd -- "$path"
-[ -d .git ] || git init --quiet
-git config remote.origin.url "$repository"
-git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
-case $how in
-  branch)
-    git fetch --quiet origin "+refs/heads/$name:refs/remotes/origin/$name"
-    to "refs/remotes/origin/$name"
-    git checkout --quiet -B "$name" "refs/remotes/origin/$name"
-    ;;
-  tag)
-    git fetch --quiet origin "+refs/tags/$name:refs/tags/$name"
-    to "refs/tags/$name"
-    git checkout --quiet --detach "refs/tags/$name"
-    ;;
-  commit)
-    git cat-file -e "$name^{commit}" 2>/dev/null || git fetch --quiet --tags origin
-    to "$name"
-    git checkout --quiet --detach "$name"
-    ;;
-esac
-if [ -n "$submodules" ]; then git submodule --quiet update --init --recursive; fi
-"""
 
 
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,7 +151,7 @@ class GitProvider(HostProvider["Git"]):
 
     def explained(self, subject: Git, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`."""
-        error.detail = error.detail.replace(shlex.quote(_CHECK_OUT), "…")
+        error.detail = error.detail.replace(shlex.quote(CHECK_OUT), "…")
         said = error.detail
         if "couldn't find remote ref" in said or "did not match any" in said or "unable to read tree" in said:
             return ProviderError("not_found", "A repository has no such branch, tag or commit", detail=said)
@@ -307,7 +238,7 @@ def _question(subject: Git) -> Ask:
     """The question; a branch or a tag is looked up in the repository where nothing secret is needed for it."""
     ref = f"refs/heads/{subject.branch}" if subject.branch else ""
     asks = "" if wished(subject, "password") else ref
-    return Ask(("sh", "-c", _AS, "sh", subject.user or "", "sh", "-c", _LOOK, "sh", subject.path, asks, subject.repository))
+    return Ask(("sh", "-c", AS_USER, "sh", subject.user or "", "sh", "-c", LOOK, "sh", subject.path, asks, subject.repository))
 
 
 def _found(answers: Answers, subject: Git) -> Checkout | None:
@@ -345,7 +276,7 @@ def _checked_out(want: Git, found: Checkout | None) -> tuple[Change, ...]:
         if how == "branch" and found.branch == name and found.there == found.commit != "":
             return ()
     words = (want.path, want.repository, how, name, "submodules" if want.submodules else "", _host(want.repository))
-    return (_run(want, ("sh", "-c", _CHECK_OUT, "sh", *words), password=True),)
+    return (_run(want, ("sh", "-c", CHECK_OUT, "sh", *words), password=True),)
 
 
 def _host(repository: str) -> str:
