@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from purvey import Input, Resource
+from purvey._base.limits import LOCAL_LANDS_S
 from purvey._hosts.change import Run
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Fact
@@ -19,6 +20,7 @@ class EntryProvider(HostProvider[Any]):
     """Adds lines, and believes the record: nothing else keeps it from adding one twice."""
 
     recovers_by = "token"
+    lands_within_s = LOCAL_LANDS_S
 
     def facts(self, place: Place, subject: Any) -> Sequence[Fact]:
         """See `HostProvider.facts`."""
