@@ -34,6 +34,7 @@ UNIT := tests/unit tests/tidy tests/golden
 LONG := tests/property tests/fault tests/e2e
 DEBIAN_POSTGRES := /usr/lib/postgresql/15/bin
 DEBIAN_HOSTS := $(addprefix /usr/bin/,mmdebstrap ip ssh gpg gpg-agent systemd-analyze) /usr/sbin/sshd
+DEBIAN_VM := $(addprefix /usr/bin/,qemu-system-x86_64 qemu-img genisoimage) /usr/sbin/mke2fs
 COVER := --cov --cov-report= --cov-fail-under=0
 
 .PHONY: help
@@ -82,6 +83,10 @@ demo: .venv/.demo $(SHOP_SECRET) ## Run the example shop on this machine: a data
 	  "$$($(BIN)/purvey outputs $(SHOP) --env dev --json | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["url"])')" \
 	  "$(CURDIR)/$(BIN)/purvey" "$(CURDIR)/$(SHOP)"
 
+.PHONY: fleet
+fleet: .venv/.demo $(DEBIAN_HOSTS) ## Ten machines on this one for examples/fleet, and a shell among them; as root
+	@$(BIN)/python examples/fleet/lab.py
+
 # --------------------------------------------------------------------------------------------------------- checks
 
 .PHONY: check
@@ -129,6 +134,10 @@ $(DEBIAN_POSTGRES)/postgres:
 $(DEBIAN_HOSTS) &:
 	@$(call install,mmdebstrap iproute2 openssh-client openssh-server gpg gpg-agent systemd)
 
+# What a virtual machine is made of.
+$(DEBIAN_VM) &:
+	@$(call install,qemu-system-x86 qemu-utils genisoimage e2fsprogs)
+
 .PHONY: test
 test: .build/unit-passed $(DEBIAN_POSTGRES)/postgres $(DEBIAN_HOSTS) ## Every test, the long suites as a seeded sample; under 25 minutes, installs included
 	@COVERAGE_FILE=.build/coverage/long $(PYTEST) $(COVER) $(wildcard $(LONG))
@@ -138,8 +147,14 @@ test: .build/unit-passed $(DEBIAN_POSTGRES)/postgres $(DEBIAN_HOSTS) ## Every te
 
 .PHONY: test-all
 test-all: export PURVEY_TEST_FULL := 1
-test-all: .venv/.dev $(DEBIAN_HOSTS) ## Every test, the long suites at full count with a fresh seed
-	@$(PYTEST) tests
+test-all: .venv/.dev $(DEBIAN_HOSTS) ## Every test, the long suites at full count with a fresh seed, and test-vm
+	@$(PYTEST) --ignore=tests/vm tests
+	@$(MAKE) --no-print-directory test-vm
+
+# One machine for all of it, so one process; without KVM a test may take ten minutes.
+.PHONY: test-vm
+test-vm: .venv/.dev $(DEBIAN_HOSTS) $(DEBIAN_VM) ## Boot a real Debian in QEMU: systemd, cloud-init, swap, reboot; as root
+	@$(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/vm
 
 .PHONY: test-faults
 test-faults: export PURVEY_TEST_FULL := 1

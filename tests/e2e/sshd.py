@@ -118,8 +118,8 @@ class Sshd:
         return SshRoute(**{**given, **changes})  # type: ignore[arg-type]
 
     def sessions(self) -> list[int]:
-        """The processes that serve connections, one for each."""
-        return _children(self.process.pid)
+        """The processes that serve connections, one for each; none of a server that has ended, whose number is another's."""
+        return _children(self.process.pid) if self.process.poll() is None else []
 
     def cut(self) -> None:
         """Kill what serves connections, and what was run over them, from the top, so that nobody reports another's end."""
@@ -160,9 +160,10 @@ class Sshd:
 
     def stop(self) -> None:
         """End the server, and whom it serves."""
-        for pid in [*self.sessions(), self.process.pid]:
+        for pid in self.sessions():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
+        self.process.terminate()
         self.process.wait()
 
     def _listens(self) -> bool:

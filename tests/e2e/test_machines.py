@@ -38,7 +38,7 @@ class Bench:
     def call(self, *, undoes: str = "") -> PlainCall:
         """A new operation."""
         self.calls += 1
-        return PlainCall("/var/lib/purvey/objects/x", host=self.machine, token=f"01T{self.calls}", undoes=undoes)
+        return PlainCall("@purvey/objects/x", host=self.machine, token=f"01T{self.calls}", undoes=undoes)
 
     def said(self, *argv: str) -> str:
         """What a program on the host says, past its sshd."""

@@ -181,6 +181,29 @@ async def test_a_pinned_fingerprint_decides_alone(server: Sshd, other: Path) -> 
     assert f'host_key="{fingerprint(server.host_key)}"' in error.hint
 
 
+async def test_a_pinned_key_that_is_revoked_is_refused(server: Sshd) -> None:
+    """Who revoked a key knows more than the script in which it still stands."""
+    server.known_hosts.write_text(f"@revoked * {public(server.host_key)}\n")
+
+    error = await refusal(server.route(host_key=fingerprint(server.host_key)))
+
+    assert (error.summary, server.logins) == ("The key of a host is revoked", 0)
+
+
+@pytest.mark.parametrize("policy", ["known_hosts", "first_use", "pinned"])
+async def test_known_hosts_that_cannot_be_read_are_told(server: Sshd, policy: str) -> None:
+    """A folder in the place of the file is an error that names it, before anything is sent; nobody is believed for that."""
+    server.known_hosts.unlink()
+    server.known_hosts.mkdir()
+
+    error = await attempt(server.route(host_key=fingerprint(server.host_key) if policy == "pinned" else policy))
+
+    assert error is not None
+    assert (error.code, error.summary) == ("invalid", "A file of known hosts cannot be read")
+    assert f"{server.known_hosts}: Is a directory" in error.detail
+    assert "Connection from" not in server.log
+
+
 async def test_first_use_records_and_then_refuses_another(server: Sshd, name: str, other: Path) -> None:
     """The first key is believed and recorded for us alone; a later one is refused, and what is recorded stays."""
     known = server.folder / "new" / "known_hosts"

@@ -1,280 +1,187 @@
-"""Batches on a machine, disturbed at a journal write or at a frame of the machine; then a resume alone makes them whole.
+"""Batches on machines, disturbed at a journal write or at a frame of a machine; then a resume alone makes them whole.
 
-The machine is a real shell of this one. Its once-only commands leave a line each time that they run, so that a second time
-would be seen, and so would one that never came.
+Updates, undos and removals, on one machine and on several at once; `tests.support.boxes` says how they are disturbed.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
-import random
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from purvey._base.clock import SystemClock
-from purvey._base.event import Event, OperationProgress
-from purvey._state.journal import Journal
-from purvey._state.store import UNFINISHED, RunRow
-from purvey.errors import StateError
-from tests.support.project import Project
-from tests.support.wire import Wire, WirePipes
+from purvey._state.store import UNFINISHED
+from tests.support.boxes import AFTER, FAULTS, Box, alternating, attempt, begun, gone, last, points
+from tests.support.wire import WirePipes
 
-SCRIPT = """
-from pathlib import Path
+Act = Callable[[Box, WirePipes | None], None]
 
-from purvey import Chroot, Options, stack
-from purvey.resources import files
-from tests.support.ledger import Entry
-
-HERE = Path(__file__).parent
+FLEET = {"machines": 3, "pages": 2}
 
 
-@stack
-def main(text: str = "one", more: bool = False, seconds: float = 0.0) -> None:
-    box = Chroot("/", name="box")
-    site = files.Directory("site", path=str(HERE / "site"), on=box)
-    for n in range(6 if more else 3):
-        page = files.File(f"page-{n}", path=f"{site.path}/{n}", content=f"{text} {n}", on=box)
-        if more:
-            line = Entry(
-                f"line-{n}", line=f"line {n}", ledger=str(HERE / "ledger"), seconds=seconds, on=box, opts=Options(after=[page])
-            )
-            files.Link(f"link-{n}", path=f"{site.path}/to-{n}", target=str(n), on=box, opts=Options(after=[line]))
-"""
-WRITE, WRITE_NOW = Journal.write, Journal.write_now
-LINES = [f"line {n}" for n in range(6)]
-AFTER = {"text": "two", "more": True}
+def named(given: object) -> str:
+    """How a fault is called in the name of a test."""
+    return given if isinstance(given, str) else given.__name__  # type: ignore[attr-defined]
 
 
-class Crash(BaseException):
-    """The process ends here: nothing that it does afterwards has an effect."""
-
-
-class ShortClock(SystemClock):
-    """A clock of short pauses; those of a heartbeat stay."""
-
-    async def sleep(self, seconds: float) -> None:
-        """See `Clock.sleep`."""
-        await super().sleep(seconds if seconds > 2 else min(seconds, 0.01))
-
-
-class Box:
-    """A project, its machine, and at which point it is disturbed.
-
-    Attributes:
-        first: The run that made the first state.
-        passed: How many points of each sort there were: ``write``, ``frame``.
-    """
-
-    def __init__(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.project = project
-        self.first = ""
-        self.passed: Counter[str] = Counter()
-        self._plan: tuple[str, int, Callable[[WirePipes | None], None]] | None = None
-        self._dead: BaseException | None = None
-        home = project.folder / "own"
-        home.mkdir()
-        project.clock = ShortClock()  # type: ignore[assignment]
-        project.write(SCRIPT, prelude="")
-        monkeypatch.setenv("HOME", str(home))
-        monkeypatch.setattr("purvey._hosts.pool.Pool._made", lambda *_: Wire(home, self._at_frame))
-        monkeypatch.setattr(Journal, "write", self._writing())
-        monkeypatch.setattr(Journal, "write_now", self._writing_now())
-
-    def disturb(self, sort: str, number: int, act: Callable[[WirePipes | None], None]) -> None:
-        """Act at a point, the first one being number 1."""
-        self.passed.clear()
-        self._plan = (sort, number, act)
-
-    def apply(self, parameters: dict[str, Any]) -> None:
-        """Apply in a session that can be asked to stop."""
-        session = self.project.session()
-        self.stop = session.interrupt
-        session.apply(self.project.script_path, approve=self.project.approve, parameters=parameters, final="allow")
-
-    def rest(self) -> None:
-        """Disturb nothing any more: a new process."""
-        self._plan = self._dead = None
-
-    def die(self, error: BaseException) -> None:
-        """Let this and every later write fail.
-
-        Raises:
-            BaseException: that error.
-        """
-        self._dead = error
-        raise error
-
-    def tree(self) -> dict[str, object]:
-        """Everything in the site, with modes and contents."""
-        site = self.project.folder / "site"
-        return {
-            str(path.relative_to(site)): (path.lstat().st_mode, str(path.readlink()) if path.is_symlink() else _content(path))
-            for path in [site, *sorted(site.rglob("*"))]
-        }
-
-    def ledger(self) -> list[str]:
-        """The lines that were left."""
-        path = self.project.folder / "ledger"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def see(self, event: Event) -> None:
-        """A point of the sort ``line`` is where a command is told to run."""
-        if isinstance(event, OperationProgress):
-            self._reach("line", None)
-
-    def _reach(self, sort: str, pipes: WirePipes | None) -> None:
-        self.passed[sort] += 1
-        if self._plan is not None and self._plan[:2] == (sort, self.passed[sort]):
-            self._plan[2](pipes)
-
-    def _at_frame(self, pipes: WirePipes) -> None:
-        if self._dead is not None:
-            raise self._dead
-        self._reach("frame", pipes)
-
-    def _writing(self) -> Callable[..., Any]:
-        async def write(journal: Any, *records: Any) -> None:
-            """Two points: before and after."""
-            self._pass()
-            await WRITE(journal, *records)
-            self._pass()
-
-        return write
-
-    def _writing_now(self) -> Callable[..., Any]:
-        def write_now(journal: Any, *records: Any) -> None:
-            """As the other one."""
-            self._pass()
-            WRITE_NOW(journal, *records)
-            self._pass()
-
-        return write_now
-
-    def _pass(self) -> None:
-        if self._dead is not None:
-            raise self._dead
-        self._reach("write", None)
-
-
-def _content(path: Path) -> bytes:
-    return b"" if path.is_dir() else path.read_bytes()
-
-
-def begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
-    """A new machine, on which the first state is there."""
-    folder.mkdir()
-    made = Box(Project(folder, monkeypatch), monkeypatch)
-    assert made.project.apply().result == "succeeded"
-    made.first = last(made.project).id
-    return made
+def goes_on(box: Box, again: Callable[[], None], result: str) -> None:
+    """Resume until there is nothing to resume, and do it again where a run ended otherwise."""
+    for _ in range(4):
+        run = last(box.project)
+        if run.result == result and run.id != box.first:
+            break
+        if run.result in UNFINISHED and run.id != box.first:
+            box.project.resume()
+        else:
+            again()
+    assert last(box.project).result == result
+    box.project.require_sound()
 
 
 def whole(box: Box, before: dict[str, object]) -> None:
-    """Resume until there is nothing to resume; then everything is as if nothing had happened, and it can be taken back."""
-    project = box.project
-    box.rest()
-    for _ in range(3):
-        run = last(project)
-        if run.id == box.first or run.result == "refused":  # It ended before anything was to be done.
-            project.apply(parameters=AFTER)
-        elif run.result in UNFINISHED:
-            project.resume()
-    assert last(project).result == "succeeded"
-    assert sorted(box.ledger()) == LINES
-    assert box.tree() == before | {
-        **{str(n): (before["0"][0], f"two {n}".encode()) for n in range(6)},  # type: ignore[index]
-        **{f"to-{n}": (0o120777, str(n)) for n in range(6)},
-    }  # fmt: skip
-    project.require_sound()
-    assert project.undo().result == "undone"
+    """Everything is as if nothing had happened, and can be taken back.
+
+    Where the disturbed run ended for good, for its machine could not even be reached to take it back, another one has done the
+    rest: then not one of the two can bring back what was before both, and all is removed instead.
+    """
+    goes_on(box, box.apply, "succeeded")
+    require_applied(box, before)
+    if box.runs() == 2:  # The first one, and the disturbed one.
+        box.undo()
+        require_undone(box, before)
+    else:
+        box.destroy()
+        require_removed(box)
+
+
+def require_removed(box: Box) -> None:
+    """Nothing is left, and every command was taken back."""
+    assert last(box.project).result == "succeeded"
+    assert box.tree() == {}
+    assert box.project.state().resources == {}
+    ledger = box.ledger()
+    assert all(alternating(ledger, line) and ledger.count(line) == ledger.count(f"no {line}") for line in box.lines())
+    box.project.require_sound()
+
+
+def require_applied(box: Box, before: dict[str, object]) -> None:
+    """Every page is new, every link is there, and every command ran last."""
+    mode = before["site-0/0"][0]  # type: ignore[index]
+    wished: dict[str, object] = {name: item for name, item in before.items() if "/" not in name}
+    for m in range(box.size["machines"]):
+        for n in range(box.size["pages"]):
+            wished[f"site-{m}/{n}"] = (mode, f"two {n}".encode())
+            wished[f"site-{m}/to-{n}"] = (0o120777, str(n))
+    assert box.tree() == wished
+    ledger = box.ledger()
+    assert all(alternating(ledger, line) and ledger.count(line) == ledger.count(f"no {line}") + 1 for line in box.lines())
+
+
+def require_undone(box: Box, before: dict[str, object]) -> None:
+    """Everything is as it was, and every command was taken back."""
+    assert last(box.project).result == "undone"
     assert box.tree() == before
-    assert sorted(box.ledger()) == sorted([*LINES, *(f"no {line}" for line in LINES)])
-    project.require_sound()
+    ledger = box.ledger()
+    assert all(alternating(ledger, line) and ledger.count(line) == ledger.count(f"no {line}") for line in box.lines())
+    box.project.require_sound()
 
 
-def last(project: Project) -> RunRow:
-    """The last run."""
-    store = project.store()
-    try:
-        return store.runs("main/dev", 1)[0]
-    finally:
-        store.close()
-
-
-def test_an_undisturbed_batch_has_no_more_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing happens all ends well, and there are not more points than are tried below."""
-    box = begun(tmp_path / "box", monkeypatch)
-    before = box.tree()
-    box.passed.clear()
-    assert box.project.apply(parameters=AFTER).result == "succeeded"
-    assert box.passed["write"] < WRITES
-    assert box.passed["frame"] < FRAMES
-    whole(box, before)
-
-
-WRITES = 50
-FRAMES = 45
-"""More than a run of the script has: a point that does not come leaves it undisturbed."""
-
-FULL = bool(os.environ.get("PURVEY_TEST_FULL"))
-SAMPLE = 3
-"""Points of each sort that are tried with one seed."""
-
-
-def crash(box: Box, pipes: WirePipes | None) -> None:
-    """The process ends."""
-    box.die(Crash())
-
-
-def full(box: Box, pipes: WirePipes | None) -> None:
-    """The disk is full, from now on."""
-    box.die(StateError("state.write_failed", "The store cannot be written", detail="The disk is full."))
-
-
-def cut(box: Box, pipes: WirePipes | None) -> None:
-    """The link breaks."""
-    assert pipes is not None
-    pipes.is_cut = True
-
-
-def ctrl_c(box: Box, pipes: WirePipes | None) -> None:
-    """Somebody asks to stop."""
-    box.stop()
-
-
-FAULTS = [("write", crash), ("write", full), ("write", ctrl_c), ("frame", crash), ("frame", cut), ("frame", ctrl_c)]
-
-
-@pytest.mark.parametrize(("sort", "act"), FAULTS, ids=lambda given: given if isinstance(given, str) else given.__name__)
+@pytest.mark.parametrize(("sort", "act"), FAULTS, ids=named)
 def test_a_disturbed_batch_is_whole_after_a_resume(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, act: Callable[[Box, WirePipes | None], None], seed: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, act: Act, seed: int
 ) -> None:
     """Whatever is disturbed at whichever point: once-commands ran once, and an undo restores byte for byte."""
-    every = range(1, WRITES if sort == "write" else FRAMES)
-    for number in every if FULL else sorted(random.Random(f"{seed} {sort} {act.__name__}").sample(every, SAMPLE)):
+
+    def disturbed(number: int) -> bool:
+        """Disturb one point."""
         box = begun(tmp_path / str(number), monkeypatch)
         before = box.tree()
-        box.disturb(sort, number, functools.partial(act, box))
-        with contextlib.suppress(Crash, StateError):
-            box.apply(AFTER)
+        came = attempt(box, sort, number, act, box.apply)
         whole(box, before)
+        return came
+
+    points(f"{seed} {sort} {named(act)}", disturbed)
 
 
-def test_an_interrupted_batch_begins_nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C during a command lets that one end, and none of the following begins before the resume."""
-    box = begun(tmp_path / "box", monkeypatch)
-    before = box.tree()
-    box.disturb("line", 1, functools.partial(ctrl_c, box))
-    box.project.watcher.react = box.see
-    box.apply({**AFTER, "seconds": 0.5})
-    assert last(box.project).result == "interrupted"
-    assert box.ledger() == LINES[:1]
-    assert box.project.state().in_doubt == {}
-    whole(box, before)
+@pytest.mark.parametrize(("sort", "act"), FAULTS, ids=named)
+def test_a_disturbed_undo_is_whole_after_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, act: Act, seed: int
+) -> None:
+    """An undo that is disturbed at whichever point goes on: everything is as it was, and nothing is taken back twice."""
+
+    def disturbed(number: int) -> bool:
+        """Disturb one point."""
+        box = begun(tmp_path / str(number), monkeypatch)
+        before = box.tree()
+        box.apply()
+        came = attempt(box, sort, number, act, box.undo)
+        goes_on(box, box.undo, "undone")
+        require_undone(box, before)
+        assert sorted(box.ledger()) == sorted([*box.lines(), *(f"no {line}" for line in box.lines())])
+        return came
+
+    points(f"{seed} {sort} {named(act)}", disturbed)
+
+
+@pytest.mark.parametrize(("sort", "act"), FAULTS, ids=named)
+def test_a_disturbed_removal_is_whole_after_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, act: Act, seed: int
+) -> None:
+    """A removal that is disturbed at whichever point goes on: nothing is left, and nothing is removed twice."""
+
+    def disturbed(number: int) -> bool:
+        """Disturb one point."""
+        box = begun(tmp_path / str(number), monkeypatch)
+        box.apply()
+        box.first = last(box.project).id
+        came = attempt(box, sort, number, act, box.destroy)
+        goes_on(box, box.destroy, "succeeded")
+        assert box.tree() == {}
+        assert box.project.state().resources == {}
+        assert sorted(box.ledger()) == sorted([*box.lines(), *(f"no {line}" for line in box.lines())])
+        return came
+
+    points(f"{seed} {sort} {named(act)}", disturbed)
+
+
+@pytest.mark.parametrize(("sort", "act"), FAULTS, ids=named)
+def test_several_machines_are_whole_after_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, act: Act, seed: int
+) -> None:
+    """Where several machines are at work when it happens, each of them is made whole, and taken back."""
+
+    def disturbed(number: int) -> bool:
+        """Disturb one point."""
+        box = begun(tmp_path / str(number), monkeypatch, **FLEET)
+        before = box.tree()
+        came = attempt(box, sort, number, act, box.apply)
+        whole(box, before)
+        return came
+
+    points(f"{seed} {sort} {named(act)}", disturbed)
+
+
+def test_a_machine_that_is_lost_while_it_is_asked_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Whichever frame of the answers is the last one: nothing is taken for gone, nothing is changed, and later all is well."""
+
+    def disturbed(number: int) -> bool:
+        """Lose the machines at one frame of a plan."""
+        box = begun(tmp_path / str(number), monkeypatch, **FLEET)
+        before = box.tree()
+        found: list[str] = []
+
+        def plan() -> None:
+            """Plan what would change the pages and make the links."""
+            planned = box.project.plan(**box.size, **AFTER)
+            found.extend(change.address for change in planned.changes if change.action in ("delete", "replace"))
+            found.extend(change.cause for change in planned.changes if change.cause == "it is gone")
+
+        came = attempt(box, "frame", number, gone, plan)
+        assert found == []
+        assert box.tree() == before
+        whole(box, before)
+        return came
+
+    points(f"{seed}", disturbed)

@@ -187,13 +187,15 @@ async def performed(
     return found
 
 
+@pytest.mark.parametrize("steps_min", [1, 2], ids=["with a clerk", "without one"])
 @pytest.mark.parametrize("name", SHELLS)
 @given(plan=plans)
-def test_both_ways_make_the_same_of_the_same_steps(name: str, plan: list[tuple[list[Change], bool]]) -> None:
+def test_both_ways_make_the_same_of_the_same_steps(name: str, steps_min: int, plan: list[tuple[list[Change], bool]]) -> None:
     """Endings, answers and trees are equal, and what was claimed to be known beforehand is what came."""
     roots = [tempfile.mkdtemp(prefix="purvey-test-") for _ in "12"]
 
     async def run() -> None:
+        """Perform the plan in both ways."""
         async with desk(local_shell(name)) as machine:
             us = (await machine.host.machine()).user
             shell = await performed(machine.host, roots[0], plan, us)
@@ -204,7 +206,9 @@ def test_both_ways_make_the_same_of_the_same_steps(name: str, plan: list[tuple[l
             assert tree(roots[0]) == tree(roots[1])
 
     try:
-        asyncio.run(run())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("purvey._hosts.program.CLERK_STEPS_MIN", steps_min)
+            asyncio.run(run())
     finally:
         for root in roots:
             shutil.rmtree(root)

@@ -32,8 +32,10 @@ TOOLS: Final = ("curl", "unzip", "wget", "xz-utils")
 """What the kinds use where it is there, and a host of a lab has not."""
 
 _OWN: Final = "var/lib/purvey/"
-_ASIDE: Final = re.compile(r"etc/((passwd|group|shadow|gshadow|subuid|subgid)-|\.pwd\.lock)/|var/log/\w+/")
-"""What programs leave by the way: the former files of users with their lock, and who logged in."""
+_ASIDE: Final = re.compile(
+    r"etc/((passwd|group|shadow|gshadow|subuid|subgid)-|\.pwd\.lock)/|etc/init\.d/\.depend\.\w+/|var/log/\w+/"
+)
+"""What programs leave by the way: the former files of users with their lock, the order of init scripts, and who logged in."""
 
 _FOLDERS: Final = ("bin", "dev", "etc", "proc", "root", "srv", "sys", "tmp", "var/lib")
 

@@ -24,15 +24,17 @@ class LabShell:
     Args:
         lab: The lab.
         host: The host in it.
+        user: Who logs in.
     """
 
-    def __init__(self, lab: Lab, host: Host) -> None:
+    def __init__(self, lab: Lab, host: Host, user: str = "root") -> None:
         self._lab = lab
         self._host = host
+        self._user = user
 
     async def start(self, command: str) -> EnteredPipes:
         """See `Shell.start`."""
-        return EnteredPipes(["ip", "netns", "exec", self._lab.namespace, *self._lab.ssh(self._host, command)])
+        return EnteredPipes(["ip", "netns", "exec", self._lab.namespace, *self._lab.ssh(self._host, command, user=self._user)])
 
     async def close(self) -> None:
         """See `Shell.close`; there is nothing to close."""
@@ -44,20 +46,28 @@ class LabCaseHost(CaseHost):
     Args:
         lab: The lab.
         host: The host in it.
+        packages: What it has on top of others.
     """
 
-    def __init__(self, lab: Lab, host: Host) -> None:
-        super().__init__(base_tree(), host.folder)
+    def __init__(self, lab: Lab, host: Host, packages: tuple[str, ...] = ()) -> None:
+        super().__init__(base_tree(packages), host.folder)
         self._shell = LabShell(lab, host)
         self.host = ShellHost(self._shell, "the case's machine", SystemClock(), Becoming(), worker="cases", fence=lambda: 1)
 
 
 class LabHosts:
-    """Makes hosts of labs, for the length of a ``with`` block."""
+    """Makes hosts of labs, for the length of a ``with`` block.
+
+    Args:
+        packages: What they have on top of what every host has.
+    """
+
+    def __init__(self, packages: tuple[str, ...] = ()) -> None:
+        self._packages = packages
 
     def __enter__(self) -> Self:
         """Make the tree."""
-        base_tree()
+        base_tree(self._packages)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -66,5 +76,5 @@ class LabHosts:
     @contextlib.asynccontextmanager
     async def machine(self) -> AsyncIterator[LabCaseHost]:
         """A new host in a new lab."""
-        with Lab() as lab:
-            yield LabCaseHost(lab, lab.hosts[0])
+        with Lab(packages=self._packages) as lab:
+            yield LabCaseHost(lab, lab.hosts[0], self._packages)

@@ -15,6 +15,7 @@ A case is a file ``tests/cases/KIND/NAME.json``. People write what is wished and
     busybox   whether a machine with nothing but busybox does the same
     packages  what the machine has on top of others
     lab       whether it needs a machine with a network, mounts and a name of its own: a host of a lab, reached by SSH
+    vm        whether it needs a machine with a kernel and a systemd of its own: a virtual one, in ``make test-vm``
 
 and ``PURVEY_GOLDEN=write`` fills in, from a real machine, what is then read line by line: the `facts` with their answers, what
 is `seen`, the `changes`, the `outputs` with what `ended` says for those that are known only then, what is seen `after`, and
@@ -44,6 +45,8 @@ from purvey.errors import PurveyError
 from purvey.providers import Absent, Kind, Observed, Present, Recorded, Unreadable, registry
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources.files import _merge, _tree, download
+from purvey.resources.images import _scripts
+from purvey.resources.services import _script, openrc, sysv
 from tests.support.case_words import decoded_answer, decoded_fact, plain, spelt, unpacked
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "cases"
@@ -51,7 +54,12 @@ NAMES: Final = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in 
 """Every case, as ``KIND/NAME``."""
 
 NO_SERVER: Final = "http://server.test"
-SCRIPTS: Final = (("{merge.sh}", _merge.script()), ("{fetch.sh}", download.script()), ("{look}", _tree.LOOK))
+SCRIPTS: Final = (
+    ("{merge.sh}", _merge.script()), ("{fetch.sh}", download.script()), ("{look}", _tree.LOOK), ("{await}", _script.AWAIT),
+    ("{sysv status}", sysv.STATUS), ("{sysv links}", sysv.LINKS), ("{openrc status}", openrc.STATUS),
+    ("{openrc levels}", openrc.LEVELS), ("{openrc reload}", openrc.RELOAD), ("{image.sh}", _scripts.image()),
+    ("{tree.sh}", _scripts.tree()),
+)  # fmt: skip
 """Texts that stand in many cases, and say nothing there."""
 
 TOKEN: Final = "01CASE"
@@ -73,6 +81,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     busybox: bool = False
     packages: list[str] = []
     lab: bool = False
+    vm: bool = False
     facts: list[Any] = []
     seen: Any = None
     changes: list[Any] | None = None
@@ -276,4 +285,5 @@ def told_seen(seen: Observed) -> Any:
 def told_error(error: PurveyError) -> dict[str, str]:
     """How a case tells an error."""
     detail = re.sub(r"sh: \d+: ", "sh: ", error.detail)  # Which line of the runner it was may change with each edit of that.
+    detail = re.sub(r"by process \d+", "by process N", detail)
     return {"code": error.code, "summary": error.summary, "detail": detail, "hint": error.hint}

@@ -162,11 +162,13 @@ def lost() -> HostError:
     return HostError("unavailable", "The link to a machine was lost", detail="It was cut by a test.")
 
 
-def local_shell(name: str, *, before: Sequence[str] = (), environment: dict[str, str] | None = None) -> LocalShell:
-    """A shell of this machine by name; busybox brings its own tools, which are found before all others."""
-    if name != "busybox":
-        return LocalShell([f"/bin/{name}"], before=before, environment=environment)
-    return LocalShell(["/usr/bin/busybox", "sh"], f"{applets()}:{PATH}", before=before, environment=environment)
+def local_shell(
+    name: str, *, before: Sequence[str] = (), environment: dict[str, str] | None = None, first: str = ""
+) -> LocalShell:
+    """A shell of this machine by name; busybox brings its own tools, which are found before all others but those in `first`."""
+    folders = [first, str(applets()) if name == "busybox" else "", PATH]
+    shell = ["/usr/bin/busybox", "sh"] if name == "busybox" else [f"/bin/{name}"]
+    return LocalShell(shell, ":".join(filter(None, folders)), before=before, environment=environment)
 
 
 def applets() -> Path:

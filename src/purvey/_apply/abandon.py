@@ -72,6 +72,7 @@ async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
     call = performer.parts.call(
         begun.address, begun.node.name, begun.node, object_id=doubt.id or begun.node.id, token=begun.token, undoes=begun.token
     )
+    call.attempt = int(performer.parts.clock.now())  # No other process has tried it under this number: nobody counts these.
     by_name = recovers_by == "name" and not kind.provider.seen_within_s  # Deletes by name; no look is needed before.
     if not by_name and begun.verb == "create" and not call.id:
         call.id = await _made_id(performer, doubt, kind, call, have)

@@ -7,6 +7,7 @@ what it finds with what each operation was decided from, and stops where that di
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -15,12 +16,13 @@ from purvey._apply.attempt import Parked
 from purvey._apply.foresight import Foresight
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.prepare import Prepared, prepared
-from purvey._apply.sending import Sending
+from purvey._apply.sending import HALT_S, Sending
+from purvey._apply.unbegun import not_begun
 from purvey._hosts.fact import Unanswered
 from purvey._hosts.step import Broken, Ended, Mismatch, can_guard
 from purvey._state.ahead import Ahead
 from purvey._state.journal import OF_ONE_OBJECT
-from purvey.errors import HostError, ProviderError, StateError
+from purvey.errors import ProviderError, StateError
 from purvey.providers import Done, NotKnownError
 from purvey.providers.host import went_through
 
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
 CONFLICTS_MAX: Final = 5
 """Times that a machine may be found changed just before an operation: somebody else keeps changing it."""
+
+LONG_S: Final = 2.0
+"""Seconds after which people want to know what something does that has not ended."""
 
 BATCH_MAX: Final = 500
 """Operations in one program: it stays below some megabytes, and a failure is seen before too many have begun."""
@@ -57,6 +62,8 @@ class Batch:
         self._ready: list[Prepared] = []
         self._unchanged: list[Prepared] = []
         self._notes: list[Record] = []
+        self._at_work: Prepared
+        self._watch: asyncio.Task[None] | None = None
 
     async def perform(self) -> Mapping[str, bool]:
         """Perform as many as can be decided now, at least the first.
@@ -182,26 +189,50 @@ class Batch:
         try:
             await sending.until_over()
         except Parked as parked:
-            if sending.is_halted:
-                await self._close(self._left(), "the run was interrupted")
-            else:
-                self._park(parked)
+            if parked.interrupted:
+                await self._close(await self._unbegun(sending), "the run was interrupted")
+            self._park(parked)
         except ProviderError as error:
             await self._out_of_reach(error)
         else:
             await self._close(self._left(), "something before it did not go through")
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
         if any(not item.is_settled or item.is_in_doubt for item in ready):
             performer.doubtful.add(where)
         ready[0].host.spend([item.step().token for item in ready if item.has_said and item.is_settled and not item.is_in_doubt])
+
+    async def _unbegun(self, sending: Sending) -> Sequence[Prepared]:
+        """Those of an interrupted batch that the machine has not begun, and will not begin."""
+        left, begun = self._left(), None
+        if sending.is_halted:
+            return left
+        with contextlib.suppress(TimeoutError, ProviderError):  # Then a resume finds it out.
+            async with asyncio.timeout(HALT_S):
+                begun = await left[0].host.begun() if left else None
+        unbegun = [item for item in left if begun is not None and item.begun.token not in begun]
+        return unbegun if len(unbegun) < len(left) else []
 
     def _left(self) -> list[Prepared]:
         return [item for item in self._ready if not item.is_settled]
 
     def _told(self, number: int) -> None:
-        """See one begin that takes a while."""
-        item = self._ready[number]
+        """See one begin that may take a while."""
+        self._at_work = item = self._ready[number]
         self._performer.tell_started(item.operation)
-        self._performer.tell_progress(item.operation, item.doing)
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.ensure_future(self._tell_if_long(item))
+
+    async def _tell_if_long(self, item: Prepared) -> None:
+        """Tell what the machine does once it has been at one thing for some seconds: before, nobody would read it."""
+        while True:
+            await self._performer.parts.clock.sleep(LONG_S)
+            if self._at_work is item:
+                break
+            item = self._at_work
+        if not item.is_settled:
+            self._performer.tell_progress(item.operation, item.doing)
 
     async def _record(self, number: int, ending: Ending) -> None:
         """Write down how one ended."""
@@ -242,8 +273,8 @@ class Batch:
         performer.clean(error)
         rest = [item for item in after if not item.is_settled]
         records = [performer.failure(item.begun, error, 1, item.started) for item in items]
-        not_begun = _not_begun("something before it did not go through")
-        await performer.record(*records, *(performer.failure(item.begun, not_begun, 1, item.started) for item in rest))
+        unreached = not_begun("something before it did not go through")
+        await performer.record(*records, *(performer.failure(item.begun, unreached, 1, item.started) for item in rest))
         for item in (*items, *rest):
             item.is_settled = True
         for item in items:
@@ -258,7 +289,7 @@ class Batch:
     async def _close(self, items: Sequence[Prepared], why: str) -> None:
         """What was begun and not reached did certainly not happen."""
         if items:
-            await self._failed(items, _not_begun(why))
+            await self._failed(items, not_begun(why))
 
     def _park(self, parked: Parked) -> None:
         """What is at work goes on by itself, and nobody knows yet which of the others was begun."""
@@ -283,10 +314,6 @@ class Batch:
         conflicts = self._performer.conflicts
         conflicts[item.operation.id] += 1
         return conflicts[item.operation.id] < CONFLICTS_MAX
-
-
-def _not_begun(why: str) -> HostError:
-    return HostError("conflict", "It was not begun on the machine", detail=f"It was not begun, for {why}.")
 
 
 def _guard(facts: Sequence[Fact], known: Mapping[Fact, Answer | Unanswered]) -> tuple[tuple[Fact, Answer], ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -33,18 +34,23 @@ class Hosts:
         local: The one that purvey runs on.
         clock: Time and chance.
         worker: The name of those who must not work on a machine at the same time.
+        forget: Lets the one that purvey runs on forget what it has done, all of which is settled.
 
     Attributes:
         fence: The lease's fencing number, once it is held.
+        by_way: Those found so far by their name and how the way is written, which need not be opened for each of their objects.
     """
 
-    def __init__(self, local: Connector, clock: Clock, worker: str) -> None:
+    def __init__(self, local: Connector, clock: Clock, worker: str, *, forget: Callable[[], None] = lambda: None) -> None:
         self.local = local
+        self.forget = forget
         self.fence = 0
         self._clock = clock
         self._worker = worker
         self._pool = Pool(clock)
         self._made: dict[str, Connector] = {}
+        self._numbers: dict[str, Iterator[int]] = {}
+        self.by_way: dict[tuple[str, bytes], Connector] = {}
         self._seen: set[Connector] = set()
 
     def at(self, where: str, how: Value) -> Connector:
@@ -74,6 +80,7 @@ class Hosts:
             async with asyncio.timeout(TIDY_S):
                 await asyncio.gather(*(host.tidy() for host in self._made.values()), return_exceptions=True)
         self._made.clear()
+        self.by_way.clear()
         await self._pool.close()
 
     def _make(self, where: str, how: Mapping[str, Value]) -> Connector:
@@ -85,13 +92,14 @@ class Hosts:
             becoming = Becoming(route.become, route.become_user, route.become_password)
         shell = self._pool.shell(route)
         folder = f"{self._worker}/{hashlib.sha256(where.encode()).hexdigest()[:16]}"  # Names may share a file system.
-        host = ShellHost(shell, where, self._clock, becoming, worker=folder, fence=lambda: self.fence)
+        number = self._numbers.setdefault(where, itertools.count(1)).__next__  # One order, whichever way a program goes.
+        host = ShellHost(shell, where, self._clock, becoming, worker=folder, fence=lambda: self.fence, number=number)
         return cast("Connector", host)
 
 
 def route_of(how: Mapping[str, Value]) -> Route:
     """The way to a machine, from what a script's `Host`, `Chroot` or `Namespace` was given."""
-    given = {name: value if name in ROUTE_SECRETS else reveal(value) for name, value in how.items()}
+    given: dict[str, Any] = {name: _secret(value) if name in ROUTE_SECRETS else reveal(value) for name, value in how.items()}
     kind = given.pop("by")
     if kind == "chroot":
         return ChrootRoute(**given)
@@ -105,6 +113,11 @@ def _jump(how: Any) -> SshRoute:
     route = route_of(how)
     assert isinstance(route, SshRoute)  # One jumps over hosts only.
     return route
+
+
+def _secret(value: Value) -> Secret:
+    """A secret of the way; an output that its kind does not call secret is held as one from here on."""
+    return value if isinstance(value, Secret) else Secret(value)
 
 
 def _revealed(value: Value) -> Value:

@@ -12,6 +12,7 @@ from purvey._apply.observe import read
 from purvey._apply.ownership import Owners, how_to_get
 from purvey._gate.question import bounded
 from purvey._plan.guard import growth
+from purvey._plan.plan import UNSURE
 from purvey._state.moving import moved
 from purvey._state.record import Noted
 from purvey._state.resource import ResourceState
@@ -38,8 +39,25 @@ async def create(performer: Performer, operation: Operation, attempts: Attempts)
         return await _change(performer, operation, attempts, node, prior)
     name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
     values = parts.opened_inputs(node)
-    wanted = performer.wanted(node, kind, values, operation.generation, name)
     want = parts.view(kind, node.address, values)
+    if may_be_there(operation, kind):
+        found = await bounded(kind.provider.find(parts.call(node.address, name, node), want), kind.provider)
+        if isinstance(found, Present):
+            return await _take_over(performer, operation, attempts, node, found)
+    return await _make(performer, operation, attempts, node, want)
+
+
+def may_be_there(operation: Operation, kind: Kind) -> bool:
+    """Whether it could not be planned if an object is made or taken over, for that hangs on what was done before."""
+    return UNSURE in operation.planned and kind.provider.adopts
+
+
+async def _make(performer: Performer, operation: Operation, attempts: Attempts, node: Node, want: Any) -> str:
+    """Make an object."""
+    parts = performer.parts
+    kind = parts.kinds.get(node.kind)
+    name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
+    wanted = performer.wanted(node, kind, parts.opened_inputs(node), operation.generation, name)
     if node.options.adopt and not kind.provider.forgets and parts.state.latest(node.address) is None:
         await _refuse_adoptable(kind, parts.call(node.address, name, node), want)
 
@@ -134,7 +152,8 @@ def decided(
         return refreshed(performer, node, prior)
     fields = decision.fields if decision is not None else ()
     grown = growth(operation.planned, [change.name for change in fields])
-    if grown or (decision is not None and decision.action != "update"):
+    again = UNSURE in operation.planned and decision is not None and decision.lost  # What it needs took it away.
+    if grown or (decision is not None and decision.action != "update" and not again):
         raise _grew(node, decision.action if decision is not None else "update", grown)
     values = parts.opened_inputs(node)
     wanted = performer.wanted(node, kind, values, prior.generation, prior.name)
@@ -151,6 +170,15 @@ async def adopt(performer: Performer, operation: Operation, attempts: Attempts) 
     name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
     want = parts.view(kind, node.address, parts.opened_inputs(node))
     found = await bounded(kind.provider.find(parts.call(node.address, name, node), want), kind.provider)
+    if not isinstance(found, Present) and may_be_there(operation, kind):
+        return await _make(performer, operation, attempts, node, want)
+    return await _take_over(performer, operation, attempts, node, found)
+
+
+async def _take_over(
+    performer: Performer, operation: Operation, attempts: Attempts, node: Node, found: Observed
+) -> str:  # fmt: skip
+    """Record what was found, then change it where it differs."""
     record, note = taken_over(performer, operation, node, found)
     await performer.record(note)
     return await _change(performer, operation, attempts, node, record, found)

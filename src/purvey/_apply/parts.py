@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from purvey._apply.call import EngineCall
 from purvey._apply.hosts import ROUTE_SECRETS
 from purvey._apply.redacting import Redacting
 from purvey._base.address import full, parted, split
-from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Unknown, Value, dig, digest, resolve, thaw, walk
+from purvey._base.value import (
+    PLAIN,
+    Link,
+    Masked,
+    NodeLink,
+    Secret,
+    SecretRef,
+    Unknown,
+    Value,
+    canonical,
+    dig,
+    digest,
+    resolve,
+    thaw,
+    walk,
+)
 from purvey._hosts.paths import OWN_FOLDER
 from purvey._secrets.redaction import Redactor
 from purvey._state.lease import Former
@@ -30,6 +45,9 @@ if TYPE_CHECKING:
     from purvey._secrets.sealing import Sealer
     from purvey._state.state import State
     from purvey.providers import Kind, Registry
+
+_OF_A_WRITTEN_WAY = PLAIN | {SecretRef, Masked}
+"""What a way to a machine consists of that is the same in the whole run; an output of another node may get another value."""
 
 
 class Parts:
@@ -213,8 +231,15 @@ class Parts:
         """
         if how is None:
             return self.hosts.local
-        resolved = resolve(thaw(how), self._known_link, lambda part: part)
-        return self.hosts.at(where, {name: self._opened_part(name, part) for name, part in resolved.items()})
+        written = where, canonical(how)
+        if (known := self.hosts.by_way.get(written)) is not None:
+            return known
+        way = thaw(how)
+        resolved = resolve(way, self._known_link, lambda part: part)
+        host = self.hosts.at(where, {name: self._opened_part(name, part) for name, part in resolved.items()})
+        if all(type(part) in _OF_A_WRITTEN_WAY for part in way.values()):
+            self.hosts.by_way[written] = host
+        return host
 
     def _opened_part(self, name: str, part: Value) -> Value:
         """A part of the way to a machine; what is sealed only because it is nobody's business is no secret."""
@@ -251,11 +276,11 @@ class Parts:
         """Where the object at `address` keeps its own files: one that was moved where it did before."""
         record = self.state.latest(address)
         stack, home = parted(record.home if record is not None and record.home else address)
-        folder: PurePath = self.folder.parent.parent / stack if stack else self.folder
-        if where:
-            folder = PurePosixPath(OWN_FOLDER, self.estate, stack or self.stack)
         scope, kind, name = split(home)
-        return str(folder.joinpath(*scope.split("/"), kind, name))
+        below = f"{scope}/{kind}/{name}" if scope else f"{kind}/{name}"
+        if where:
+            return f"{OWN_FOLDER}/{self.estate}/{stack or self.stack}/{below}"
+        return str((self.folder.parent.parent / stack if stack else self.folder) / below)
 
 
 def _with_masked(value: Value, function: Callable[[Masked], Value]) -> Value:

@@ -15,7 +15,7 @@ from purvey._hosts.change import Run
 from purvey._hosts.fact import Answers
 from purvey._hosts.step import Step
 from purvey._state.record import Noted
-from purvey.providers import NotKnownError
+from purvey.providers import NotKnownError, Present
 from purvey.providers.host import HostProvider, Work, place_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from purvey._state.ahead import Ahead
     from purvey._state.record import Begun
     from purvey._state.resource import ResourceState
-    from purvey.providers import Kind
+    from purvey.providers import Kind, Observed
 
     Known = Mapping[Fact, Answer | Unanswered]
 
@@ -81,7 +81,8 @@ class Prepared:
     @property
     def doing(self) -> str:
         """What takes a while, for people: its first command."""
-        return next((str(change.command) for change in self.work.changes if isinstance(change, Run)), "")
+        commands = [change.command for change in self.work.changes if isinstance(change, Run)]
+        return self.provider.doing(self.subject, commands[0]) if commands else ""
 
     async def decide(self, known: Known) -> Work | None:
         """What is done, from what is known of the machine; None where there is nothing to do any more.
@@ -103,21 +104,56 @@ class Prepared:
         ahead.foresee(msgspec.structs.replace(self.begun.node, id=self.work.id, outputs=outputs))
 
 
-class _Creation(Prepared):
-    def __init__(self, performer: Performer, operation: Operation, kind: Kind) -> None:
+class _Appearance(Prepared):
+    """What is not recorded yet: it is made, or taken over where it is there already.
+
+    Which of the two is decided by the plan. Only where that could not know is it decided now.
+    """
+
+    verb = "create"
+
+    def __init__(self, performer: Performer, operation: Operation, kind: Kind, ahead: Ahead) -> None:
         parts = performer.parts
         node = performer.plan.nodes[operation.address]
         name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
         values = parts.opened_inputs(node)
         _require_known(values, operation.address)
-        wanted = performer.wanted(node, kind, values, operation.generation, name)
-        super().__init__(performer, operation, kind, performer.begin(operation, "create", wanted, None))
+        self._wanted = performer.wanted(node, kind, values, operation.generation, name)
+        super().__init__(performer, operation, kind, performer.begin(operation, self.verb, self._wanted, None))
+        self._node, self._ahead = node, ahead
         self.subject = parts.view(kind, node.address, values)
         self.facts = self.provider.facts(self.place, self.subject)
 
-    async def decide(self, known: Known) -> Work | None:
+    def _found(self, known: Known) -> Observed:
+        return cleaned(self.provider.found(self.place, self.subject, Answers(known)), self.performer.parts.redactor)
+
+    def _make(self, known: Known) -> Work:
+        if self.begun.verb != "create":
+            self.begun = self.performer.begin(self.operation, "create", self._wanted, None, token=self.begun.token)
         self.work = self.provider.make(self.place, self.subject, Answers(known))
         return self.work
+
+    def _take_over(self, known: Known, found: Observed) -> Work | None:
+        performer = self.performer
+        record, note = make.taken_over(performer, self.operation, self._node, found)
+        self.notes = [note]
+        self._ahead.foresee(record)
+        change = make.decided(performer, self.operation, self._node, record, found)
+        if isinstance(change, Noted):
+            self.notes = [*self.notes, change]
+            return None
+        self.begun = performer.begin(self.operation, "update", change.wanted, change.before, token=self.begun.token)
+        self.work = self.provider.change(self.place, change.have, change.want, Answers(known))
+        return self.work
+
+
+class _Creation(_Appearance):
+    async def decide(self, known: Known) -> Work | None:
+        if make.may_be_there(self.operation, self.kind):
+            found = self._found(known)
+            if isinstance(found, Present):
+                return self._take_over(known, found)
+        return self._make(known)
 
 
 class _Update(Prepared):
@@ -146,32 +182,13 @@ class _Update(Prepared):
         return self.work
 
 
-class _Adoption(Prepared):
-    def __init__(self, performer: Performer, operation: Operation, kind: Kind, ahead: Ahead) -> None:
-        parts = performer.parts
-        node = performer.plan.nodes[operation.address]
-        name = physical_name(parts.estate, parts.stack, operation.address, operation.generation)
-        values = parts.opened_inputs(node)
-        _require_known(values, operation.address)
-        wanted = performer.wanted(node, kind, values, operation.generation, name)
-        super().__init__(performer, operation, kind, performer.begin(operation, "update", wanted, None))
-        self._node, self._ahead = node, ahead
-        self.subject = parts.view(kind, node.address, values)
-        self.facts = self.provider.facts(self.place, self.subject)
+class _Adoption(_Appearance):
+    verb = "update"
 
     async def decide(self, known: Known) -> Work | None:
-        answers, performer = Answers(known), self.performer
-        found = cleaned(self.provider.found(self.place, self.subject, answers), performer.parts.redactor)
-        record, note = make.taken_over(performer, self.operation, self._node, found)
-        self.notes = [note]
-        self._ahead.foresee(record)
-        change = make.decided(performer, self.operation, self._node, record, found)
-        if isinstance(change, Noted):
-            self.notes = [*self.notes, change]
-            return None
-        self.begun = performer.begin(self.operation, "update", change.wanted, change.before, token=self.begun.token)
-        self.work = self.provider.change(self.place, change.have, change.want, answers)
-        return self.work
+        found = self._found(known)
+        is_gone = not isinstance(found, Present) and make.may_be_there(self.operation, self.kind)
+        return self._make(known) if is_gone else self._take_over(known, found)
 
 
 class _Removal(Prepared):
@@ -224,26 +241,26 @@ def prepared(performer: Performer, operation: Operation, ahead: Ahead) -> Prepar
     looking = performer.looking(ahead)
     if operation.verb == "create":
         node = performer.plan.nodes[operation.address]
-        kind = _together(performer, node.kind)
+        kind = together(performer, node.kind)
         alone = operation.prior or node.options.adopt
-        return _Creation(looking, operation, kind) if kind is not None and not alone else None
+        return _Creation(looking, operation, kind, ahead) if kind is not None and not alone else None
     if operation.verb == "adopt":
-        kind = _together(performer, performer.plan.nodes[operation.address].kind)
+        kind = together(performer, performer.plan.nodes[operation.address].kind)
         return _Adoption(looking, operation, kind, ahead) if kind is not None else None
     if operation.verb == "update":
         prior = ahead.latest(operation.address)
-        kind = _together(performer, performer.plan.nodes[operation.address].kind)
+        kind = together(performer, performer.plan.nodes[operation.address].kind)
         return _Update(looking, operation, kind, prior) if kind is not None and prior is not None else None
     if operation.verb == "undo" and performer.undone[operation.undoes].begun.verb not in ("create", "update"):
         return None
     record = ahead.at(operation.address, operation.generation)
-    kind = _together(performer, record.kind) if record is not None else None
+    kind = together(performer, record.kind) if record is not None else None
     if record is None or kind is None:
         return None
     return _Undo(looking, operation, kind, record) if operation.verb == "undo" else _Removal(looking, operation, kind, record)
 
 
-def _together(performer: Performer, name: str) -> Kind | None:
+def together(performer: Performer, name: str) -> Kind | None:
     """The kind, if what it does on a machine is data; one that acts by itself does that alone."""
     kind = performer.parts.kinds.get(name)
     provider = type(kind.provider)

@@ -6,7 +6,7 @@ happens, so that a run which is killed here goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -24,6 +24,7 @@ from purvey._apply.probe import failing_already, probe
 from purvey._apply.recover import settle
 from purvey._apply.request import Approve, AwaitsApproval, Request, StagePlan
 from purvey._apply.stage import observed, prepare
+from purvey._apply.unbegun import without_unbegun
 from purvey._base.event import Message, PhaseStarted, Planned
 from purvey._base.limits import HOSTS_AT_ONCE, STAGES_MAX
 from purvey._base.value import digest, resolve, thaw
@@ -32,12 +33,13 @@ from purvey._gate.preflight import refuse
 from purvey._gate.tags import refuse_tagged
 from purvey._graph import Graph
 from purvey._plan.approval import approval, beyond, remaining, uncovered, within_later
-from purvey._plan.effects import Effect, effects
+from purvey._plan.effects import effects, standing
 from purvey._plan.guard import refuse_losses, refuse_many_deletes, refuse_protected
 from purvey._plan.plan import Change, Operation, Plan
 from purvey._plan.undo import undo_plan
 from purvey._state.history import is_open
 from purvey._state.record import Approved, Closed, Left, Noted, OutputsSet, Record, Staged, Undoing
+from purvey._state.state import InDoubt
 from purvey._state.tag_out import TagOut
 from purvey.errors import ScriptError, StateError, together
 from purvey.providers import Observed
@@ -121,16 +123,14 @@ class Run:
         """
         doubts = list(self.parts.state.in_doubt.values())
         if not doubts:
+            self.parts.hosts.forget()
             return None
         refuse_tagged((doubt.begun.address for doubt in doubts), self._tags())
         await require_expected(self.parts, self.request.expect, [doubt.begun.node for doubt in doubts])
         self._phase("recover", f"{len(doubts)} operation{'' if len(doubts) == 1 else 's'} in doubt")
-        nothing = Plan(stack=self.parts.stack)
         try:
-            for doubt in doubts:
-                write = self._write_of(doubt.begun.run) if doubt.begun.run else self._write
-                performer = Performer(self.parts, nothing, write, self.stop, self._fence)
-                sentence = await settle(performer, doubt)
+            for doubt in await without_unbegun(doubts, self._settler):
+                sentence = await settle(self._settler(doubt), doubt)
                 self.parts.tell(Message(at=self._now(), run=self.parts.run, level="info", text=sentence))
         except Parked as parked:
             result = "interrupted" if parked.interrupted else "parked"
@@ -138,6 +138,11 @@ class Run:
                 at=self._now(), result=result, cause="still pending", address=parked.address, detail=parked.progress
             )  # fmt: skip
         return None
+
+    def _settler(self, doubt: InDoubt) -> Performer:
+        """What settles an operation: it writes into the journal of the run that began it."""
+        write = self._write_of(doubt.begun.run) if doubt.begun.run else self._write
+        return Performer(self.parts, Plan(stack=self.parts.stack), write, self.stop, self._fence)
 
     async def _gate(self, ready: StagePlan, earlier: Sequence[Record]) -> None:
         """Guards, findings and approval, all before the first write of the stage."""
@@ -267,6 +272,7 @@ class Run:
         self._phase("undo", "")
         stop = Stop()  # One Ctrl-C does not stop an undo that has begun; a second one leaves at once.
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
+        await without_unbegun(list(self.parts.state.in_doubt.values()), self._settler)
         settling, doubts = settling_ones(self.parts)
         await abandon(first, doubts)
         done = effects(self.records())
@@ -274,7 +280,7 @@ class Run:
             self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds, only, later=self._later()
         )  # fmt: skip
         performer = self.performer(plan, stop)
-        performer.undone = _by_operation(done)
+        performer.undone = {effect.begun.operation: effect for effect in done}
         performer.failures, performer.parked = first.failures, first.parked
         await self._execute(plan.operations, performer, stop, lambda _: True)
         await abandon(performer, settling)
@@ -286,7 +292,7 @@ class Run:
             ledger = Ledger(performer).of_undo(plan, effects(self.records()))
             cause = cause or "the undo is not complete"
             return await self._close("partial", cause, address, f"{detail}\n{more}".strip(), ledger)
-        stays = _standing(self.records()) if only else []
+        stays = standing(self.records()) if only else []
         if not stays:
             return await self._close("undone", cause, address, detail)
         text = f"As the run left it, for it was not to be taken back: {', '.join(stays)}"
@@ -374,16 +380,6 @@ def plan_digest(plan: Plan) -> str:
 def _losses(plan: Plan, approved: Sequence[Approved]) -> list[Change]:
     """By what data is lost that nobody has said yes to; a destroy says it with its name."""
     return [change for change in uncovered(plan, approved) if change.holds_data and plan.verb != "destroy"]
-
-
-def _by_operation(done: Sequence[Effect]) -> Mapping[str, Effect]:
-    return {effect.begun.operation: effect for effect in done}
-
-
-def _standing(records: Sequence[Record]) -> list[str]:
-    """Where a run did something that is still so, and could be taken back."""
-    found = [item for item in effects(records) if not item.begun.final and (item.begun.verb != "note" or item.moves)]
-    return list(dict.fromkeys(item.begun.address for item in found))
 
 
 def _story(failure: Failure) -> str:

@@ -52,6 +52,7 @@ class Sending:
         self._fresh = fresh
         self._went_through = True
         self._is_halting = False
+        self._may_be_at_work = False
         self._ends: asyncio.Queue[tuple[int, Ending] | None] = asyncio.Queue()
 
     async def until_over(self) -> None:
@@ -109,7 +110,9 @@ class Sending:
         )  # fmt: skip
         try:
             await attempts.until_done(self._act, self._act, repeats=True)
-        except (asyncio.CancelledError, ProviderError):
+        except (asyncio.CancelledError, ProviderError) as error:
+            if isinstance(error, ProviderError):  # An attempt before the last one may have reached the machine.
+                error.may_exist = error.may_exist or attempts.called_at is not None
             if not self._is_halting:
                 raise
             raise Parked(first.operation.address, "it goes on by itself on its machine", interrupted=True) from None
@@ -135,6 +138,8 @@ class Sending:
         try:
             await self._items[0].host.perform([self._items[number].step() for number in left], fresh=fresh, told=told)
         except HostError as error:
+            # What an earlier program began is not known to have ended because a later one could not be sent.
+            self._may_be_at_work = error.may_exist = self._may_be_at_work or error.may_exist
             self._see_let_go(error)
             raise
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from purvey._apply.call import physical_name
 from purvey._apply.expected import strangers
+from purvey._apply.forecast import Forecast
 from purvey._apply.knowledge import OtherStacks, RunKnowledge
 from purvey._apply.observe import needs_reading, observe
 from purvey._apply.ownership import Owners, how_to_get
@@ -20,14 +21,18 @@ from purvey._base.value import NodeLink, walk
 from purvey._gate.expected import refuse_strangers
 from purvey._gate.preflight import conflicts, disk, look_around, look_up, secrets_of
 from purvey._graph import EMPTY, Graph, Node
+from purvey._plan.approval import left_open
 from purvey._plan.decide import Decider
 from purvey._plan.guard import refuse_many_deletes, refuse_protected
 from purvey._plan.plan import Plan
 from purvey._plan.planner import decide_all, make_plan
 from purvey._script.load import load
-from purvey._state.record import Record
+from purvey._state.record import Approved, Record
 from purvey.errors import Refusals, RefusedError, together
 from purvey.providers import Call, Finding, NotKnownError, Observed
+
+if TYPE_CHECKING:
+    from purvey._gate.machines import Told
 
 Key = tuple[str, int]
 
@@ -69,18 +74,22 @@ async def prepare(
         graph = load(request.script, knowledge, request.given, request.env, request.nonce, previous)
     decide_all(graph, decider)
     new = [decision.node for decision in decider.decisions.values() if decision.action == "create" and not decision.lost]
-    found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts)) if new else {}
+    told: Told = {}
+    found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts), told) if new else {}
     if any(_is_adopted(parts, graph.nodes[address]) for address in found):
         decider = _decider(parts, request, seen, found)
     plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage)
+    view, call = _viewer(parts, decider), _caller(parts)
+    findings = await look_around(plan, parts.kinds, view, call, told)
+    plan, decider = await _foretold(parts, request, seen, found, graph, plan, decider)
     findings = [
         *_unreadable_secrets(parts, graph),
         *disk(parts.folder),
-        *_conflicts(parts, graph, plan, found),
+        *_conflicts(parts, graph, plan, found, earlier or []),
         *await _out_of_reach(parts, plan),
+        *findings,
     ]
-    view, call = _viewer(parts, decider), _caller(parts)
-    findings += await look_around(plan, parts.kinds, view, call)
+    view = _viewer(parts, decider)
     return StagePlan(
         graph=graph,
         plan=plan,
@@ -89,6 +98,26 @@ async def prepare(
         findings=_placed(graph, findings),
         strangers=await strangers(parts, request.expect, plan, call, view),
     )
+
+
+async def _foretold(
+    parts: Parts, request: Request, seen: Mapping[Key, Observed], found: Mapping[str, Observed], graph: Graph, plan: Plan,
+    decider: Decider,
+) -> tuple[Plan, Decider]:  # fmt: skip
+    """The plan with what can be said of each operation on a machine; it has one for each object that has to be looked at again.
+
+    Such an operation may put others in doubt, so this goes on until none is added.
+    """
+    doubts: dict[str, str] = {}
+    while True:
+        forecast = Forecast(parts, graph, plan, decider, found)
+        if plan.changes:
+            await forecast.make()
+        if forecast.doubts.keys() <= doubts.keys():
+            return forecast.plan(plan), decider
+        doubts |= forecast.doubts
+        decider = _decider(parts, request, seen, found, doubts)
+        plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=plan.stage)
 
 
 def _is_adopted(parts: Parts, node: Node) -> bool:
@@ -109,11 +138,19 @@ def refusals(ready: StagePlan, deletes_max: int | None) -> tuple[str, ...]:
     return ()
 
 
-def _conflicts(parts: Parts, graph: Graph, plan: Plan, found: Mapping[str, Observed]) -> list[Finding]:
-    """Objects in the way of what would be made, and those of others that would be adopted."""
+def _conflicts(
+    parts: Parts, graph: Graph, plan: Plan, found: Mapping[str, Observed], earlier: Sequence[Record]
+) -> list[Finding]:  # fmt: skip
+    """Objects in the way of what would be made, and those of others that would be adopted.
+
+    What a run that goes on has brought itself (a package its file) is in nobody's way: the yes to it took that into account.
+    """
     owners = Owners(parts).among(graph, found)
+    approved = [record for record in earlier if isinstance(record, Approved)]
+    nodes = graph.nodes
+    strange = {address: seen for address, seen in found.items() if not left_open(address, nodes[address].digest, approved)}
     return conflicts(
-        plan, found, {address: (owner, how_to_get(owner, parts.estate, parts.stack)) for address, owner in owners.items()}
+        plan, strange, {address: (owner, how_to_get(owner, parts.estate, parts.stack)) for address, owner in owners.items()}
     )
 
 
@@ -132,8 +169,14 @@ async def _out_of_reach(parts: Parts, plan: Plan) -> list[Finding]:
     ]
 
 
-def _decider(parts: Parts, request: Request, seen: Mapping[Key, Observed], found: Mapping[str, Observed]) -> Decider:
-    return Decider(parts.state, seen, parts.kinds, parts.mask, found, selection=request.selection, check_all=request.check_all)
+def _decider(
+    parts: Parts, request: Request, seen: Mapping[Key, Observed], found: Mapping[str, Observed],
+    doubts: Mapping[str, str] | None = None,
+) -> Decider:  # fmt: skip
+    return Decider(
+        parts.state, seen, parts.kinds, parts.mask, found, selection=request.selection, check_all=request.check_all,
+        doubts=doubts,
+    )  # fmt: skip
 
 
 def _unreadable_secrets(parts: Parts, graph: Graph) -> list[Finding]:

@@ -159,6 +159,10 @@ def _gzip(value: str) -> str:
     return base64.b64encode(b"\x1f\x8b\x08\0\0\0\0\0\x02\xff" + body + struct.pack("<II", zlib.crc32(data), len(data))).decode()
 
 
+def _replace(value: Value, old: str, new: str) -> str:
+    return _text(value).replace(old, new)
+
+
 def _sha256(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
@@ -171,6 +175,7 @@ LATE_FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
     "yaml": _yaml,
     "base64": _base64,
     "gzip": _gzip,
+    "replace": _replace,
     "sha256": _sha256,
 }
 """What a `Late` can compute. Pure, so that a plan and an apply agree."""

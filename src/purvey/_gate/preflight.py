@@ -11,23 +11,29 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from purvey._base.limits import DISK_FREE_BYTES_MIN, PARALLEL_DEFAULT
 from purvey._base.value import SecretRef, walk
-from purvey._gate.machines import Inquiry, Reply, inquire
+from purvey._gate.machines import Inquiry, Reply, inquire, to_change
 from purvey._gate.question import UnansweredError, bounded
 from purvey._graph import Node
 from purvey._plan.plan import Plan
 from purvey.errors import PurveyError, RefusedError
 from purvey.providers import Call, Finding, NotKnownError, Observed, Present, Provider, Registry
-from purvey.providers.host import HostProvider
+from purvey.providers.host import HostProvider, Place
+
+if TYPE_CHECKING:
+    from purvey._gate.machines import Told
+    from purvey._hosts.fact import Fact
 
 ViewOf = Callable[[Node], Any]
 """Makes a node an instance of its declaration, with the values that are known; raises NotKnownError where it cannot."""
 
 
-async def look_around(plan: Plan, kinds: Registry, view: ViewOf, call: Callable[[Node], Call]) -> list[Finding]:
+async def look_around(
+    plan: Plan, kinds: Registry, view: ViewOf, call: Callable[[Node], Call], told: Told | None = None
+) -> list[Finding]:
     """Ask the provider of every node that will be made or changed.
 
     Args:
@@ -35,16 +41,23 @@ async def look_around(plan: Plan, kinds: Registry, view: ViewOf, call: Callable[
         kinds: The kinds.
         view: See `ViewOf`.
         call: Makes the gate for a node.
+        told: What machines have told `look_up`.
 
     Returns:
         The findings, in the order of the plan.
     """
     wanted = [plan.nodes[change.address] for change in plan.changes if change.action in ("create", "update", "replace")]
+    adopted = [plan.nodes[change.address] for change in plan.changes if change.action == "adopt"]
     turns = asyncio.Semaphore(PARALLEL_DEFAULT)  # The time of a question begins when it is asked.
     together, alone = _sorted(wanted, kinds)
+    taken_over, _ = _sorted(adopted, kinds)
     asked = [node for node in alone if type(kinds.get(node.kind).provider).preflight is not Provider.preflight]
     replies = await inquire(
-        Inquiry(node.address, call(node), provider, provider.hazards, partial(view, node)) for node, provider in together
+        [
+            Inquiry(node.address, call(node), provider, partial(to_change, provider), partial(view, node))
+            for node, provider in (*together, *taken_over)
+        ],
+        told,
     )
 
     async def ask(node: Node) -> Sequence[Finding]:
@@ -87,7 +100,9 @@ def _sorted(nodes: Iterable[Node], kinds: Registry) -> tuple[list[tuple[Node, Ho
     return together, alone
 
 
-async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Callable[[Node], Call]) -> dict[str, Observed]:
+async def look_up(
+    nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Callable[[Node], Call], told: Told | None = None
+) -> dict[str, Observed]:
     """What is there already under the identity of nodes that are not recorded.
 
     Args:
@@ -95,6 +110,7 @@ async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Ca
         kinds: The kinds.
         view: See `ViewOf`.
         call: Makes the gate for a node.
+        told: Gets what machines tell, with what `look_around` will want to know: they are asked once for both.
 
     Raises:
         ProviderError: ``timeout`` where it cannot be told whether there is something to adopt.
@@ -119,12 +135,24 @@ async def look_up(nodes: Iterable[Node], kinds: Registry, view: ViewOf, call: Ca
 
     await asyncio.gather(*map(ask, asked))
     replies = await inquire(
-        Inquiry(node.address, call(node), provider, provider.facts, partial(view, node)) for node, provider in together
+        [
+            Inquiry(node.address, call(node), provider, partial(_facts_and_hazards, provider), partial(view, node))
+            for node, provider in together
+        ],
+        told,
     )
     for node, provider in together:
         if node.address in replies:
             _find(node, replies[node.address], provider, found)
     return found
+
+
+def _facts_and_hazards(provider: HostProvider[Any], place: Place, want: Any) -> Sequence[Fact]:
+    facts = provider.facts(place, want)
+    try:
+        return [*facts, *provider.hazards(place, want)]
+    except (NotKnownError, PurveyError):  # `look_around` tells.
+        return facts
 
 
 def _find(node: Node, reply: Reply, provider: HostProvider[Any], found: dict[str, Observed]) -> None:

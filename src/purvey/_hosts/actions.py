@@ -34,6 +34,7 @@ CONTENT_BYTES_MAX: Final = 8 * 1024 * 1024
 SIGNALLED: Final = 128
 """A shell tells a command ended by a signal by this and the signal's number."""
 
+_SPECIAL: Final = 0o7000
 _EXECUTABLE_OR_SPECIAL: Final = 0o7111
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -60,9 +61,8 @@ def action(change: Change) -> str:
         case Write():
             return _write(change)
         case MakeDirectory(path, mode, owner, group):
-            masked = not (mode & 0o7000 or owner or group)
-            mask, how = (f"{0o777 & ~mode:03o}", "masked") if masked else ("077", "exact")
-            return f"folder {mask} {_places(path)} {_bits(mode)} {_owner(owner, group)} {how}"
+            words = [f"{0o777 & ~mode:03o}", _places(path), _bits(mode), _owner(owner, group)]
+            return f"folder {' '.join(words)} {_how(mode, owner, group, _SPECIAL)}"
         case MakeOwnFolder(path):
             return f"own_folder {quoted(path)}"
         case MakeLink(path, target):
@@ -94,14 +94,19 @@ def _bits(mode: int) -> str:
 
 def _write(change: Write) -> str:
     """A file, with as few processes as will do: the umask gives most modes."""
-    masked = not (change.mode & _EXECUTABLE_OR_SPECIAL or change.owner or change.group)
-    mask = f"{0o666 & ~change.mode:03o}" if masked else "077"
-    mode = "''" if masked else _bits(change.mode)
+    how = _how(change.mode, change.owner, change.group, _EXECUTABLE_OR_SPECIAL)
     content = _content(change.data)
     if len(content) > CONTENT_BYTES_MAX * 4 // 3:
         raise _too_large(change)
     functions = f"c() {{ {content}; }}\nv() {{\n{_validation(change.validate)}\n}}"
-    return f"{functions}\nput {mask} {_places(change.path)} {mode} {_owner(change.owner, change.group)}"
+    mask = f"{0o666 & ~change.mode:03o}"
+    return f"{functions}\nput {mask} {_places(change.path)} {_bits(change.mode)} {_owner(change.owner, change.group)} {how}"
+
+
+def _how(mode: int, owner: str | None, group: str | None, special: int) -> str:
+    """Whether the umask can give a mode; to what is to be somebody's only where a wrong group would get no more than others."""
+    is_owned = owner is not None or group is not None
+    return "exact" if mode & special or (is_owned and mode >> 3 & 0o7 != mode & 0o7) else "masked"
 
 
 def _too_large(change: Write) -> HostError:

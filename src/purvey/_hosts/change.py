@@ -166,17 +166,16 @@ def foreseen(change: Change, known: dict[Fact, Answer | Unanswered], us: str) ->
     if isinstance(change, Run):
         _after_run(change, known)
         return
-    changed = paths_changed(change)
-    makes_way = isinstance(change, Keep | MakeOwnFolder)
-    for fact in [fact for fact in known if not isinstance(fact, Ask)]:
-        if any(_touches(path, fact.path, makes_way=makes_way) for path in changed):
+    for changed in paths_changed(change):
+        for ask in (StatOf, DigestOf, ContentOf):
+            known.pop(ask(changed), None)
+        below = f"{changed}/"
+        for fact in [fact for fact in known if not isinstance(fact, Ask) and fact.path.startswith(below)]:
             del known[fact]
+        if isinstance(change, Keep | MakeOwnFolder):
+            for fact in [fact for fact in known if not isinstance(fact, Ask) and changed.startswith(f"{fact.path}/")]:
+                del known[fact]
     known.update(_after(change, us))
-
-
-def _touches(changed: str, path: str, *, makes_way: bool) -> bool:
-    """Whether a change of one path may change what is answered about another."""
-    return path == changed or path.startswith(f"{changed}/") or (makes_way and changed.startswith(f"{path}/"))
 
 
 def _after_run(change: Run, known: dict[Fact, Answer | Unanswered]) -> None:

@@ -75,6 +75,12 @@ class Connector(Protocol):
         `perform` then tells the rest as not reached, or raises ``conflict``; where the link is lost, it seeks no other.
         """
 
+    async def begun(self) -> frozenset[str] | None:
+        """The tokens of the steps that were begun, as far as they are remembered; None where not all of them are.
+
+        No other is begun any more of what an earlier call of `perform` was given; one of them may still be at work.
+        """
+
     def spend(self, tokens: Sequence[str]) -> None:
         """Take what steps printed, and what they told, for written down: the machine need keep it no longer."""
 

@@ -18,6 +18,7 @@ from purvey._hosts.command import Command, Completed, evidence
 from purvey._hosts.connector import Told, User
 from purvey._hosts.fact import Answer, Answers, Fact, FileStat, Unanswered
 from purvey._hosts.identity import identity_of
+from purvey._hosts.local_log import LocalLog
 from purvey._hosts.local_run import run
 from purvey._hosts.step import Ending, Machine, Step
 from purvey.errors import HostError
@@ -31,9 +32,14 @@ T = TypeVar("T")
 
 
 class LocalConnector:
-    """This machine; see `purvey._hosts.connector.Connector` for what each method does."""
+    """This machine; see `purvey._hosts.connector.Connector` for what each method does.
 
-    def __init__(self) -> None:
+    Args:
+        log: Remembers the steps that must not be done twice; without one, nothing does.
+    """
+
+    def __init__(self, log: LocalLog | None = None) -> None:
+        self.log = log
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="purvey-files")
         self.known: dict[Fact, Answer | Unanswered] = {}
         self.is_halted = False
@@ -52,16 +58,22 @@ class LocalConnector:
 
     async def ask(self, facts: Sequence[Fact]) -> Answers:
         """See `Connector.ask`."""
-        return await local_steps.ask(self, facts)
+        answers = await local_steps.ask(self, facts)
+        self.known.update(answers.known)
+        return answers
 
     async def perform(self, steps: Sequence[Step], *, fresh: bool = False, told: Told = lambda *_: None) -> list[Ending]:
         """See `Connector.perform`."""
         self.is_halted = False
+        self.known.clear()  # Nobody keeps book here of what steps change, for it costs nothing to ask again.
         return await local_steps.perform(self, steps, told)
 
     async def halt(self) -> None:
         """See `Connector.halt`."""
         self.is_halted = True
+
+    async def begun(self) -> None:
+        """See `Connector.begun`; only what must not be done twice is remembered."""
 
     def spend(self, tokens: Sequence[str]) -> None:
         """See `Connector.spend`; nothing is kept here."""

@@ -1,6 +1,7 @@
 """Questions and steps on the machine that purvey runs on, by the system's own calls: what a shell does elsewhere.
 
-There is no log as on other machines, because nothing here outlives purvey: a command is ended when its run is.
+Nothing here outlives purvey: a command is ended when its run is. So only what must not be done twice is remembered
+(`LocalLog`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from purvey.errors import HostError
 if TYPE_CHECKING:
     from purvey._hosts.connector import Told
     from purvey._hosts.local import LocalConnector
+    from purvey._hosts.local_log import LocalLog
 
 
 async def ask(host: LocalConnector, facts: Sequence[Fact]) -> Answers:
@@ -94,24 +96,45 @@ async def _is_file(host: LocalConnector, path: str) -> bool:
 
 
 async def _perform(host: LocalConnector, step: Step) -> Ending:
+    """Perform one step; what must not be done twice is told again instead."""
+    if host.log is None or not step.once:
+        return await _performed(host, step)
+    known = host.log.known(step)
+    if isinstance(known, Ended):
+        return msgspec.structs.replace(known, answers=await ask(host, step.after))
+    return known if known is not None else await _performed(host, step, host.log)
+
+
+async def _performed(host: LocalConnector, step: Step, log: LocalLog | None = None) -> Ending:
     for number, (fact, answer) in enumerate(step.guard):
         if _differs(await _answer(host, fact), answer):
             return Mismatch(number)
-    out, err, code = b"", b"", 0
+    if log is not None:
+        log.begin(step)
+    ending: Ended | Broken
     try:
-        for change in step.changes:
-            if isinstance(change, Run):
-                completed = await host.run(change.spoken)
-                if completed.returncode not in change.codes:
-                    return Broken(failed(change.command, completed))
-                out, err, code = out + completed.stdout, err + completed.stderr, completed.returncode
-            else:
-                for path in paths_changed(change):
-                    require_sound(path)
-                await _change(host, change)
-        return Ended(out[-OUT_BYTES_MAX:], err[-EVIDENCE_BYTES_MAX:], await ask(host, step.after), code)
+        ending = await _changed(host, step)
     except HostError as error:
-        return Broken(error)
+        ending = Broken(error)
+    if log is not None:
+        log.end(step, ending)
+    return msgspec.structs.replace(ending, answers=await ask(host, step.after)) if isinstance(ending, Ended) else ending
+
+
+async def _changed(host: LocalConnector, step: Step) -> Ended | Broken:
+    """Make the changes of a step."""
+    out, err, code = b"", b"", 0
+    for change in step.changes:
+        if isinstance(change, Run):
+            completed = await host.run(change.spoken)
+            if completed.returncode not in change.codes:
+                return Broken(failed(change.command, completed))
+            out, err, code = out + completed.stdout, err + completed.stderr, completed.returncode
+        else:
+            for path in paths_changed(change):
+                require_sound(path)
+            await _change(host, change)
+    return Ended(out[-OUT_BYTES_MAX:], err[-EVIDENCE_BYTES_MAX:], returncode=code)
 
 
 def _differs(now: Answer | Unanswered, then: Answer) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -10,6 +11,9 @@ from purvey.errors import HostError
 
 OWN_FOLDER: Final = "@purvey"
 """Begins a path in the folder where purvey keeps its own things on the machine, which the machine alone knows."""
+
+PATHS_MAX: Final = 4096
+"""Paths that are remembered with what is above and beside them: each is looked at several times between plan and work."""
 
 NAME_BYTES_MAX: Final = 240
 """A longer name, with what is put around it, would exceed the 255 bytes that file systems allow."""
@@ -38,11 +42,13 @@ def require_sound(path: str) -> str:
     return path
 
 
+@lru_cache(PATHS_MAX)
 def parent(path: str) -> str:
     """The folder that a path is in."""
     return str(PurePosixPath(path).parent)
 
 
+@lru_cache(PATHS_MAX)
 def beside(path: str) -> str:
     """The one name under which a successor of `path` is built.
 

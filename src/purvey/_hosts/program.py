@@ -1,4 +1,4 @@
-"""Programs for a machine's POSIX shell: questions and steps as text. Pure; what it all means stands in `runner.sh`.
+"""Programs for a machine's POSIX shell: questions and steps as text. Pure; what it means stands in `runner.sh`.
 
 A program is whole or not run at all: it is read to its end first, and its end is marked. It is given on standard input and kept
 in memory, because it may hold secrets, and arguments can be read by every user of the machine.
@@ -18,11 +18,14 @@ from purvey._base.limits import CALL_DEADLINE_S
 from purvey._hosts.actions import action, quoted
 from purvey._hosts.command import Completed
 from purvey._hosts.fact import Answer, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf
-from purvey._hosts.step import Step
+from purvey._hosts.step import Machine, Step
 from purvey.errors import InternalError
 
 PATHS_MAX: Final = 250
 """Paths in the arguments of one process: 4,096 bytes each at most, they stay below the 2 MiB that Linux gives."""
+
+CLERK_STEPS_MIN: Final = 4
+"""From this many steps on a clerk costs less than the processes that it saves."""
 
 INCOMPLETE: Final = 97
 """The return code of a shell that was given half a program."""
@@ -51,36 +54,58 @@ def enveloped(program: bytes, mark: str) -> bytes:
     return b"#%b\n%b\n#end %b" % (mark.encode(), program, mark.encode())
 
 
-def asking(facts: Sequence[Fact], nonce: str, *, folder: str, spent: Sequence[str] = ()) -> bytes:
+def asking(
+    facts: Sequence[Fact], nonce: str, machine: Machine | None = None, *, folder: str, spent: Sequence[str] = ()
+) -> bytes:
     """The program that asks.
 
     Args:
-        facts: What.
+        facts: What is asked.
         nonce: Begins each frame.
+        machine: What the machine has said of us over the same link, so that it need not look again.
         folder: As for `working`.
         spent: Tokens of steps whose outputs nobody needs any more.
     """
-    return _program(nonce, [*_questions(facts), *_spending(folder, spent), "say left"])
+    return _program(nonce, machine, ["asking"], [*_questions(facts), *_spending(folder, spent), "say left"])
 
 
-def working(steps: Sequence[Step], nonce: str, *, folder: str, fence: int, fresh: bool, spent: Sequence[str] = ()) -> bytes:
+def looking(nonce: str, machine: Machine | None = None, *, folder: str, fence: int) -> bytes:
+    """The program that lets nobody older begin anything more, and tells what was begun; see `working`."""
+    return _program(nonce, machine, ["asking", "runner"], [*_entering(folder, fence, "look"), "remembered", "leave"])
+
+
+def working(
+    steps: Sequence[Step], nonce: str, machine: Machine | None = None, *, folder: str, fence: int, fresh: bool,
+    spent: Sequence[str] = (),
+) -> bytes:  # fmt: skip
     """The program that performs steps one after the other.
 
     Args:
         steps: The steps.
         nonce: Begins each frame.
+        machine: See `asking`.
         folder: The name of the folder, inside purvey's own, of those who must not work at the same time.
         fence: Our number in the order of those who may work there; an older one is refused.
         fresh: Whether everything done before is settled.
         spent: Tokens of steps whose outputs nobody needs any more.
     """
-    lines = [f"S={_of_workers(folder)}", f"F={fence:d}", f"enter {'fresh' if fresh else 'same'}", *_spending(folder, spent)]
+    lines = [*_entering(folder, fence, "fresh" if fresh else "same"), *_spending(folder, spent)]
+    if len(steps) >= CLERK_STEPS_MIN:
+        lines.append("hire")
     for number, step in enumerate(steps):
         if not _TOKEN.fullmatch(step.token):
             raise InternalError(f"The token {step.token!r} is not one word.")
         how = "once" if step.once else "told" if step.is_told else "quiet"
         lines += [*_functions(number, step), f"step {number} {step.token} {step.attempt:d} {how}"]
-    return _program(nonce, [*lines, "leave"])
+    return _program(nonce, machine, ["asking", "runner"], [*lines, "leave"])
+
+
+def _entering(folder: str, fence: int, how: str) -> list[str]:
+    return [f"S={_of_workers(folder)}", f"F={fence:d}", f"enter {how}"]
+
+
+def _spending(folder: str, tokens: Sequence[str]) -> list[str]:
+    return [f"spend {_of_workers(folder)} {shlex.join(tokens)}"] if tokens else []
 
 
 def _of_workers(folder: str) -> str:
@@ -89,17 +114,14 @@ def _of_workers(folder: str) -> str:
     return f'"$B"/work/{shlex.quote(folder)}'
 
 
-def _spending(folder: str, tokens: Sequence[str]) -> list[str]:
-    return [f"spend {_of_workers(folder)} {shlex.join(tokens)}"] if tokens else []
-
-
-def _program(nonce: str, lines: Sequence[str]) -> bytes:
-    return "\n".join([f"N={nonce}", _runner(), "hello", *lines]).encode(errors="surrogateescape")
+def _program(nonce: str, machine: Machine | None, parts: Sequence[str], lines: Sequence[str]) -> bytes:
+    hello = f"hello {shlex.quote(machine.umask)} {shlex.quote(machine.who)}" if machine is not None else "hello"
+    return "\n".join([f"N={nonce}", *map(_text, parts), hello, *lines]).encode(errors="surrogateescape")
 
 
 @cache
-def _runner() -> str:
-    text = files("purvey._hosts").joinpath("runner.sh").read_text()
+def _text(part: str) -> str:
+    text = files("purvey._hosts").joinpath(f"{part}.sh").read_text()
     return "\n".join(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
 
 

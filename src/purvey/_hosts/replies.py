@@ -36,11 +36,17 @@ T = TypeVar("T")
 
 def machine_of(frame: Frame) -> Machine:
     """What a machine says of itself."""
-    who, home, machine_id, boot_id, folder = frame.data.decode(errors="surrogateescape").split("\n")
+    who, home, machine_id, boot_id, folder, umask = frame.data.decode(errors="surrogateescape").split("\n")
     found = re.match(r"uid=(\d+)(?:\(([^)]*)\))?", who)
     if found is None:
         raise HostError("failed", "A machine does not say who we are", detail=f"id(1) there says: {who}")
-    return Machine(found[2] or found[1], int(found[1]), home, machine_id, boot_id, folder)
+    return Machine(found[2] or found[1], int(found[1]), home, machine_id, boot_id, folder, umask, who)
+
+
+def begun_of(frame: Frame) -> frozenset[str]:
+    """The tokens of the steps that a machine's log tells of."""
+    found = (line.split() for line in frame.data.decode(errors="replace").splitlines() if line)
+    return frozenset(words[1] if words[0] == "D" else words[1].rpartition(".")[0] for words in found)
 
 
 def returncode(code: int) -> int:

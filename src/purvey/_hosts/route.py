@@ -30,7 +30,7 @@ class SshRoute(msgspec.Struct, frozen=True, kw_only=True):
         config: The OpenSSH configuration file; None: the user's own and the system's; empty: none.
         host_key: How the machine proves that it is the one meant: ``known_hosts`` (OpenSSH's files; an unknown key is refused),
             ``first_use`` (an unknown key is believed once, and recorded in the user's known_hosts), or a fingerprint
-            ``SHA256:…`` that its key must have.
+            ``SHA256:…`` that its key must have. Bastions of the configuration must be in known_hosts.
         known_hosts: A known_hosts file in place of the configuration's; None: the configuration's.
         become: The program that gives us another user's rights.
         become_user: That user.

@@ -1,44 +1,10 @@
-# What a machine runs for purvey: a program is this file, then calls of these functions. POSIX sh: dash, bash, busybox ash.
+# What a machine runs for purvey: a program is asking.sh and this file, then calls of their functions. POSIX sh as there.
 #
-# `N` is a random word that begins every frame; `F` is our number in the order of those who may work here, and `S` the folder in
-# which they keep what they have done. Frames go to descriptor 3, which no command of others gets; when nobody reads any more, the
-# work goes on all the same.
+# `F` is our number in the order of those who may work here, and `S` the folder in which they keep what they have done.
 #
 # A redirection of a special built-in (`:` too) that fails ends a shell, so what must not end it is written by printf.
 
-exec 3>&1
-trap '' HUP PIPE
-lang=${LC_ALL-}
-export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-nl='
-'
 changes_user=unknown
-sure=$nl
-here=$PWD
-
-say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null >&3; }
-
-# Who we are and where: the words of id(1), the home, the machine's id, the boot's id, and the folder for purvey's own things.
-hello() {
-  machine=''
-  boot=''
-  for file in /etc/machine-id /var/lib/dbus/machine-id; do
-    [ -n "$machine" ] || { [ -r "$file" ] && IFS= read -r machine <"$file"; }
-  done
-  [ -r /proc/sys/kernel/random/boot_id ] && IFS= read -r boot </proc/sys/kernel/random/boot_id
-  who=$(id)
-  uid=${who#uid=}
-  uid=${uid%%[!0-9]*}
-  me=$uid
-  case $who in "uid=$uid("*)
-    me=${who#*\(}
-    me=${me%%\)*}
-    ;;
-  esac
-  case $uid in 0) B=/var/lib/purvey ;; *) B=${XDG_STATE_HOME:-$HOME/.local/state}/purvey ;; esac
-  say hello
-  printf '%s\n%s\n%s\n%s\n%s' "$who" "$HOME" "$machine" "$boot" "$B" 2>/dev/null >&3
-}
 
 # Whether what is said to be missing in a folder certainly is: nobody can tell behind a folder that may not be entered, or behind
 # links that lead to each other.
@@ -64,93 +30,6 @@ reachable() { # FOLDER
 
 nothing() { # PATH FOLDER
   [ ! -e "$1" ] && [ ! -L "$1" ] && reachable "$2"
-}
-
-plain_file() { # PATH
-  [ -f "$1" ] && [ ! -L "$1" ]
-}
-
-# Asking. What cannot be answered is told apart from the answers, in the order of the arguments: names need not be understood.
-
-stats() { # PATH...
-  say stats
-  unseen=$(QUOTING_STYLE=literal stat -c '%f:%s:%u:%g:%U:%G:%N' -- "$@" 2>&1 >&3 </dev/null)
-  say unseen
-  printf '%s\n' "$unseen" 2>/dev/null >&3
-}
-
-digests() { # PATH...: of those that are files.
-  first=1
-  for path; do
-    [ -z "$first" ] || set --
-    first=
-    if plain_file "$path"; then set -- "$@" "$path"; fi
-  done
-  [ $# -gt 0 ] || return 0
-  say digests
-  unread=$(sha256sum -- "$@" 2>&1 >&3 </dev/null)
-  say unread
-  printf '%s\n' "$unread" 2>/dev/null >&3
-}
-
-content() { # NUMBER PATH
-  say content "$1"
-  if ! plain_file "$2"; then
-    say code none
-    return
-  fi
-  above=${2%/*}
-  above=${above:-/}
-  if safe "$above"; then
-    unread=$(cat -- "$2" 2>&1 >&3 </dev/null)
-  else
-    unread=$( (approach "$above" && held "./${2##*/}" cat) 2>&1 >&3 </dev/null)
-  fi
-  case $?:$unread in
-    0:*) say code 0 ;;
-    *"Permission denied" | *"Operation not permitted") say code denied ;;
-    *) say code failed ;;
-  esac
-}
-
-asked() { # SECONDS COMMAND...: in a process of its own, which it becomes.
-  exec 3>&-
-  trap - HUP PIPE
-  exec timeout -k 2 "$@"
-}
-
-answer() { # NUMBER SECONDS COMMAND...
-  number=$1
-  shift
-  say answer "$number"
-  clock
-  (asked "$@") 2>/dev/null </dev/null >&3
-  outcome "$?" "$1"
-  say code "$code"
-}
-
-says() { # SECONDS COMMAND...: what it says and its code, for a guard.
-  (asked "$@") </dev/null
-  printf 'code %s' "$?"
-}
-
-# Time, in hundredths of a second since the machine was started; none where it does not tell.
-clock() {
-  began=
-  [ -r /proc/uptime ] && read -r began _ </proc/uptime
-  began=${began%.*}${began#*.}
-}
-
-outcome() { # CODE SECONDS: sets `code`, to -1000 if the command was ended because its time was over.
-  code=$1
-  [ "$code" != 0 ] || return 0
-  before=$began
-  clock
-  if [ -n "$began" ]; then
-    [ $((began - before)) -lt $(($2 * 100)) ] || code=-1000
-  else
-    case $code in 124 | 137 | 143) code=-1000 ;; esac
-  fi
 }
 
 # Who works. A program makes itself known by a file NUMBER.PID.STARTED.BOOT in `now` before it looks for those of others. So of
@@ -203,29 +82,30 @@ unable() { # COMPLAINT
   exit 0
 }
 
-enter() { # fresh|same: whether all that was done before is settled, and may be forgotten.
+enter() { # fresh|same|look: whether all that was done before is settled, and may be forgotten; or is only looked at.
   since=$1
-  U=$(umask)
   umask 077
   L=$S/log
   if [ ! -d "$S/now" ] || [ ! -d "$S/said" ]; then
-    said=$({ { [ -d "$B" ] || (umask 022 && mkdir -p -- "$B"); } && mkdir -p -- "$S/now" "$S/said"; } 2>&1) || unable "$said"
+    [ -d "$B" ] || said=$(umask 022 && mkdir -p -- "$B" 2>&1) || unable "$said"
+    said=$(mkdir -p -- "$S/now" "$S/said" 2>&1) || unable "$said"
   fi
   start_of $$
   mine=$S/now/$F.$$.$started.$boot
-  said=$({ printf '' >"$mine"; } 2>&1) || unable "$said"
+  printf '' 2>/dev/null >"$mine" || unable "$({ printf '' >"$mine"; } 2>&1)"
   soiled=
   pending=
   stopped=
+  hired=
   soil "$S/now"
   wait_for_others
-  if [ "$since" = fresh ]; then forget; fi
   recall
 }
 
 wait_for_others() {
   while :; do
     at_work=
+    running=
     set --
     for other in "$S"/now/*; do
       [ "$other" != "$mine" ] || continue
@@ -241,20 +121,26 @@ wait_for_others() {
       esac
     done
     # A command of a program that was killed may still run.
-    if [ -r "$S/command" ] && read -r of since_then at <"$S/command" && alive "$of" "$since_then" "$at"; then at_work=1; fi
+    if [ -r "$S/command" ] && read -r of since_then at <"$S/command" && alive "$of" "$since_then" "$at"; then
+      at_work=1
+      running=1
+    fi
     [ -n "$at_work" ] || break
+    [ -z "$running" ] || [ "$since" != look ] || break # Who runs a command sees us after it, and begins nothing more.
     say waiting
     sleep 0.2 2>/dev/null || sleep 1
   done
-  [ $# -eq 0 ] || rm -f -- "$@"
-}
-
-forget() {
-  [ ! -s "$L" ] || printf '' >"$L"
-  for said in "$S"/said/*; do
-    [ ! -e "$said" ] || { rm -rf -- "$S/said" && mkdir -- "$S/said"; }
-    break
-  done
+  if [ "$since" = fresh ]; then
+    [ ! -s "$L" ] || printf '' >"$L"
+    for said in "$S"/said/*; do
+      [ ! -e "$said" ] || set -- "$@" "$S"/said/*
+      break
+    done
+  fi
+  [ $# -eq 0 ] || rm -f -- "$@" 2>/dev/null || {
+    rm -rf -- "$S/said" # There were too many to be named.
+    mkdir -- "$S/said"
+  }
 }
 
 # Sets `past` to the log. A last line that is not whole was being written when the machine lost its power, or the disk was full: it
@@ -280,15 +166,48 @@ numbers() { # WORD...: whether a line was written as one, and is not two of whic
   done
 }
 
-# What commands printed may be secret, so it stays no longer than until it is written down elsewhere.
-spend() { # FOLDER TOKEN...
-  spent=$1/said
-  shift
-  for token; do
-    shift
-    set -- "$@" "$spent/$token.out" "$spent/$token.err"
-  done
-  rm -f -- "$@"
+remembered() { # What was begun, and how it ended.
+  say log
+  printf %s "$past" 2>/dev/null >&3
+}
+
+# The clerk. To bring something to the disk, to give it its name or to make a folder takes a process each time, which costs more
+# than the work. Where there is perl, one of it does that for a whole program, as it is told over two pipes. What it does not do,
+# and all where there is none, is done as ever, which also tells why it cannot be done.
+
+clerk='
+  require XSLoader;
+  XSLoader::load("IO");
+  unlink @ARGV;
+  umask 0;
+  ($/, $|) = ("\n\n", 1);
+  sub sync {
+    for my $path (@_) {
+      return 0 unless -f $path || -d _;
+      open(my $file, "<", $path) or return 0;
+      IO::Handle::sync($file) or return 0;
+    }
+    return 1;
+  }
+  my %can = (sync => \&sync, name => sub { rename $_[0], $_[1] }, folder => sub { mkdir $_[1], 0777 & ~oct $_[0] });
+  while (<STDIN>) {
+    my ($what, @of) = split /\n/;
+    print $can{$what}->(@of) ? "done\n" : "not\n";
+  }
+'
+
+hire() {
+  command -v perl >/dev/null 2>&1 || return 0
+  set -- "$S/said/$F.$$.asks" "$S/said/$F.$$.answers"
+  mkfifo -- "$@" 2>/dev/null || return 0
+  PERL5OPT='' PERL5LIB='' perl -e "$clerk" -- "$@" <"$1" >"$2" 2>/dev/null 3>&- &
+  exec 8>"$1" 9<"$2"
+  hired=1
+}
+
+clerk() { # sync PATH... | name OLD NEW | folder UMASK PATH: whether it has done so.
+  [ -n "$hired" ] && [ -z "$apart" ] || return 1 # It stands where it was hired.
+  printf '%s\n' "$@" '' 2>/dev/null >&8 && IFS= read -r answer <&9 && [ "$answer" = done ]
 }
 
 leave() {
@@ -308,7 +227,7 @@ settle() { # PATH...
     set -- "$@" $soiled
     set +f
     IFS=$words
-    sync "$@" 2>/dev/null || sync
+    clerk sync "$@" || sync "$@" 2>/dev/null || sync
     soiled=
   fi
   if [ -n "$pending" ]; then
@@ -325,7 +244,8 @@ soil() { # PATH: it has to reach the disk.
 
 # Perform guard_NUMBER and do_NUMBER, once for each token. The log has a line `B TOKEN.ATTEMPT` before anything is done, and then
 # `D TOKEN CODE` when all is, or `E TOKEN.ATTEMPT CODE CHANGE` for what failed; both are told again instead of being done again.
-# What was begun and has no end is finished without its guard, which would see our own work; but not what must not be done twice.
+# What was begun and has no end is finished without its guard, which would see our own work. What must not be done twice is not:
+# whichever attempt has begun it was the only one.
 step() { # NUMBER TOKEN ATTEMPT quiet|told|once
   case $past in
     *"${nl}D $2 0$nl"*) # Cutting a word out of a long text takes a shell long, and most have this one.
@@ -349,6 +269,18 @@ step() { # NUMBER TOKEN ATTEMPT quiet|told|once
         return
       fi
       ;;
+    *"${nl}E $2."*)
+      if [ "$4" = once ]; then
+        line=${past##*"${nl}E $2."}
+        line=${line%%"$nl"*}
+        line=${line#* }
+        rest=${line#"${line%% *}"}
+        if numbers "${line%% *}" "${rest# }"; then
+          tell_broken "$1" "$2" "$line"
+          return
+        fi
+      fi
+      ;;
   esac
   [ -z "$stopped" ] || return 0
   if overtaken; then
@@ -366,12 +298,12 @@ stop() { # FRAME...: nothing more is done.
 }
 
 begin() { # NUMBER TOKEN ATTEMPT HOW
-  case $past in
-    *"${nl}B $2.$3$nl"*)
-      [ "$4" = once ] || return 0
+  case $4$past in
+    once*"${nl}B $2."*)
       stop interrupted "$1"
       return 1
       ;;
+    *"${nl}B $2.$3$nl"*) return 0 ;;
   esac
   g=0
   if ! "guard_$1" 2>/dev/null </dev/null; then
@@ -379,10 +311,10 @@ begin() { # NUMBER TOKEN ATTEMPT HOW
     return 1
   fi
   w=0
-  if ! unlogged=$({ printf 'B %s.%s\n' "$2" "$3" >>"$L"; } 2>&1); then
+  if ! printf 'B %s.%s\n' "$2" "$3" 2>/dev/null >>"$L"; then
     stop broken "$1" 1 0
     say err
-    printf %s "$unlogged" 2>/dev/null >&3
+    { printf '# %s.%s\n' "$2" "$3" >>"$L"; } 2>&3 # It says why; the line means nothing.
     return 1
   fi
   soil "$L"
@@ -412,10 +344,7 @@ do_it() { # NUMBER TOKEN ATTEMPT HOW
   [ -z "$pending" ] || settle
   pending="$1 $2 $last"
   if [ "$4" != quiet ]; then settle; fi
-  if [ "$4" = once ]; then
-    soil "$L"
-    settle
-  fi
+  if [ "$4" = once ]; then soil "$L"; fi # Durable before the next one is begun.
 }
 
 ended() { # NUMBER TOKEN CODE
@@ -449,56 +378,6 @@ tell_outputs() { # TOKEN
 # The changes. Each is called by a `do_NUMBER`, which has set `w` to the change's own number; content comes from a function `c`,
 # and a function `v` looks at a new file before it takes its place.
 
-# In a folder that others may change, or that is behind such a one, we stand while we work: a link that they put into our way cannot
-# lead us elsewhere then. What is made there is made in a folder of ours, and so theirs only when it has its place.
-
-# Whether nobody but root and us can change a folder and the way to it. Else `doubtful` is the first on the way of which that is not
-# certain. What is certain remains so until a command has run, a folder is gone, or one has got another owner or mode.
-safe() { # FOLDER
-  case $1 in "$B"/*) return ;; esac
-  case $sure in *"$nl$1$nl"*) return ;; esac
-  wanted=$1
-  rest=${1#/}
-  at=
-  set -- /
-  while [ -n "$rest" ]; do
-    at=$at/${rest%%/*}
-    set -- "$@" "$at"
-    case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
-  done
-  for line in $(stat -c %a.%u -- "$@" 2>/dev/null); do
-    doubtful=$1
-    case $line in *".$uid" | *.0) ;; *) return 1 ;; esac
-    case $line in
-      [1357]???.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
-      *[2367].* | *[2367]?.*) return 1 ;;
-    esac
-    shift
-  done
-  doubtful=${1-}
-  [ $# -eq 0 ] || return 1
-  sure=$sure$wanted$nl
-}
-
-not_ours() { # COMPLAINT
-  printf '%s: Operation not permitted\n' "$1" >&2
-  return 1
-}
-
-# Stand in a folder that is not safe, `stood` from then on. A link on the way may not lead out of what is doubtful, or only to what
-# belongs to the same other user.
-approach() { # FOLDER
-  cd -P -- "$doubtful" 2>/dev/null && base=$PWD && cd -P -- "$1" 2>/dev/null || {
-    ls -d -- "$1/." >/dev/null
-    return 1
-  }
-  stood=$(env pwd -P) || return
-  case $stood/ in "${base%/}"/*) return ;; esac
-  owners=$(stat -c %u -- . "$base")
-  [ "${owners%"$nl"*}" = "${owners#*"$nl"}" ] && [ ! -O . ] && return
-  not_ours "$1: a link that others may change leads to $stood"
-}
-
 descend() { # NAME: stand in a folder of the one that we stand in, which must be there itself.
   cd -P -- "./$1" && [ "$(env pwd -P)" = "${stood%/}/$1" ] && return
   not_ours "$stood/$1: it was replaced meanwhile"
@@ -516,15 +395,8 @@ aside() { # NAME: stand in a folder of our own in the one that we stand in; one 
   not_ours "$stood/$1: it belongs to somebody else"
 }
 
-held() { # PATH COMMAND...: let a command read a file where others may put a link in its place: not what that leads to.
-  name=$1
-  shift
-  {
-    if [ "$(stat -L -c %d:%i /proc/self/fd/0)" = "$(stat -c %d:%i -- "$name")" ]; then "$@"; else not_ours "$name: it was replaced"; fi
-  } <"$name"
-}
-
 back() {
+  apart=
   cd -- "$here" 2>/dev/null || cd /
 }
 
@@ -541,24 +413,36 @@ no_directory() { # PATH
 
 into_place() { # TEMPORARY PATH FOLDER
   settle "$1"
-  case $2 in
-    ../*) mv -fT -- "$1" "$2" ;;
-    *) if [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi ;;
-  esac || {
+  clerk name "$1" "$2" || if [ -n "$apart" ] || [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi || {
     rm -f -- "$1"
     return 1
   }
   soil "$3"
 }
 
-put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER: an empty MODE or OWNER needs no call.
+# What we make is ours, and the umask gives its mode, so that it seldom needs chown(1) and chmod(1). Where it does, nobody else gets
+# to it before.
+making() { # UMASK OWNER exact|masked: sets `mask`, and `exact` if that does not give the mode.
+  exact=1
+  case $3$2 in masked | "masked$me" | "masked$me:$our_group") exact= ;; esac
+  mask=077
+  [ -n "$exact" ] || mask=$1
+}
+
+made() { # PATH MODE OWNER
+  [ -z "$3" ] || { [ -O "$1" ] && [ -G "$1" ]; } || exact=1
+  [ ! -d "$1" ] || [ ! -g "$1" ] || exact=1 # It has that from the folder that it is in.
+  [ -z "$exact" ] || { { [ -z "$3" ] || chown -h -- "$3" "$1"; } && chmod -- "$2" "$1"; }
+}
+
+put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked
   if safe "$4"; then
     place "$@" "$2"
     return
   fi
   code=1
   if approach "$4" && aside "${2##*/}"; then
-    place "$1" "./${3##*/}" "../${3##*/}" "$4" "$5" "$6" "$2/${3##*/}"
+    place "$1" "./${3##*/}" "../${3##*/}" "$4" "$5" "$6" "$7" "$2/${3##*/}"
     code=$?
     rmdir -- "../${2##*/}" 2>/dev/null
   fi
@@ -566,9 +450,10 @@ put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER: an empty MODE or OWNER needs n
   return "$code"
 }
 
-place() { # UMASK TEMPORARY PATH FOLDER MODE OWNER NAME: what TEMPORARY is called for those who stand elsewhere.
+place() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked NAME: what TEMPORARY is called for those who stand elsewhere.
   clear_way "$2" && no_directory "$3" || return 1
-  umask "$1"
+  making "$1" "$6" "$7"
+  umask "$mask"
   set -C
   c >"$2"
   code=$?
@@ -578,8 +463,8 @@ place() { # UMASK TEMPORARY PATH FOLDER MODE OWNER NAME: what TEMPORARY is calle
     rm -f -- "$2"
     (set -C; c 2>/dev/null | cat >"$2") # It says why, where a shell of its own does not.
   fi
-  if [ "$code" = 0 ] && give "$2" "$5" "$6"; then
-    if v "$7"; then
+  if [ "$code" = 0 ] && made "$2" "$5" "$6"; then
+    if v "$8"; then
       into_place "$2" "$3" "$4"
       return
     fi
@@ -595,7 +480,7 @@ give() { # PATH MODE OWNER: the owner first, for that clears bits of the mode.
   { [ -z "$3" ] || chown -h -- "$3" "$1"; } && { [ -z "$2" ] || [ -L "$1" ] || chmod -- "$2" "$1"; }
 }
 
-folder() { # UMASK TEMPORARY PATH PARENT MODE OWNER exact|masked: whether the umask alone gives the mode.
+folder() { # UMASK TEMPORARY PATH PARENT MODE OWNER exact|masked
   settle
   if [ -d "$3" ] && [ ! -L "$3" ]; then
     set_attributes "$2" "$3" "$4" "$5" "$6" && soil "$3"
@@ -620,13 +505,15 @@ folder() { # UMASK TEMPORARY PATH PARENT MODE OWNER exact|masked: whether the um
 }
 
 new_folder() { # UMASK PATH MODE OWNER exact|masked
-  umask "$1"
-  mkdir -- "$2"
-  code=$?
-  umask 077
-  [ "$code" = 0 ] || return 1
-  if [ "$5$4" = masked ] && [ ! -g "$2" ]; then return; fi
-  give "$2" "$3" "$4" && return
+  making "$1" "$4" "$5"
+  clerk folder "$mask" "$2" || {
+    umask "$mask"
+    mkdir -- "$2"
+    code=$?
+    umask 077
+    [ "$code" = 0 ] || return 1
+  }
+  made "$2" "$3" "$4" && return
   rmdir -- "$2"
   return 1
 }
@@ -644,7 +531,7 @@ link() { # TARGET TEMPORARY PATH FOLDER
 
 new_link() { # TARGET TEMPORARY PATH FOLDER
   clear_way "$2" && no_directory "$3" && ln -s -- "$1" "$2" && settle || return 1
-  mv -fT -- "$2" "$3" || {
+  clerk name "$2" "$3" || mv -fT -- "$2" "$3" || {
     rm -f -- "$2"
     return 1
   }
@@ -752,7 +639,11 @@ keep() { # PATH COPY FOLDER TOKEN
 
 own_folder() { # FOLDER: closed to others, the ones above it open.
   [ -d "$1" ] || {
-    { [ -d "${1%/*}" ] || (umask 022 && mkdir -p -- "${1%/*}"); } && mkdir -- "$1" && { [ ! -g "$1" ] || chmod 00700 -- "$1"; } && soil "${1%/*}"
+    umask 022
+    mkdir -p -m 700 -- "$1"
+    code=$?
+    umask 077
+    [ "$code" = 0 ] && { [ ! -g "$1" ] || chmod 00700 -- "$1"; } && soil "${1%/*}"
   }
 }
 
@@ -764,7 +655,7 @@ restore() { # PATH COPY FOLDER TOKEN TEMPORARY; 75 if there was nothing to keep.
   copy=$2
   c() { { IFS= read -r _ && cat; } <"$copy"; }
   v() { :; }
-  put 077 "$5" "$1" "$3" "$mode" "$owner:$group"
+  put 077 "$5" "$1" "$3" "$mode" "$owner:$group" exact
 }
 
 # Run a command: with the variables that a function `e` sets, and what a function `i` prints where `input` is set.
@@ -840,7 +731,7 @@ account() { # USER: sets `user` to the name, `group_id` and `home`; fails if the
 # Be the command, as we were called ourselves but for what was said; in a process of its own, which those who come later wait for.
 # The variables of the command may have the names of ours, so nothing of ours is looked at any more once they are set.
 become() { # COMMAND...
-  exec 3>&-
+  exec 3>&- 8>&- 9<&-
   trap - HUP PIPE
   umask "$U"
   where timeout

@@ -13,15 +13,14 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from purvey._hosts.become import Becoming
+from purvey._hosts.become import Becoming, Door
 from purvey._hosts.change import foreseen
-from purvey._hosts.command import EVIDENCE_LINES
 from purvey._hosts.connector import Told
 from purvey._hosts.fact import Answer, Answers, Ask, Fact, Unanswered
 from purvey._hosts.frames import Frame, Frames
 from purvey._hosts.paths import refusal
-from purvey._hosts.program import INCOMPLETE, asking, enveloped, working
-from purvey._hosts.replies import answers_of, machine_of
+from purvey._hosts.program import INCOMPLETE, asking, enveloped, looking, working
+from purvey._hosts.replies import answers_of, begun_of, machine_of
 from purvey._hosts.shell_calls import ShellCalls
 from purvey._hosts.shell_work import Work
 from purvey._hosts.step import Ended, Ending, Machine, Step
@@ -54,25 +53,26 @@ class ShellHost(ShellCalls):
         clock: Time and chance.
         becoming: How another user's rights are taken on.
         worker: The name of those who must not work there at the same time.
-        fence: Our number among them, asked for each time that there is work. Nobody else has it at the same time, and no other
-            `ShellHost` of the same run.
+        fence: Our number among them, asked for each time that there is work; nobody else has it at the same time.
+        number: Gives each program a higher number than every one before it that has the same fence and the same worker.
     """
 
     def __init__(
         self, shell: Shell, name: str, clock: Clock, becoming: Becoming, *,
-        worker: str = "anyone", fence: Callable[[], int] = lambda: 0,
+        worker: str = "anyone", fence: Callable[[], int] = lambda: 0, number: Callable[[], int] | None = None,
     ) -> None:  # fmt: skip
         self._shell = shell
         self.name = name
         self._clock = clock
-        self._becoming = becoming
+        self._door = Door(becoming, name)
         self._worker = worker
         self._fence = fence
-        self._sent = 0
+        self._number = number or itertools.count(1).__next__
         self._working = asyncio.Lock()
         self._is_halted = False
         self._spent: tuple[str, ...] = ()
         self._machine: Machine | None = None
+        self._known_here: Machine | None = None
         self.known: dict[Fact, Answer | Unanswered] = {}
         self.requests = 0
 
@@ -86,6 +86,7 @@ class ShellHost(ShellCalls):
     async def renew(self) -> None:
         """See `Connector.renew`; what is asked meanwhile is asked again."""
         async with self._working:
+            self._known_here = None
             await self._shell.close()
 
     async def ask(self, facts: Sequence[Fact]) -> Answers:
@@ -110,11 +111,11 @@ class ShellHost(ShellCalls):
     async def _asked(self, facts: Sequence[Fact]) -> dict[Fact, Answer | Unanswered]:
         found: list[Frame] = []
         spent, worker = self._spent, self._worker
-        program = self._run(lambda nonce: asking(facts, nonce, folder=worker, spent=spent))
+        program = self._run(lambda nonce: asking(facts, nonce, self._known_here, folder=worker, spent=spent))
         async with contextlib.aclosing(program) as frames:
             async for frame in frames:
                 if frame.kind == "left":
-                    self._spent = tuple(token for token in self._spent if token not in spent)
+                    self._forgotten(spent)
                     answers = answers_of(facts, found, (await self.machine()).folder)
                     self.known.update(answers)
                     return answers
@@ -156,6 +157,20 @@ class ShellHost(ShellCalls):
         self._is_halted = True
         await self._work(Work((), self.name, lambda *_: None), fresh=False)
 
+    async def begun(self) -> frozenset[str]:
+        """See `Connector.begun`."""
+        begun: frozenset[str] = frozenset()
+        work, (worker, fence) = Work((), self.name, lambda *_: None), self._turn()
+        program = self._run(lambda nonce: looking(nonce, self._known_here, folder=worker, fence=fence))
+        async with contextlib.aclosing(program) as frames:
+            async for frame in frames:
+                work.follow(frame, "")
+                if frame.kind == "log":
+                    begun = begun_of(frame)
+                if frame.kind == "left":
+                    return begun
+        raise self._lost("It ended before all was told.", begun=False)
+
     def spend(self, tokens: Sequence[str]) -> None:
         """See `Connector.spend`."""
         self._spent = (*self._spent, *tokens)
@@ -164,6 +179,9 @@ class ShellHost(ShellCalls):
         """See `Connector.tidy`."""
         if self._spent:
             await self.ask(())
+
+    def _forgotten(self, spent: Sequence[str]) -> None:
+        self._spent = tuple(token for token in self._spent if token not in spent)
 
     def _heard(self, steps: Sequence[Step], told: Told, number: int, ending: Ending | None) -> None:
         """Take into account what a step has done, before anybody else learns of it."""
@@ -176,18 +194,22 @@ class ShellHost(ShellCalls):
 
     async def _work(self, work: Work, *, fresh: bool) -> list[Ending]:
         """Send the steps once, and follow what becomes of them."""
-        self._sent += 1
-        fence = self._fence() * PROGRAMS_PER_FENCE + self._sent
-        steps, worker, spent = work.steps, self._worker, self._spent
-        program = self._run(lambda nonce: working(steps, nonce, folder=worker, fence=fence, fresh=fresh, spent=spent))
+        steps, spent, (worker, fence) = work.steps, self._spent, self._turn()
+        program = self._run(
+            lambda nonce: working(steps, nonce, self._known_here, folder=worker, fence=fence, fresh=fresh, spent=spent)
+        )
         async with contextlib.aclosing(program) as frames:
             async for frame in frames:
                 assert self._machine is not None  # Every program begins with it.
                 work.follow(frame, self._machine.folder)
                 if frame.kind == "left":
-                    self._spent = tuple(token for token in self._spent if token not in spent)
+                    self._forgotten(spent)
                     return work.endings
         raise self._lost("It ended before all was done.", begun=True)
+
+    def _turn(self) -> tuple[str, int]:
+        """Who works, and a number above all before."""
+        return self._worker, self._fence() * PROGRAMS_PER_FENCE + self._number()
 
     async def _run(self, program: Callable[[str], bytes]) -> AsyncGenerator[Frame]:
         """The frames of a program after its hello; the last one is ``left``, unless the link is lost.
@@ -198,13 +220,14 @@ class ShellHost(ShellCalls):
         mark, nonce = self._clock.entropy(12).hex(), self._clock.entropy(12).hex()
         text = enveloped(program(nonce), mark)
         self.requests += 1
-        pipes = await self._shell.start(self._becoming.command(mark))
+        pipes = await self._door.open(self._shell, mark)
         try:
             async with contextlib.aclosing(self._frames(pipes, text, nonce)) as frames:
                 async for frame in frames:
                     yield frame
         except HostError as error:
             error.may_exist = error.may_exist or error.code == "unavailable"
+            self._known_here = None  # The next link may lead to somebody else.
             raise
         finally:
             await pipes.close()
@@ -212,11 +235,12 @@ class ShellHost(ShellCalls):
     async def _frames(self, pipes: Pipes, program: bytes, nonce: str) -> AsyncGenerator[Frame]:
         begun = False
         frames = Frames(nonce)
-        await self._becoming.give(pipes, program)
+        await pipes.send(program)
+        await pipes.end()
         while data := await pipes.receive():
             for frame in frames.feed(data):
                 if frame.kind == "hello":
-                    self._machine = machine_of(frame)
+                    self._machine = self._known_here = machine_of(frame)
                     begun = True
                 else:
                     yield frame
@@ -228,8 +252,7 @@ class ShellHost(ShellCalls):
         said = pipes.complaints().decode(errors="replace").strip()
         if code == INCOMPLETE:
             return self._lost("Half of what was sent arrived.", begun=False)
-        evidence = "\n".join(said.splitlines()[-EVIDENCE_LINES:]) or f"It said nothing and ended with code {code}."
-        return self._becoming.refused(self.name, evidence)
+        return self._door.refusal(said, code)
 
     def _lost(self, why: str, *, begun: bool) -> HostError:
         return HostError(

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from purvey._hosts.route import FIRST_USE, KNOWN_HOSTS, SshRoute, described, place
+from purvey._hosts.route import KNOWN_HOSTS, SshRoute, described, place
 from purvey._hosts.ssh_library import asyncssh
 from purvey.errors import HostError
 
@@ -139,13 +139,12 @@ def config_files(config: str | None) -> list[str] | None:
 
 
 def _jumps_of_config(route: SshRoute, options: asyncssh.SSHClientConnectionOptions) -> tuple[SshRoute, ...]:
-    """What ProxyJump says; the target's own key, password and fingerprint are none of these machines'."""
+    """What ProxyJump says; the target's own key, password, fingerprint and belief at first use are none of these machines'."""
     jumps = options.config.get("ProxyJump")
-    host_key = FIRST_USE if route.host_key == FIRST_USE else KNOWN_HOSTS
     common: dict[str, Any] = {
         "passphrase": route.passphrase,
         "config": route.config,
-        "host_key": host_key,
+        "host_key": KNOWN_HOSTS,
         "known_hosts": route.known_hosts,
     }
     return tuple(SshRoute(**_parsed(text), **common) for text in jumps.split(",")) if isinstance(jumps, str) else ()

@@ -93,6 +93,16 @@ def no_policy(hop: Hop) -> HostError:
     )
 
 
+def not_readable(hop: Hop, path: str, error: OSError) -> HostError:
+    """What is known of machines cannot be read."""
+    return HostError(
+        "invalid",
+        "A file of known hosts cannot be read",
+        detail=f"Whether {hop} is the machine meant is told by {path}: {os.strerror(error.errno or 0)}.",
+        hint="Let purvey read that file, or name another one, known_hosts=….",
+    )
+
+
 def not_recorded(hop: Hop, path: str, error: OSError) -> HostError:
     """A key that was believed at first use cannot be written down."""
     return HostError(

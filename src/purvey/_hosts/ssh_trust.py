@@ -46,10 +46,11 @@ class Trust:
         self._hop = hop
         self._pin = hop.route.host_key if hop.route.host_key.startswith(FINGERPRINT) else ""
         self._believed: asyncssh.SSHKey | None = None
+        if not self._pin and hop.route.host_key not in {KNOWN_HOSTS, FIRST_USE}:
+            raise refusals.no_policy(hop)
+        keys, authorities, self.revoked = known(hop)
         if not self._pin:
-            if hop.route.host_key not in {KNOWN_HOSTS, FIRST_USE}:
-                raise refusals.no_policy(hop)
-            self.keys, self.authorities, self.revoked = known(hop)
+            self.keys, self.authorities = keys, authorities
 
     def options(self) -> dict[str, Any]:
         """What asyncssh needs to know: whom it may believe by itself, and which of several keys we can judge."""
@@ -59,7 +60,9 @@ class Trust:
     def accepts(self, key: asyncssh.SSHKey) -> bool:
         """Whether a key that is not among `keys` may be believed; if not, `refusal` tells why."""
         offered = key.get_fingerprint()
-        if self._pin:
+        if key in self.revoked:
+            self.refusal = refusals.revoked(self._hop, [key], files(self._hop))
+        elif self._pin:
             if offered != self._pin.rstrip("="):
                 self.refusal = refusals.not_pinned(self._hop, key)
         elif self.keys or self.authorities:
@@ -114,17 +117,25 @@ def files(hop: Hop) -> list[str]:
 
 
 def known(hop: Hop) -> tuple[Keys, Keys, Keys]:
-    """The keys that the files have for a machine: its own, those of authorities, the revoked ones."""
+    """The keys that the files have for a machine: its own, those of authorities, the revoked ones.
+
+    Raises:
+        HostError: ``invalid`` if there is a file that cannot be read: what is revoked may stand in it.
+    """
     found: tuple[Keys, Keys, Keys] = ([], [], [])
     name, port = (hop.options.host_key_alias or hop.options.host).lower(), hop.options.port
     for path in files(hop):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        try:
             status = Path(path).stat()
             entries = _read(path, status.st_mtime_ns, status.st_size)
-            keys, authorities, revoked, *_ = entries.match(name, "", None if port == SSH_PORT else port)
-            found[0].extend(keys)
-            found[1].extend(authorities)
-            found[2].extend(revoked)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise refusals.not_readable(hop, path, error) from error
+        keys, authorities, revoked, *_ = entries.match(name, "", None if port == SSH_PORT else port)
+        found[0].extend(keys)
+        found[1].extend(authorities)
+        found[2].extend(revoked)
     return found
 
 

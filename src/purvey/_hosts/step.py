@@ -88,6 +88,8 @@ class Machine(msgspec.Struct, frozen=True):
         machine_id: What machine-id(5) holds; empty where the machine has none.
         boot_id: Another one after each start; empty where the machine does not tell.
         folder: Where purvey keeps its own things there.
+        umask: Which permissions that user's files do not get, in octal.
+        who: What id(1) says of that user.
     """
 
     user: str
@@ -96,6 +98,8 @@ class Machine(msgspec.Struct, frozen=True):
     machine_id: str
     boot_id: str
     folder: str
+    umask: str = ""
+    who: str = ""
 
 
 GUARDED_KINDS = frozenset({"file", "directory", "link"})

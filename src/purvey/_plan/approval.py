@@ -20,6 +20,9 @@ LATER: Final = "the first approval, with later()"
 _HARMLESS: Final = ("check", "none", "unreadable")
 _REMOVALS: Final = ("delete", "forget")
 _RISKS: Final = ("gap", "final", "holds_data")
+_OPEN: Final = ("create", "update", "adopt")
+"""What a change may turn out to be of which nobody could know."""
+
 _SHRINKS: Final[Mapping[str, tuple[str, ...]]] = {
     "create": ("replace",), "update": ("replace",), "delete": ("replace",), "forget": ("delete", "replace"),
 }  # fmt: skip
@@ -116,6 +119,7 @@ def _bound(change: Change, plan: Plan, priors: Mapping[str, int]) -> Bound:
         wish=node.digest if node is not None else "",
         fields={field.path: digest(_bare(field.after)) if is_known(field.after) else "" for field in change.fields},
         risks=tuple(risk for risk in _RISKS if getattr(change, risk) and not (removal and risk == "final")),
+        unsure=change.verdict == "cannot know",
     )
 
 
@@ -133,6 +137,8 @@ def _beyond(change: Change, now: Bound, given: Sequence[Mapping[str, Bound]]) ->
     """Why no yes covers a change; empty if one does."""
     told = f"{change.action} {change.address} ({change.cause})"
     for bounds in reversed(given):
+        if _was_open(change, now, bounds):
+            return ""
         same = bounds.get(_name(change))
         if change.action == "update":  # Of what was taken over, and then was to be changed.
             same = same or bounds.get(f"adopt {change.address}")
@@ -144,6 +150,20 @@ def _beyond(change: Change, now: Bound, given: Sequence[Mapping[str, Bound]]) ->
         if any(now.generation == item.generation if now.generation else now.wish == item.wish for item in wider):
             return ""
     return told
+
+
+def _was_open(change: Change, now: Bound, bounds: Mapping[str, Bound]) -> bool:
+    """Whether a yes was given to whatever the wish takes, for it could not be known what that is."""
+    if change.action not in _OPEN:
+        return False
+    shown = [bounds[name] for action in _OPEN if (name := _name(change, action)) in bounds]
+    return any(item.unsure and item.wish == now.wish and set(now.risks) <= set(item.risks) for item in shown)
+
+
+def left_open(address: str, wish: str, approved: Iterable[Approved]) -> bool:
+    """Whether a yes let an object be made of which it could not be known if it would be there already."""
+    shown = (record.bounds.get(f"create {address}") for record in approved)
+    return any(item is not None and item.unsure and item.wish == wish for item in shown)
 
 
 def _grown(change: Change, now: Bound, was: Bound) -> str:

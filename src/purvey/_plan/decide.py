@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from purvey._base.compare import FieldChange
-from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, resolve, thaw
+from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, resolve, thaw, walk
 from purvey._graph import ALL, Node, Selection
-from purvey._plan.decision import Decision, cause_of, matches, refuse_secrets, same_terms
-from purvey._plan.plan import Action
+from purvey._plan.decision import Decision, cause_of, is_owed, matches, refuse_secrets, same_terms
+from purvey._plan.plan import UNSURE, Action
 from purvey._state.moving import readdressed
 from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
@@ -41,6 +41,7 @@ class Decider:
         selection: Which nodes are decided at all; the others keep their record, and new ones among them are passed over.
         believe: Whether outputs of nodes that were not decided are taken from the record, as while applying, when everything a
             node needs is complete.
+        doubts: Nodes that may not stay as they are after what they need, by address, and why: they are looked at again then.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Decider:
         selection: Selection = ALL,
         believe: bool = False,
         check_all: bool = False,
+        doubts: Mapping[str, str] | None = None,
     ) -> None:
         self.state = state
         self.observed = observed
@@ -75,6 +77,7 @@ class Decider:
         self._believe = believe
         self._check_all = check_all
         self._everything = selection == ALL
+        self._doubts = doubts or {}
 
     def decide(self, node: Node) -> None:
         """Settle `node`, or note the `Decision` about it; everything it needs MUST be decided already."""
@@ -92,7 +95,7 @@ class Decider:
         if self._missing and not self._missing.keys().isdisjoint(node.needs):
             raise _needs_excluded(node, self._missing)
         kind = self.kinds.get(node.kind)
-        upstream = behind or not self.touched.isdisjoint(node.needs)
+        upstream = behind or not self.touched.isdisjoint(node.needs) or address in self._doubts
         asked = kind.check and self._check_all
         if record is not None and record.digest == node.digest and not upstream and not kind.secrets and not asked:
             seen = self.observed.get((address, record.generation))
@@ -109,19 +112,12 @@ class Decider:
             record = self.state.latest(address)
             changes = any(item in self.decisions and self.decisions[item].action in _CHANGES for item in node.options.around)
             cause = "it goes with a change" if changes else "a run that changed what it goes with did not come to it"
-            if (changes or self._is_owed(node, record)) and (self._everything or self.selection.covers(address)):
+            if (changes or is_owed(node, record, self.state)) and (self._everything or self.selection.covers(address)):
                 self._escort(node, record, cause)
             elif record is not None:
                 self.settled[address] = record
         if self._escorts:
             self.decisions = {address: self.decisions[address] for address in nodes if address in self.decisions}
-
-    def _is_owed(self, node: Node, record: ResourceState | None) -> bool:
-        """Whether an earlier run changed what the node goes with, and ended before it came to the node that follows."""
-        if set(node.options.around).isdisjoint(node.needs):
-            return False
-        changed = [self.state.latest(address) for address in node.options.around]
-        return max((item.run for item in changed if item is not None), default="") > (record.run if record is not None else "")
 
     def _escort(self, node: Node, record: ResourceState | None, cause: str) -> None:
         """The decision about a node that goes with a change: it is performed, whether or not anything of it differs."""
@@ -207,7 +203,7 @@ class Decider:
         seen = self.observed.get((record.address, record.generation))
         if isinstance(seen, Absent):
             return self._make(node, kind, inputs, "create", record, cause="it is gone", lost=True)
-        if isinstance(seen, Unreadable):
+        if isinstance(seen, Unreadable) and not self._goes_with_its_container(node, record):
             changes_below = not self.touched.isdisjoint(node.needs)
             return self._unreadable(node, kind, record, inputs, seen.reason, upstream=changes_below)
         reasons = self._replacement_reasons(node, record)
@@ -217,6 +213,8 @@ class Decider:
             return self._make(node, kind, inputs, "replace", record, changes, reasons=tuple(reasons))
         if kind.provider.follows and self._upstream_is_new(node, record):
             changes = (*changes, FieldChange("needs", None, None, "upstream"))
+        if not changes and node.address in self._doubts:
+            changes = (FieldChange(UNSURE, None, None, "upstream"),)
         if changes or record.address != node.address:
             cause = "" if changes else f"it was {record.address}"
             return self._make(node, kind, inputs, "update", record, changes, cause=cause)
@@ -262,11 +260,14 @@ class Decider:
         wanted = resolve(node.options.replace_when, self.link, self.secret)
         if wanted != thaw(record.replace_when):
             reasons.append("`replace_when` changed")
-        container = self.decisions.get(node.container)
-        replaced = container is not None and (container.action in ("replace", "create"))
-        if replaced or self._is_another(node.container, record):
+        if self._goes_with_its_container(node, record):
             reasons.append(f"it lives in {node.container}, which is replaced")
         return reasons
+
+    def _goes_with_its_container(self, node: Node, record: ResourceState) -> bool:
+        """Whether what the node lives in is made anew: then nothing of it is left there, whether or not it can be read."""
+        container = self.decisions.get(node.container)
+        return (container is not None and container.action in ("replace", "create")) or self._is_another(node.container, record)
 
     def _upstream_is_new(self, node: Node, record: ResourceState) -> bool:
         upstream = (self.decisions.get(need) for need in node.needs)
@@ -295,25 +296,17 @@ class Decider:
         """A node given as an input (not lived in) changes: whether that matters is seen when it has."""
         found: list[FieldChange] = []
         for name, value in node.inputs.items():
-            if type(value) is NodeLink and name not in kind.containers:
-                upstream = self.decisions.get(value.address)
+            links = [item for item in walk(value) if type(item) is NodeLink] if name not in kind.containers else []
+            for link in links:
+                upstream = self.decisions.get(link.address)
                 if upstream is not None and upstream.action in ("create", "update", "replace"):
-                    found.append(FieldChange(name, recorded.inputs.get(name), Unknown(value.address), "upstream"))
+                    found.append(FieldChange(name, recorded.inputs.get(name), Unknown(link.address), "upstream"))
         return tuple(found)
 
     def _make(
-        self,
-        node: Node,
-        kind: Kind,
-        inputs: dict[str, Value],
-        action: Action,
-        record: ResourceState | None,
-        fields: tuple[FieldChange, ...] = (),
-        *,
-        reasons: tuple[str, ...] = (),
-        cause: str = "",
-        lost: bool = False,
-    ) -> Decision:
+        self, node: Node, kind: Kind, inputs: dict[str, Value], action: Action, record: ResourceState | None,
+        fields: tuple[FieldChange, ...] = (), *, reasons: tuple[str, ...] = (), cause: str = "", lost: bool = False,
+    ) -> Decision:  # fmt: skip
         moves = action == "update" and not fields
         outputs = self._outputs(node, kind, inputs, "none" if moves else action, record)
         return Decision(

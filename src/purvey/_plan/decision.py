@@ -9,8 +9,9 @@ import msgspec
 from purvey._base.compare import FieldChange
 from purvey._base.value import Masked, Value, is_known, walk
 from purvey._graph import Node
-from purvey._plan.plan import Action
+from purvey._plan.plan import UNSURE, Action
 from purvey._state.resource import ResourceState
+from purvey._state.state import State
 from purvey.errors import ScriptError
 from purvey.providers import Kind
 
@@ -97,10 +98,20 @@ def matches(seen: Mapping[str, Value], record: ResourceState) -> bool:
     return True
 
 
+def is_owed(node: Node, record: ResourceState | None, state: State) -> bool:
+    """Whether an earlier run changed what the node goes with, and ended before it came to the node that follows."""
+    if set(node.options.around).isdisjoint(node.needs):
+        return False
+    changed = [state.latest(address) for address in node.options.around]
+    return max((item.run for item in changed if item is not None), default="") > (record.run if record is not None else "")
+
+
 def cause_of(node: Node, fields: tuple[FieldChange, ...], action: Action) -> str:
     """Why a node changes, in words, where nothing more telling is known."""
     if action == "create":
         return f"declared at {node.source}"
+    if any(change.path == UNSURE for change in fields):
+        return "it may not stay as it is"
     reasons = {change.because for change in fields}
     if reasons == {"drift"}:
         return "it was changed outside purvey"

@@ -43,7 +43,7 @@ def _change(record: ResourceState, seen: Observed, kinds: Registry) -> Change | 
         return None
     return Change(
         address=record.address, kind=record.kind, action=action, fields=fields, cause=cause, source=record.source,
-        generation=record.generation,
+        generation=record.generation, where=record.where,
     )  # fmt: skip
 
 

@@ -83,6 +83,12 @@ def is_undone(records: Iterable[Record], only: Sequence[str]) -> bool:
     return bool(only) and not any(effect.begun.address in only for effect in effects(records))
 
 
+def standing(records: Iterable[Record]) -> list[str]:
+    """Where a run did something that is still so, and could be taken back."""
+    found = [item for item in effects(records) if not item.begun.final and (item.begun.verb != "note" or item.moves)]
+    return list(dict.fromkeys(item.begun.address for item in found))
+
+
 class _Found:
     """Effects by operation, and by object; whatever was taken back meanwhile is in the first alone."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from purvey._plan.plan import Change, Operation, Plan
+from purvey._plan.plan import UNSURE, Change, Operation, Plan
 from purvey._state.resource import ResourceState
 from purvey.errors import InternalError, RefusedError
 
@@ -98,9 +98,10 @@ def refuse_outside(planned: Operation | None, operation: Operation, verb: str, t
     Raises:
         InternalError: if the plan does not say so.
     """
-    shrinks = verb == "update" and operation.verb == "create"
+    shrinks = verb == "update" and operation.verb == "create" and operation.prior > 0
     allowed = (operation.address, operation.prior if shrinks else operation.generation)
-    is_planned = planned == operation and verb in _EFFECTS.get(operation.verb, ())
+    unsure = ("create",) if UNSURE in operation.planned and operation.verb == "adopt" else ()
+    is_planned = planned == operation and verb in (*_EFFECTS.get(operation.verb, ()), *unsure)
     if not is_planned or (target.address, target.generation) != allowed:
         raise InternalError(
             f"The operation {operation.id!r} would {verb} {target.address} #{target.generation}, which the approved plan does "
@@ -111,5 +112,5 @@ def refuse_outside(planned: Operation | None, operation: Operation, verb: str, t
 def growth(planned: Sequence[str], actual: Sequence[str]) -> tuple[str, ...]:
     """Fields that would change now and were not in the approved plan; empty when the change stayed within it."""
     allowed = set(planned)
-    whole = "(unreadable)" in allowed or "needs" in allowed
+    whole = not allowed.isdisjoint(("(unreadable)", "needs", UNSURE))
     return () if whole else tuple(path for path in actual if path not in allowed)

@@ -20,6 +20,12 @@ Action = Literal["create", "update", "replace", "delete", "forget", "adopt", "ch
 Verb = Literal["create", "update", "delete", "forget", "adopt", "check", "undo"]
 """What an operation does to one object."""
 
+Verdict = Literal["", "will", "will not", "cannot know"]
+"""Whether an operation changes anything on its machine; empty for one that is on none. See `Change.verdict`."""
+
+UNSURE: Final = "(unsure)"
+"""What stands among the fields of a change where nobody can know beforehand which of them will differ."""
+
 FORMAT: Final = 1
 """Version of the plan format, in files and in JSON."""
 
@@ -43,6 +49,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         moved_from: The address it had before.
         source: ``file:line`` of the declaration; of the last one for a delete.
         generation: The generation that the change makes or touches.
+        where: The machine that it is on, as it is recorded; empty for this one.
+        verdict: Whether it changes anything on its machine: it ``will``; it ``will not``, for all that changes is the record;
+            or one ``cannot know`` yet, because it depends on what an operation before it leaves behind.
+        why: Why that cannot be known: ``depends on packages.Apt::nginx, which is not there yet``.
     """
 
     address: str
@@ -60,6 +70,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     moved_from: str = ""
     source: str = ""
     generation: int = 1
+    where: str = ""
+    verdict: Verdict = ""
+    why: str = ""
 
     @property
     def touches(self) -> bool:
@@ -146,6 +159,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def losses(self) -> tuple[Change, ...]:
         """The changes by which data is lost that nothing restores."""
         return tuple(change for change in self.changes if change.holds_data)
+
+    @property
+    def unsure(self) -> tuple[Change, ...]:
+        """The changes of which nobody can know yet whether they change anything."""
+        return tuple(change for change in self.changes if change.verdict == "cannot know")
 
     def counts(self) -> dict[str, int]:
         """How many nodes get each action, in a fixed order, zeros left out."""

@@ -292,6 +292,7 @@ def _lifts(decider: Decider) -> list[Change]:
         Change(
             address=node.address, kind=node.kind, action="update", fields=fields, cause=f"changed at {node.source}",
             undo="put the former values back", source=node.source, generation=record.generation, protected=_protected(record),
+            where=node.where,
         )
         for node, record in found
         if (fields := lifted(node, record))
@@ -316,21 +317,13 @@ def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change:
     gap = _goes_first(decider, decision, gaps)
     loses = kind.holds_data and (decision.action == "replace" or (decision.action == "update" and final))
     return Change(
-        address=node.address,
-        kind=node.kind,
-        action=decision.action,
+        address=node.address, kind=node.kind, action=decision.action,
         fields=decision.fields + (lifted(node, record) if decision.action != "unreadable" else ()),
-        cause=decision.cause,
-        reasons=decision.reasons,
-        undo=_undo_text(decision, kind, gap=gap, final=final),
-        final=final or (gap and loses),
-        gap=gap,
-        holds_data=loses,
-        protected=_protected(record) or _protected_now(decision),
-        moved_from=decider.moved.get(node.address, ""),
-        source=node.source,
-        generation=generation_of(decision, decider.state),
-    )
+        cause=decision.cause, reasons=decision.reasons, undo=_undo_text(decision, kind, gap=gap, final=final),
+        final=final or (gap and loses), gap=gap, holds_data=loses, protected=_protected(record) or _protected_now(decision),
+        moved_from=decider.moved.get(node.address, ""), source=node.source, generation=generation_of(decision, decider.state),
+        where=node.where,
+    )  # fmt: skip
 
 
 def _goes_first(decider: Decider, decision: Decision, gaps: set[str]) -> bool:
@@ -381,6 +374,7 @@ def _removal(resource: ResourceState, decider: Decider, forgotten: set[Key], cau
         protected=_protected(resource),
         source=resource.source,
         generation=resource.generation,
+        where=resource.where,
     )
 
 

@@ -273,6 +273,7 @@ def _change(effect: Effect, kinds: Registry, *, final: bool) -> Change:
         holds_data=not final and begun.verb == "create" and kinds.get(begun.node.kind).holds_data,
         source=begun.node.source,
         generation=begun.generation,
+        where=begun.node.where,
     )
 
 

@@ -38,7 +38,7 @@ MASKED: Final[Mapping[str, str]] = {"$": "$masked"}
 
 CHANGE: Final = (
     "address", "kind", "action", "cause", "reasons", "undo", "final", "gap", "holds_data", "protected", "goes_with",
-    "moved_from", "source", "generation",
+    "moved_from", "source", "generation", "where", "verdict", "why",
 )  # fmt: skip
 OPERATION: Final = ("id", "verb", "address", "generation", "needs", "planned", "prior", "undoes", "gates", "despite")
 EFFECT: Final = ("address", "action", "result", "attempts", "seconds", "code", "detail", "undoes")
@@ -49,7 +49,7 @@ STORE: Final = ("location", "estate", "key_id", "key_place", "stacks", "objects"
 TAG: Final = ("address", "reason", "user", "host", "released_by")
 OBJECT: Final = (
     "address", "kind", "generation", "id", "name", "needs", "container", "protect", "retain", "adopted", "skipped",
-    "source", "run",
+    "source", "run", "where",
 )  # fmt: skip
 """What each document has of the value behind it. Named one by one: a field that the engine needs is no promise to programs."""
 

@@ -10,6 +10,7 @@ from purvey._plan.plan import Change, Plan
 from purvey._report.fields import field_lines, visible
 from purvey._report.style import Page, Span, bold, dim
 from purvey._report.text import address_width
+from purvey._report.words import on_machine
 
 _SIGNS: Final[Mapping[str, Span]] = {
     "gone": Span("  - gone      ", "bad"),
@@ -61,7 +62,8 @@ def drift_sum(plan: Plan) -> str:
 
 
 def _difference(page: Page, change: Change, word: str, width: int) -> None:
-    page.add(_SIGNS[word], "  ", bold(change.address.ljust(width)), "  ", dim(f"declared at {change.source}"))
+    place = f"{on_machine(change.where, change.address)}declared at {change.source}"
+    page.add(_SIGNS[word], "  ", bold(change.address.ljust(width)), "  ", dim(place))
     if word == "unreadable":
         page.add("      ", change.cause)
         return

@@ -8,6 +8,7 @@ from purvey._base.clock import timestamp
 from purvey._base.value import Value
 from purvey._report.style import Page, Span, bold, dim
 from purvey._report.values import shown
+from purvey._report.words import on_machine
 from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
 from purvey._state.store import StoreFacts
@@ -26,7 +27,8 @@ def state_page(objects: Sequence[ResourceState]) -> Page:
         newest[item.address] = max(newest[item.address], item.generation)
     for item in objects:
         notes = _notes(item, newest[item.address])
-        page.add(item.address.ljust(width), "  ", dim(item.id), f"  ({', '.join(notes)})" if notes else "")
+        place = on_machine(item.where, item.address)
+        page.add(item.address.ljust(width), "  ", dim(f"{place}{item.id}"), f"  ({', '.join(notes)})" if notes else "")
     return page
 
 
@@ -60,7 +62,8 @@ def object_page(item: ResourceState) -> Page:
     page.add(bold(item.address))
     facts = {
         "kind": item.kind, "id": item.id, "name": item.name, "generation": str(item.generation),
-        "declared at": item.source, "lives in": item.container, "needs": ", ".join(item.needs), "last changed by": item.run,
+        "declared at": item.source, "on": item.where, "lives in": item.container, "needs": ", ".join(item.needs),
+        "last changed by": item.run,
     }  # fmt: skip
     notes = _notes(item, item.generation)
     _table(page, {key: Span(value) for key, value in facts.items() if value} | {key: Span("yes") for key in notes})

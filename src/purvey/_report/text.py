@@ -10,15 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from purvey._plan.plan import Change, Plan
+from purvey._report.alike import Alike, apart
 from purvey._report.fields import field_lines, inline, visible
 from purvey._report.style import Page, Span, bad, bold, dim
 from purvey._report.values import KNOWN_AFTER_APPLY
+from purvey._report.words import on_machine
 
 ADDRESS_WIDTH_MAX: Final = 44
 """Longer addresses push their own line's text to the right, not that of all others."""
 
 SHOWN_MAX: Final = 200
 """Changes of one action without risk that are listed; a plan of ten thousand creates is counted, not read."""
+
+NAMED_MAX: Final = 12
+"""Machines or scopes with the same changes that are all named; of more, the first and the last ones."""
 
 _INDENT: Final = " " * 6
 
@@ -49,6 +54,9 @@ _LIFTS: Final = {
     "opts.retain": "a later plan may delete the object from the world",
 }
 """What a declaration takes away of what guards an object, and what follows."""
+
+_UNSURE: Final = {"create": "  ? create ", "update": "  ? update ", "adopt": "  ? adopt  "}
+"""How an action looks of which nobody can know yet whether it changes anything."""
 
 _COUNTED: Final = {
     "create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete", "adopt": "to adopt",
@@ -105,6 +113,8 @@ def plan_sum(plan: Plan) -> str:
         text = f"Nothing to do: {total} {'is' if plan.unchanged == 1 else 'are'} as declared"
     else:
         found = [f"{count} {_COUNTED[action]}" for action, count in counts.items()] or ["nothing to do in this stage"]
+        unsure = sum(change.action != "unreadable" for change in plan.unsure)
+        found[-1] += f", of which {unsure} cannot be known yet" if unsure else ""
         text = f"{plan.verb.capitalize() if plan.verb == 'undo' else 'Plan'}: {', '.join(found)}; {plan.unchanged} unchanged"
     stays = sum(change.action == "none" for change in plan.changes)
     text += f"; {stays} cannot be taken back" if stays else ""
@@ -124,13 +134,29 @@ def _section(page: Page, changes: Sequence[Change], width: int) -> None:
     order = list(_SIGNS)
     for action in order:
         found = [change for change in changes if change.action == action]
-        shown = found if any(map(is_risky, found)) else found[:SHOWN_MAX]
+        alone, together = apart(found)
+        shown = alone if any(map(is_risky, alone)) else alone[:SHOWN_MAX]
         for change in shown:
             _change(page, change, width)
-        if len(found) > len(shown):
-            kinds = Counter(change.kind for change in found[len(shown) :])
+        if len(alone) > len(shown):
+            kinds = Counter(change.kind for change in alone[len(shown) :])
             more = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5))
-            page.add(dim(f"    … and {len(found) - len(shown):,} more to {action}: {more}; --json lists them all"))
+            page.add(dim(f"    … and {len(alone) - len(shown):,} more to {action}: {more}; --json lists them all"))
+        for alike in together:
+            _alike(page, alike)
+
+
+def _alike(page: Page, alike: Alike) -> None:
+    """What is the same in several scopes."""
+    page.add("  ", bold(f"{'on' if alike.machines else 'in'} {_named(alike.scopes)}"), dim(f"  ({len(alike.scopes)} alike)"))
+    width = address_width(alike.changes)
+    for change in alike.changes:
+        _change(page, change, width)
+
+
+def _named(scopes: Sequence[str]) -> str:
+    """The scopes; of many the first and the last ones."""
+    return ", ".join(scopes if len(scopes) <= NAMED_MAX else (*scopes[:3], "…", scopes[-1]))
 
 
 def _change(page: Page, change: Change, width: int) -> None:
@@ -144,14 +170,28 @@ def _change(page: Page, change: Change, width: int) -> None:
         story = ", ".join(part for part in (change.cause.removeprefix("it is "), place) if part)
     else:
         story = f"cannot be read: {change.cause}" if change.action == "unreadable" else change.cause
-    page.add(_SIGNS[change.action], "  ", bold(change.address.ljust(width)), "  ", dim(story) if not short else story)
+    on = dim(on_machine(change.where, change.address))
+    page.add(_sign(change), "  ", bold(change.address.ljust(width)), "  ", on, dim(story) if not short else story)
     for line in [] if short else (line for field in fields for line in field_lines(field)):
         page.add(_INDENT, *line)
     told = {f"`{field.path}` cannot be changed in place" for field in fields}
     for reason in change.reasons:
         if reason not in told:
             page.add(_INDENT, reason)
+    _verdict(page, change)
     _consequences(page, change)
+
+
+def _sign(change: Change) -> Span:
+    sign = _SIGNS[change.action]
+    return Span(_UNSURE.get(change.action, sign.text), "change") if change.verdict == "cannot know" else sign
+
+
+def _verdict(page: Page, change: Change) -> None:
+    if change.verdict == "cannot know" and change.action != "unreadable":
+        page.add(_INDENT, f"cannot know: {change.why}")
+    if change.verdict == "will not" and change.action not in ("forget", "adopt"):
+        page.add(_INDENT, dim("nothing changes on the machine"))
 
 
 def _consequences(page: Page, change: Change) -> None:

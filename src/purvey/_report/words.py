@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from purvey._base.address import split
 from purvey._state.history import ChangeHistory
 
 _PAST: Final = {
@@ -29,6 +30,11 @@ def happened(change: ChangeHistory) -> str:
     if change.result == "unchanged":
         return "unchanged"
     return _UNDONE.get(change.undoes, "undone") if change.action == "undo" else past(change.action)
+
+
+def on_machine(where: str, address: str) -> str:
+    """On which machine something is, where that is not this one and no scope of its address says so: ``on web-1  ``."""
+    return f"on {where}  " if where and where not in split(address)[0].split("/") else ""
 
 
 def duration(seconds: float) -> str:

@@ -13,14 +13,15 @@ import os.path
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from purvey._base.value import Link, NodeLink, Secret, Value, digest, walk
-from purvey._hosts.route import FIRST_USE, KNOWN_HOSTS
+from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
+from purvey._hosts.route import FIRST_USE, KNOWN_HOSTS, place
 from purvey._script.recorder import current
 from purvey._script.reference import freeze, refuse_tokens
 from purvey.errors import ScriptError
 
 _FINGERPRINT: Final = "SHA256:"
 _PORT_MAX: Final = 65_535
+_SSH_PORT: Final = 22
 
 
 class Place:
@@ -42,8 +43,8 @@ class Host(Place):
 
     Args:
         address: A host name, an address, or an alias in the user's OpenSSH configuration.
-        name: What it is called in plans, and what is recorded as the place; by default the address. Give one where addresses
-            change, or are not known before the machine is made.
+        name: What it is called in plans, and what is recorded as the place; by default the address, with the port where that
+            is another than 22. Give one where addresses change, or are not known before the machine is made.
         user: Whom to log in as.
         port: 1 to 65535.
         key: The private key, as text in OpenSSH's or PEM's form.
@@ -54,11 +55,11 @@ class Host(Place):
         config: An OpenSSH configuration file in place of the user's own; empty for none.
         host_key: How the machine proves to be the one meant: ``known_hosts`` (OpenSSH's own files; an unknown key is refused),
             ``first_use`` (an unknown key is believed once, and recorded in known_hosts), or the fingerprint ``SHA256:…`` of its
-            key, as a cloud's console shows it.
+            key, as a cloud's console shows it. Bastions of the configuration's ProxyJump must be in known_hosts.
         known_hosts: A known_hosts file in place of the user's own.
         become: ``sudo``, ``su`` or ``doas``, for the rights of another user than the one who logs in.
         become_user: That other user.
-        become_password: What that program asks for.
+        become_password: What that program asks for; not for doas, which asks on a terminal only.
 
     Raises:
         ScriptError: ``script.bad_host``.
@@ -71,7 +72,7 @@ class Host(Place):
         known_hosts: str | None = None, become: Literal["sudo", "su", "doas"] | None = None, become_user: str = "root",
         become_password: Secret | None = None,
     ) -> None:  # fmt: skip
-        if port is not None and not 1 <= port <= _PORT_MAX:
+        if port is not None and (type(port) is not int or not 1 <= port <= _PORT_MAX):
             raise _bad(f"`port` is {port!r}.", "Ports are numbers from 1 to 65535.")
         if host_key not in (KNOWN_HOSTS, FIRST_USE) and not host_key.startswith(_FINGERPRINT):
             raise _bad(
@@ -81,6 +82,15 @@ class Host(Place):
             )
         if become not in (None, "sudo", "su", "doas"):
             raise _bad(f"`become` is {become!r}.", 'Write "sudo", "su" or "doas".')
+        for what, given_secret in (("key", key), ("passphrase", passphrase), ("password", password),
+                                   ("become_password", become_password)):  # fmt: skip
+            _require_secret(what, given_secret)
+        if become == "doas" and become_password is not None:
+            raise _bad(
+                "doas asks for a password on a terminal only, and there is none, so that it is of no use.",
+                "Allow it without one in /etc/doas.conf on the machine, with the name of the user that logs in:\n\n"
+                f'    permit nopass LOGIN as {become_user}\n\nor use become="sudo".',
+            )
         jumps = (jump,) if isinstance(jump, Host) else tuple(jump)
         given = {
             "address": address, "user": user, "port": port, "key": key, "certificate": certificate, "passphrase": passphrase,
@@ -121,9 +131,13 @@ def frozen_place(on: object, source: str) -> tuple[str, Value]:
         return "", None
     if not isinstance(on, Place):
         raise _bad(f"`on` is {on!r}.", 'Write on=Host("192.0.2.11", user="root"), or leave it out for this machine.')
-    how = freeze(on._how, source, "on")  # noqa: SLF001 - one of our own kind.
-    where = refuse_tokens(on.name, "A host's name") if on.name else _where(how)
-    return where, how
+    recorder = current()
+    frozen, _, revealed = recorder.places.get(id(on), (None, None, 0))
+    if frozen is None or revealed != len(recorder.revealed):  # What is revealed is a secret wherever it stands from then on.
+        how = freeze(on._how, source, "on")  # noqa: SLF001 - one of our own kind.
+        frozen = refuse_tokens(on.name, "A host's name") if on.name else _where(how), how
+        recorder.places[id(on)] = frozen, on, len(recorder.revealed)
+    return frozen
 
 
 def lives_in(how: Value) -> str:
@@ -144,7 +158,23 @@ def _where(how: Value) -> str:
     """The name of a place that was given none: what leads there, or the node that makes it."""
     assert isinstance(how, dict)  # A place is frozen as a dictionary.
     given = how.get("address") or how.get("root") or how.get("name")
-    return given if isinstance(given, str) else lives_in(how) or digest(given)[:12]
+    port = how.get("port")
+    beside = port if isinstance(port, int) and port != _SSH_PORT else None
+    if isinstance(given, str):
+        return place(given, port=beside)
+    return (lives_in(how) or digest(given)[:12]) + (f":{beside}" if beside else "")
+
+
+def _require_secret(name: str, given: object) -> None:
+    """Refuse what stands in clear where a secret must be; an output may be one."""
+    if given is None:
+        return
+    found = walk(freeze(given, current().source(), name))
+    if not any(isinstance(item, Link | SecretRef | Masked) for item in found):
+        raise _bad(
+            f"`{name}` is plain text, and the script's own text is not a safe place for a secret.",
+            f'Write {name}=secret("env:NAME") or {name}=secret("file:path").',
+        )
 
 
 def _bad(problem: str, hint: str) -> ScriptError:

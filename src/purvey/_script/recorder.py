@@ -79,6 +79,8 @@ class Recorder:
 
     Attributes:
         after: What every node that is declared now waits for, besides what it says itself.
+        places: Of each place that nodes are on, by its identity: its frozen form, itself, and how many secrets were revealed
+            before.
     """
 
     def __init__(self, knowledge: Knowledge, root: Path, nonce: str, parameters: Mapping[str, Value] | None = None) -> None:
@@ -96,6 +98,7 @@ class Recorder:
         self.revealed: dict[str, Value] = {}
         self.asked: set[str] = set()
         self.after: tuple[str, ...] = ()
+        self.places: dict[int, tuple[tuple[str, Value], object, int]] = {}
         self._root_prefix = f"{root}/"
 
     def source(self) -> str:

@@ -1,7 +1,7 @@
 """Rolling changes: some machines at a time, each taken out of service before it changes and put back when it has.
 
     for web in rolling(hosts, batch="25%", max_failures=1, drain=take_out, check=answers, restore=put_back):
-        packages.Apt("shop", on=web, packages=["shop"])
+        packages.Apt("shop", on=web, names=["shop"])
 
 It is nothing but edges, and a mark on each node whose turn it is: what is declared for one batch waits for all of the batch
 before it, however that ends while no more machines have failed than may; then the rest is not begun.

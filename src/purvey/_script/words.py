@@ -291,6 +291,19 @@ def sha256(text: str, /) -> str:
     return _late("sha256", text)
 
 
+def replaced(text: str, /, *pairs: tuple[str, str]) -> str:
+    """`text` with the first of each pair replaced by the second, one pair after the other; outputs in it are treated alike.
+
+    For kinds that write text into a format of others, where an output must not mean more than itself.
+    """
+    recorder = current()
+    found = freeze(text, recorder.source(), "replaced(...)")
+    waits = bool(walk(found))
+    for old, new in pairs:
+        found = Late("replace", (found, old, new)) if waits else str(found).replace(old, new)
+    return token(recorder, found) if waits else str(found)
+
+
 def _late(function: str, data: Any) -> str:
     recorder = current()
     frozen = freeze(data, recorder.source(), f"{function}(...)")

@@ -68,15 +68,18 @@ def make_parts(
     """
     from purvey._apply.hosts import Hosts  # noqa: PLC0415 - as below.
     from purvey._hosts.local import LocalConnector  # noqa: PLC0415 - asyncio is loaded only where something runs.
+    from purvey._hosts.local_log import LocalLog  # noqa: PLC0415 - as above.
 
     if store is not None:
         load_kinds(store, stack, objects(state, effects(store.records(run)) if run else ()), run=run, is_loaded=True)
     estate = store.estate if store is not None else ""
     sealer = Sealer(*store.ring) if store is not None else Sealer(clock.entropy(32))
-    hosts = Hosts(LocalConnector(), clock, f"{estate}/{stack}/.work")
+    folder = data_folder(settings, estate, stack)
+    log = LocalLog(folder / ".work")
+    hosts = Hosts(LocalConnector(log), clock, f"{estate}/{stack}/.work", forget=log.forget)
     return Parts(
         stack=stack, run=run, state=state, kinds=registry, hosts=hosts, reader=Reader(root), sealer=sealer,
-        clock=clock, observer=observer, folder=data_folder(settings, estate, stack), estate=estate,
+        clock=clock, observer=observer, folder=folder, estate=estate,
         other_stacks=lambda: {name: store.load(name) for name in store.stacks() if name != stack} if store is not None else {},
     )  # fmt: skip
 

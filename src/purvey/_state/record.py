@@ -73,12 +73,15 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         generation: Of the object that goes: deleted, replaced or forgotten; 0 where none does.
         fields: The fields that may change, each with the digest of its new value; empty where that was not known.
         risks: What was shown of it: ``gap``, ``final``, ``holds_data``.
+        unsure: Whether it was shown that nobody could know what it changes: then it covers all that makes of the object what
+            `wish` says, whether it is made for that, changed, or taken over.
     """
 
     wish: str = ""
     generation: int = 0
     fields: dict[str, str] = {}
     risks: tuple[str, ...] = ()
+    unsure: bool = False
 
 
 class Approved(Base, frozen=True, tag="approved"):

@@ -14,6 +14,7 @@ import msgspec
 
 from purvey._base.value import Value
 from purvey._hosts.change import Change
+from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
 from purvey.errors import HostError, InternalError, ProviderError
@@ -103,12 +104,29 @@ class HostProvider(Provider[R]):
         """An error in the kind's own words, and without the secrets that a command may have repeated."""
         return error
 
+    def doing(self, subject: R, command: Command) -> str:
+        """A command that takes a while, for the person who watches."""
+        return str(command)
+
     def hazards(self, place: Place, want: R) -> Sequence[Fact]:
         """What must be known to foresee that it cannot be made; see `findings`."""
         return ()
 
     def findings(self, place: Place, want: R, answers: Answers) -> Sequence[Finding]:
         """What would make it fail, from the answers to `hazards`."""
+        return ()
+
+    # What a plan may say of operations before those before them are performed.
+
+    insulated = False
+    """Whether nothing that others do on its machine changes what it does: that follows from the wish alone (a reboot)."""
+
+    def reaches(self, want: R) -> Sequence[str] | None:
+        """Paths in and below which it changes what its `changes` do not say; None for anything on the machine (a command)."""
+        return ()
+
+    def looks_at(self, want: R) -> Sequence[str] | None:
+        """Paths that its questions of the sort `Ask` read, as far as others may change them; None where nobody can tell."""
         return ()
 
     on_hosts = True
@@ -164,7 +182,9 @@ class HostProvider(Provider[R]):
     async def _perform(self, call: Call, subject: R, work: Work) -> Done:
         ended = Ended()
         if work.changes or work.after:
-            step = Step(call.token, call.attempt, work.changes, after=work.after)
+            # What is taken back by its own token, because its end is not known, is another step than the one that went before.
+            token = f"{call.token}-back" if call.undoes == call.token else call.token
+            step = Step(token, call.attempt, work.changes, after=work.after)
             (ending,) = await call.host.perform([step])
             ended = went_through(self, subject, ending)
         await call.identified(work.id)
@@ -195,7 +215,7 @@ def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended
         raise HostError(
             "failed",
             "A command was interrupted, and must not be run twice",
-            detail="It was begun on the machine, and its end is not recorded there: one of the two was killed.",
+            detail="It was begun on the machine, and its end is not recorded there: it, purvey or the machine was killed.",
             hint="Look what it has done; then say so with `purvey state settle`.",
             may_exist=True,
         )

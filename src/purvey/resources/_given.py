@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from purvey._base.value import Value
 from purvey._script.recorder import current
@@ -15,6 +15,12 @@ from purvey.resources._inputs import refused
 if TYPE_CHECKING:
     from purvey._script.resource import Resource
     from purvey.providers import Kind
+
+
+ONE_LINE: Final = re.compile(r"(?=.*\S)[^\n\r\0]+")
+"""What stands on one line of a file: more of it, or what ends a line for some programs, would be a line of somebody's own."""
+
+ONE_LINE_SAYS: Final = "Give one line that is not empty."
 
 
 def text(value: Any) -> str | None:

@@ -43,7 +43,12 @@ def absolute(path: Any, folder: Path) -> Any:
             f"{text!r} is empty, holds a null character, or begins with `~`, which only a shell understands.",
             'Write the path itself, or start from Path.home():\n\n    path=f"{Path.home()}/…"',
         )
-    return os.path.normpath(folder / text)
+    return _normal(str(folder / text))
+
+
+def _normal(path: str) -> str:
+    """A path in its shortest form; of two slashes at its beginning, which mean something else in POSIX, Linux makes one."""
+    return re.sub("^//", "/", os.path.normpath(path))
 
 
 def octal(mode: Any) -> Any:
@@ -79,10 +84,18 @@ def require_absolute(path: str) -> str:
     """`path`, which was put together from values that are known only now.
 
     Raises:
-        ProviderError: ``invalid`` if it is relative.
+        ProviderError: ``invalid`` if it is relative, or not in the one form that a script's own paths are brought into: two
+            forms of one path would be two objects in the place of one.
     """
     if path.startswith("/") and "\0" not in path:
-        return path
+        if (normal := _normal(path)) == path:
+            return path
+        raise ProviderError(
+            "invalid",
+            "A path is not in its shortest form",
+            detail=f"The path came out as {path!r}, which means {normal}. Paths are compared with others as they are written.",
+            hint=f"Let it come out as\n\n    {normal}",
+        )
     raise ProviderError(
         "invalid",
         "A path is not absolute",

@@ -7,12 +7,14 @@ import os
 import posixpath
 import shlex
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from purvey._base.value import Value
 from purvey._hosts.change import Change, Keep, Remove, Restore, SetAttributes, Write
 from purvey._hosts.fact import Answers, FileStat, StatOf
+from purvey._hosts.paths import PATHS_MAX
 from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Call, Finding
 from purvey.providers.host import Place
@@ -113,9 +115,10 @@ def with_attributes(wished: Placed) -> SetAttributes:
     return SetAttributes(wished.path, bits(wished.mode), wished.owner, wished.group)
 
 
-def above(path: str) -> list[StatOf]:
+@lru_cache(PATHS_MAX)
+def above(path: str) -> tuple[StatOf, ...]:
     """The folders on the way to a path, nearest first: what may be in the way of it."""
-    return [StatOf(str(folder)) for folder in PurePosixPath(path).parents] if path.startswith("/") else []
+    return tuple(StatOf(str(folder)) for folder in PurePosixPath(path).parents) if path.startswith("/") else ()
 
 
 def blocked(address: str, path: str, answers: Answers) -> list[Finding]:

@@ -51,6 +51,7 @@ def runs() -> Page:
 
 PAGES: dict[str, Callable[[], Page]] = {
     "plan.txt": lambda: plan_page(samples.PLAN),
+    "plan-machine.txt": lambda: plan_page(samples.ON_A_MACHINE),
     "plan-empty.txt": lambda: plan_page(samples.EMPTY),
     "drift.txt": lambda: drift_page(samples.DRIFT, "purvey apply shop.py -e dev"),
     "succeeded.txt": lambda: ended_page(samples.SUCCEEDED, samples.OUTPUTS),

@@ -69,6 +69,19 @@ def test_what_cannot_be_read_is_left_as_it_is(project: Project) -> None:
     assert project.world.log == ["create a", "create b"]
 
 
+def test_what_was_in_something_that_is_gone_is_made_again_although_it_cannot_be_read(project: Project) -> None:
+    """What lived in a lost object went with it: a machine that is not there answers nobody."""
+    project.declare('s = Shelf("s")\nBook("b", shelf=s)')
+    project.apply()
+    project.world.remove(_key(project, "s"))
+    project.world.fail("read", "b")
+
+    plan = project.plan()
+
+    assert actions(plan) == {"s": "create", "b": "replace"}
+    assert project.apply().result == "succeeded"
+
+
 def test_without_a_refresh_the_record_is_believed(project: Project) -> None:
     """`refresh=False` reads nothing."""
     project.declare('Thing("a", size=1)')

@@ -84,6 +84,18 @@ def test_a_bastion_gets_nothing_that_is_the_target_s(tmp_path: Path) -> None:
     assert via.route == SshRoute(address="b", config=config, passphrase=secret, host_key="known_hosts", known_hosts="k")
 
 
+def test_belief_at_first_use_is_for_the_machine_that_is_asked_for(tmp_path: Path) -> None:
+    """A bastion of the configuration, which sees all that goes over it, must be known; one of the route says so for itself."""
+    config = configured(tmp_path, "Host a", "ProxyJump b")
+    named = SshRoute(address="c", config=config, host_key="first_use")
+
+    through_config = hop(SshRoute(address="a", config=config, host_key="first_use")).via
+    through_route = hop(SshRoute(address="a", config=config, jump=(named,))).via
+
+    assert (through_config and through_config.route.host_key) == "known_hosts"
+    assert (through_route and through_route.route.host_key) == "first_use"
+
+
 def test_a_way_in_a_circle_is_refused(tmp_path: Path) -> None:
     """A bastion that is its own bastion is an error that says how to end it."""
     config = configured(tmp_path, "Host *", "ProxyJump b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from purvey._base.compare import FieldChange
 from purvey._base.value import Link, Masked, NodeLink, Unknown
 from purvey._graph import DEFAULT_OPTIONS, Graph, Later, Node, Pause
-from purvey._plan.plan import Change, Operation, Plan
+from purvey._plan.plan import UNSURE, Change, Operation, Plan
 from purvey._state.history import ChangeHistory, RunHistory
 from purvey._state.record import Left
 from purvey._state.resource import ResourceState
@@ -18,11 +18,11 @@ AFTER = BEFORE.replace("line 3\n", "line three\n").replace("line 20\n", "").repl
 CHANGES = (
     Change(
         address="files.File::motd", kind="files.File", action="create", cause="declared at shop.py:12", undo="delete it",
-        source="shop.py:12",
+        source="shop.py:12", where="web-1",
     ),
     Change(
         address="process.Service::web-0", kind="process.Service", action="update", source="shop.py:40",
-        cause="changed at shop.py:40", undo="put the former values back",
+        cause="changed at shop.py:40", undo="put the former values back", where="web-0",
         fields=(FieldChange("env.GREETING", "hi", "hello"),),
     ),
     Change(
@@ -87,6 +87,36 @@ PLAN = Plan(
     warnings=("process.Service::far cannot be read now; it is left as it is.",),
 )  # fmt: skip
 
+ON_A_MACHINE = Plan(
+    stack="shop/dev",
+    changes=(
+        Change(
+            address="packages.Apt::nginx", kind="packages.Apt", action="create", source="shop.py:9",
+            cause="declared at shop.py:9", undo="delete it", verdict="will",
+        ),
+        Change(
+            address="files.Line::port", kind="files.Line", action="create", source="shop.py:10", cause="declared at shop.py:10",
+            undo="delete it", verdict="cannot know", why="depends on packages.Apt::nginx, which is not there yet",
+        ),
+        Change(
+            address="files.File::site", kind="files.File", action="update", source="shop.py:11",
+            cause="it may not stay as it is",
+            fields=(FieldChange(UNSURE, None, None, "upstream"),), undo="put the former values back",
+            verdict="cannot know", why="depends on packages.Apt::nginx, which is not there yet",
+        ),
+        Change(
+            address="host.Command::init", kind="host.Command", action="update", source="shop.py:12",
+            cause="changed at shop.py:12", undo="run its undo", verdict="will not",
+            fields=(FieldChange("timeout_s", 300.0, 60.0),),
+        ),
+        Change(
+            address="services.Systemd::cron", kind="services.Systemd", action="adopt", source="shop.py:13",
+            cause="it exists already", undo="forget it", verdict="will not",
+        ),
+    ),
+    unchanged=3,
+)  # fmt: skip
+
 EMPTY = Plan(stack="shop/dev", unchanged=20)
 
 DRIFT = Plan(
@@ -95,7 +125,7 @@ DRIFT = Plan(
     changes=(
         Change(
             address="files.File::motd", kind="files.File", action="update", source="shop.py:12",
-            cause="it was changed outside purvey", fields=(FieldChange("mode", "0777", "0644", "drift"),),
+            cause="it was changed outside purvey", fields=(FieldChange("mode", "0777", "0644", "drift"),), where="web-1",
         ),
         Change(
             address="process.Service::web-1", kind="process.Service", action="create", source="shop.py:40",
@@ -153,7 +183,7 @@ OBJECTS = [
     ResourceState(
         address="files.File::motd", kind="files.File", generation=1, id="/etc/motd", needs=("files.Directory::etc",),
         inputs={"path": "/etc/motd", "secret": {"$": "$masked", "digest": "3" * 32, "sealed": "c2VhbGVk"}},
-        outputs={"size": 25}, source="shop.py:12", run=RUN, protect=True,
+        outputs={"size": 25}, source="shop.py:12", run=RUN, protect=True, where="web-1",
     ),
     ResourceState(address="process.Service::web", kind="process.Service", generation=1, id="4711@99", adopted=True),
     ResourceState(address="process.Service::web", kind="process.Service", generation=2, id="4712@100"),

@@ -15,7 +15,7 @@ from purvey._report.run_text import ended_page, show_page, sum_of
 from purvey._report.style import Page, bad, coloured, plain
 from purvey._report.text import SHOWN_MAX, plan_page, plan_sum
 from purvey._report.values import LENGTH_MAX, shown
-from purvey._report.words import clock_face, counted, duration
+from purvey._report.words import clock_face, counted, duration, on_machine
 from purvey.errors import Problems, ScriptError
 from tests.unit.report import samples
 
@@ -59,6 +59,14 @@ def test_a_long_value_is_cut() -> None:
 def test_durations_read_as_people_say_them(seconds: float, expected: str) -> None:
     """A duration has the unit that fits it."""
     assert duration(seconds) == expected
+
+
+def test_a_machine_is_named_where_the_address_does_not() -> None:
+    """A scope that has the machine's name says it already, and of this machine nothing is said."""
+    assert on_machine("web-1", "files.File::motd") == "on web-1  "
+    assert on_machine("web-1", "eu/web-1/files.File::motd") == ""
+    assert on_machine("web-1", "web-10/files.File::motd") == "on web-1  "
+    assert on_machine("", "files.File::motd") == ""
 
 
 def test_a_clock_shows_hours_only_when_there_are_some() -> None:

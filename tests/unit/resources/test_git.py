@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -136,6 +136,62 @@ async def test_changes_by_hand_are_never_lost(tmp_path: Path, origin: Path) -> N
     assert (tmp_path / "site" / "file").read_text() == "edited"
 
 
+async def test_commits_by_hand_are_never_lost(tmp_path: Path, origin: Path) -> None:
+    """A commit that is nowhere else keeps a checkout from being moved, taken back and removed, until it is somewhere else."""
+    want = wish(tmp_path, origin, branch="main")
+    have = await made(call(tmp_path), want)
+    mine = commit(tmp_path / "site", "mine")
+    commit(origin, "three")
+    for refused in (
+        provider(want).update(call(tmp_path), have, want),
+        provider(want).delete(call(tmp_path), have),
+        provider(want).undo(call(tmp_path, undoes="01X"), have, have),
+    ):
+        with pytest.raises(ProviderError, match="nowhere else") as caught:
+            await refused
+        assert f"{mine[:7]} mine" in caught.value.detail
+    assert git(tmp_path / "site", "rev-parse", "HEAD") == mine
+
+    git(tmp_path / "site", "branch", "kept")
+    git(tmp_path / "site", "checkout", "--quiet", "kept")
+    git(tmp_path / "site", "branch", "--force", "main", "origin/main")
+    have = await changed(tmp_path, have, want)
+    assert (tmp_path / "site" / "file").read_text() == "three"
+    with pytest.raises(ProviderError, match="nowhere else"):
+        await provider(want).delete(call(tmp_path), have)
+
+
+async def test_a_branch_that_begins_anew_is_followed(tmp_path: Path, origin: Path) -> None:
+    """Commits that came from the repository are nobody's own, also where it has forgotten them; an undo finds them again."""
+    want = wish(tmp_path, origin, branch="main")
+    have = await made(call(tmp_path), want)
+    for text in ("other", "another"):
+        git(origin, "reset", "--quiet", "--hard", "HEAD~1")
+        third = commit(origin, text)
+        operation = call(tmp_path)
+        now = recorded(want, await provider(want).update(operation, have, want))
+        assert now.head == third
+        await provider(now).undo(call(tmp_path, undoes=operation.token), now, have)
+        assert (tmp_path / "site" / "file").read_text() == "two"
+    have = await changed(tmp_path, have, want)
+    await provider(want).delete(call(tmp_path), have)
+    assert not (tmp_path / "site").exists()
+
+
+async def test_unknown_files_are_not_removed(tmp_path: Path, origin: Path) -> None:
+    """A checkout with files that git does not know is not removed; what it is told to ignore goes with it."""
+    have = await made(call(tmp_path), wish(tmp_path, origin, branch="main"))
+    (tmp_path / "site" / ".git" / "info" / "exclude").write_text("*.o\n")
+    (tmp_path / "site" / "built.o").write_text("built")
+    (tmp_path / "site" / "uploads.db").write_text("mine")
+    with pytest.raises(ProviderError, match="does not know") as caught:
+        await provider(have).delete(call(tmp_path), have)
+    assert "uploads.db" in caught.value.detail
+    (tmp_path / "site" / "uploads.db").unlink()
+    await provider(have).delete(call(tmp_path), have)
+    assert not (tmp_path / "site").exists()
+
+
 async def test_a_checkout_that_was_cut_off_is_finished(tmp_path: Path, origin: Path) -> None:
     """What a killed attempt left is no obstacle, and no object yet."""
     site = tmp_path / "site"
@@ -161,6 +217,7 @@ async def test_a_version_that_is_not_there_is_named(tmp_path: Path, origin: Path
     with pytest.raises(ProviderError, match="no such branch") as caught:
         await made(call(tmp_path), wish(tmp_path, origin, branch="nowhere"))
     assert "nowhere" in caught.value.detail
+    assert "set -eu" not in caught.value.detail, "the text of our own script is nobody's concern"
     (tmp_path / "other").write_text("here")
     blocked = view(
         host.Git, path=str(tmp_path / "other"), repository=str(origin), branch="main", username="git", submodules=False
@@ -186,10 +243,34 @@ class Guarded(SimpleHTTPRequestHandler):
         """Nothing."""
 
 
+class Curious(Guarded):
+    """Asks everybody for a password, and keeps what it is told."""
+
+    told: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        """Ask for it."""
+        self.told.append(self.headers.get("Authorization") or "")
+        self.directory = "/nowhere"
+        super().do_GET()
+
+
+class Astray(Guarded):
+    """Sends everybody to another host."""
+
+    elsewhere = ""
+
+    def do_GET(self) -> None:
+        """Send there."""
+        self.send_response(302)
+        self.send_header("Location", f"{self.elsewhere}{self.path}")
+        self.end_headers()
+
+
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, handler: type[Guarded] = Guarded) -> Iterator[str]:
     """The address of a server that serves a folder to who knows the password."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Guarded, directory=str(folder))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -221,3 +302,28 @@ async def test_a_password_stands_in_no_argument(tmp_path: Path, origin: Path) ->
         wrong = wish(tmp_path / "origin", f"{server}/bare.git", branch="main", username="ana", password=Secret("wrong"))
         with pytest.raises(ProviderError, match="does not let"):
             await pure.create(call(tmp_path), wrong)
+
+
+async def test_a_password_goes_to_no_other_host(tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a host to which the repository's own leads nor that of a submodule is told the password."""
+    monkeypatch.setattr(Curious, "told", [])
+    with served(tmp_path, Curious) as curious, served(tmp_path, Astray) as astray, served(tmp_path) as server:
+        elsewhere = curious.replace("127.0.0.1", "localhost")
+        monkeypatch.setattr(Astray, "elsewhere", elsewhere)
+        led = wish(tmp_path / "led", f"{astray}/bare.git", branch="main", username="ana", password=Secret(SECRET))
+        (tmp_path / "led").mkdir()
+        with pytest.raises(ProviderError, match="leads to another place"):
+            await made(call(tmp_path), led)
+
+        (origin / ".gitmodules").write_text(f'[submodule "s"]\n path = s\n url = {elsewhere}/s.git\n')
+        git(origin, "add", ".gitmodules")
+        git(origin, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},s")
+        git(origin, "commit", "--quiet", "-m", "with a submodule")
+        git(tmp_path, "clone", "--quiet", "--bare", str(origin), "bare.git")
+        git(tmp_path / "bare.git", "update-server-info")
+        want = wish(tmp_path, f"{server}/bare.git", branch="main", username="ana", password=Secret(SECRET), submodules=True)
+        with pytest.raises(ProviderError):
+            await made(call(tmp_path), want)
+
+    assert Curious.told
+    assert not any(Curious.told)

@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 
+from purvey._base.value import resolve
+from purvey._hosts.change import Run
+from purvey._hosts.command import Completed, failed
+from purvey._hosts.fact import Answers
 from purvey._script.recorder import Recorder, recording
+from purvey._script.resource import Resource
 from purvey._script.words import secret
 from purvey.errors import ProviderError, ScriptError
+from purvey.providers import Recorded
 from purvey.providers.host import HostProvider, Place
-from purvey.resources import files, host, users
+from purvey.resources import files, host, services, users
+from purvey.resources.host._fstab import Entry, entry_of
 from purvey.resources.host._schedule import problem_of
 from purvey.resources.users._crypt import hashed, is_of
 from purvey.testing import view
@@ -30,6 +37,14 @@ def script(tmp_path: Path) -> Iterator[Recorder]:
 
 
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+    "an init script in another folder": (lambda: services.Sysv("s", script="../passwd"), "/etc/init.d"),
+    "no runlevel": (lambda: services.OpenRC("s", script="a", runlevels=[]), "enabled=False"),
+    "a runlevel as text": (lambda: services.OpenRC("s", script="a", runlevels="default"), 'runlevels=["default"]'),
+    "a runlevel of what is disabled": (
+        lambda: services.Sysv("s", script="a", runlevels=["2"], enabled=False),
+        "one of the two",
+    ),
+    "a runlevel for an end": (lambda: services.Sysv("s", script="a", runlevels=["6"]), "2, 3, 4, 5, S"),
     "a user that begins with a hyphen": (lambda: users.User("u", name="-rf"), "Begin with a letter"),
     "a user with a colon": (lambda: users.User("u", name="a:b"), "Begin with a letter"),
     "a comment with a colon": (lambda: users.User("u", comment="a:b"), "No colon"),
@@ -57,6 +72,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a script with two texts": (lambda: host.Script("s", content="a", source="b", creates="/a"), "exactly one"),
     "a script that is not there": (lambda: host.Script("s", source="none.sh", creates="/a"), "script's folder"),
     "a setting of one word": (lambda: host.Sysctl("s", key="ip_forward", value="1"), "sysctl(8)"),
+    "a setting without a value": (lambda: host.Sysctl("s", key="net.ipv4.ip_forward", value=" "), "one line"),
     "a setting that leads out": (lambda: host.Sysctl("s", key="net/../../etc/passwd", value="1"), "sysctl(8)"),
     "a name with a blank": (lambda: host.Hostname("h", hostname="web 1"), "hyphens"),
     "a name that is too long": (lambda: host.Hostname("h", hostname="a." * 40 + "a"), "at most 64"),
@@ -64,8 +80,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a job with a point": (lambda: host.Cron("c", name="a.b", schedule="@daily", command="true"), "passes over"),
     "a job of two lines": (lambda: host.Cron("c", schedule="@daily", command="a\nb"), "one line"),
     "a job never": (lambda: host.Cron("c", schedule="0 0 31 2 *", command="true"), "Five fields"),
+    "a job with a carriage return": (lambda: host.Cron("c", schedule="@daily", command="a\rb"), "one line"),
     "a bad variable": (lambda: host.Cron("c", schedule="@daily", command="true", env={"A B": "c"}), "Letters"),
     "an option with a comma": (lambda: host.Mount("m", path="/a", source="b", type="c", options=["ro,noexec"]), "by itself"),
+    "a source of two lines": (lambda: host.Mount("m", path="/a", source="b\nc", type="d"), "in a line"),
+    "a group with another behind it": (lambda: users.User("u", groups=["a,b"]), "Begin with a letter"),
     "no option": (lambda: host.Mount("m", path="/a", source="b", type="c", options=[]), "Leave it out"),
     "neither now nor then": (
         lambda: host.Mount("m", path="/a", source="b", type="c", mounted=False, persistent=False),
@@ -82,6 +101,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a password in an address": (lambda: host.Git("g", repository="https://a:b@x/y", path="/a", branch="b"), "password="),
     "a timer of two kinds": (lambda: host.timer("t", command=["/bin/true"], calendar="daily", every="1h"), "one of them"),
     "a timer without a time": (lambda: host.timer("t", command=["/bin/true"]), "one of them"),
+    "a timer that goes on in the next line": (
+        lambda: host.timer("t", command=["/a"], calendar="daily", cwd="/a\\"),
+        "one line",
+    ),
+    "a timer with a carriage return": (lambda: host.timer("t", command=["/a"], calendar="daily", user="a\rb"), "one line"),
     "a timer without a path": (lambda: host.timer("t", command=["true"], calendar="daily"), "the path of a program"),
 }
 
@@ -93,6 +117,24 @@ def test_what_makes_no_sense_is_refused(script: Recorder, name: str) -> None:
     with pytest.raises(ScriptError) as caught:
         declare()
     assert hint in caught.value.detail + caught.value.hint
+
+
+@pytest.mark.parametrize("other", ["net/ipv4/conf/br.lan.x", "net.ipv4.conf.br/lan/x"])
+def test_two_settings_never_share_a_file(script: Recorder, other: str) -> None:
+    """A name with a hyphen and one with a point are two settings in two files; one setting in two spellings is one claim."""
+    one, two, spelt = (
+        view(host.Sysctl, key=key, value="1", persistent=True)
+        for key in ("net.ipv4.conf.br-lan.x", other, "net/ipv4/conf/br-lan/x")
+    )
+    provider = kind_of(one).provider
+    assert isinstance(provider, HostProvider)
+
+    assert (
+        len({fact for fact in (*provider.facts(Place(), one), *provider.facts(Place(), two)) if "sysctl.d/" in str(fact)}) == 2
+    )
+    assert provider.claims(one) != provider.claims(two)
+    assert provider.claims(one) == provider.claims(spelt)
+    assert provider.facts(Place(), one) == provider.facts(Place(), spelt)
 
 
 def test_what_is_known_only_later_is_looked_at_then(script: Recorder) -> None:
@@ -118,6 +160,8 @@ def test_what_is_known_only_later_is_looked_at_then(script: Recorder) -> None:
 
 def test_defaults_are_recorded(script: Recorder) -> None:
     """A system user has no home unless the script says so, and any other one has."""
+    host.Swap("s", path="//swap/../swapfile", size_mib=1)
+    assert only(script, "host.Swap").inputs["path"] == "/swapfile"
     users.User("daemon", system=True)
     assert only(script, "users.User").inputs["create_home"] is False
     assert script.nodes["users.User::daemon"].inputs["name"] == "daemon"
@@ -162,6 +206,25 @@ def test_a_timer_is_two_units(script: Recorder) -> None:
     assert "services.Systemd::job.service" in script.nodes["services.Systemd::job.timer"].needs
 
 
+def test_what_comes_late_is_a_word_of_a_timer_too(script: Recorder) -> None:
+    """An output is no more than its place in a unit: a word means itself, and a setting stays on its line."""
+    late = files.Directory("d", path="/srv").path
+    host.timer(
+        "job", command=["/bin/echo", f"a {late}"], calendar="daily", user=late, cwd=f"/srv/{late}", env={"A": late}, spread=late
+    )
+
+    told = {
+        name: resolve(script.nodes[f"services.Systemd::job.{name}"].inputs["content"], lambda _: 'x"\n%$\\', lambda _: "")
+        for name in ("service", "timer")
+    }
+
+    assert told["service"].splitlines() == [
+        "[Service]", "Type=oneshot", r'ExecStart="/bin/echo" "a x\"\n%%$$\\"', 'User=x" %$\\', 'WorkingDirectory=/srv/x" %%$\\',
+        r'Environment="A=x\"\n%%$\\"',
+    ]  # fmt: skip
+    assert 'RandomizedDelaySec=x" %$\\' in told["timer"].splitlines()
+
+
 @pytest.mark.parametrize(
     ("salt", "password"), [("saltstring", "Hello world!"), ("saltsaltsaltsalt", "p"), ("a.b/c", "é€ " * 40), ("x", "a" * 64)]
 )
@@ -186,3 +249,41 @@ def test_no_text_of_a_kind_tells_a_secret(script: Recorder) -> None:
     users.User("ana", password=secret("env:ANA"))
     inputs = dict(only(script, "users.User").inputs)
     assert "env" in repr(inputs["password"])
+
+
+def test_what_is_always_done_again_is_nobody_s_drift() -> None:
+    """A command that the script wants each time differs by the script's word; drift is what somebody did to the world."""
+    want = view(host.Command, command=["true"], always=True)
+    kind = kind_of(want)
+    diff = kind.provider.diff(kind, {"always": True}, Recorded({"always": True}, {}), {"always": False})
+    assert [(item.name, item.because) for item in diff.changes] == [("always", "script")]
+
+
+PEOPLE_READ: dict[str, tuple[Resource, str]] = {
+    "a command": (view(host.Command, command=["make", "a b"], always=True), "make 'a b'"),
+    "a command with codes": (view(host.Command, command=["make"], always=True, codes=[0, 3]), "make"),
+    "a command with a variable": (view(host.Command, command=["make"], always=True, env={"A": "1"}), "A=1 make"),
+    "a script": (view(host.Script, content="true", always=True, arguments=["x"]), "sh -eu /dev/fd/3 x"),
+}
+
+
+@pytest.mark.parametrize("name", PEOPLE_READ)
+def test_people_read_the_command_that_they_wrote(name: str) -> None:
+    """Neither what they watch nor an error shows what is put around a command."""
+    want, words = PEOPLE_READ[name]
+    provider = kind_of(want).provider
+    assert isinstance(provider, HostProvider)
+    (run,) = provider.make(Place(token="T"), want, Answers({})).changes
+    assert isinstance(run, Run)
+
+    assert provider.doing(want, run.command) == words
+    error = provider.explained(want, failed(run.command, Completed(1)))
+    assert error.detail == f"The command ended with code 1:\n  {words}\nIt said nothing."
+
+
+@pytest.mark.parametrize("source", ["#disk", "a b", "tab\there", "no\u00a0break", "form\x0cfeed", "back\\slash"])
+def test_an_entry_of_fstab_is_read_as_it_was_written(source: str) -> None:
+    """Whatever stands in a name: a sign that begins a comment does not, and only blanks and tabs part fields."""
+    entry = Entry(source, "/srv/data", "ext4")
+    assert entry_of(entry.line) == entry
+    assert not entry.line.startswith("#")

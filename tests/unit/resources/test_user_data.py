@@ -174,6 +174,11 @@ def test_what_does_not_fit_compressed_is_refused(script: Recorder) -> None:
     assert len(host.user_data(write_files=[{"path": "/a", "content": noise}])) > 40_000
 
 
+def step_result() -> str:
+    """What is not known yet, and no secret."""
+    return network("n", name="x").result
+
+
 PEM = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n"
 
 
@@ -190,9 +195,25 @@ PEM = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----
         (lambda: {"config": {"chpasswd": {"users": [{"name": "a", "password": "x"}]}}}, "password"),
         (lambda: {"config": {"ssh_keys": {"ed25519_private": PEM}}}, "a private key"),
         (lambda: {"parts": [PEM]}, "a private key"),
+        (lambda: {"config": {"chpasswd": {"list": "ana:RANDOM\nroot:hunter2"}}}, "chpasswd"),
+        (lambda: {"config": {"chpasswd": {"list": ["root:hunter2"]}}}, "chpasswd"),
+        (lambda: {"users": [{"name": "a", "passwd": "hunter2"}]}, "passwd"),
+        (lambda: {"config": {"password": step_result()}}, "password"),
+        (lambda: {"config": {"chpasswd": {"list": f"root:{step_result()}"}}}, "chpasswd"),
+        (lambda: {"write_files": [{"path": "/a", "content": f"{step_result()}\n{PEM}"}]}, "a private key"),
+        (lambda: {"config": {"apt": {"sources": {"a": {"source": "deb https://a:hunter2@b/ x y"}}}}}, "an address"),
+        (lambda: {"parts": ["#cloud-config\npassword: hunter2\n"]}, "password"),
+        (lambda: {"parts": ["#cloud-config\nusers:\n  - {name: a, plain_text_passwd: 'hunter2'}\n"]}, "plain_text_passwd"),
+        (lambda: {"parts": ['#cloud-config\n{"users": [{"passwd": "hunter2"}]}']}, "passwd"),
+        (lambda: {"parts": ["#cloud-config\nchpasswd:\n  expire: false\n  list: |\n    root:hunter2\na: []\n"]}, "chpasswd"),
+        (lambda: {"parts": ["#cloud-config\nchpasswd: {list: ['root:hunter2']}\n"]}, "chpasswd"),
     ],
-    ids=["file", "shell", "argument", "part", "encoded", "user", "password", "chpasswd", "host-key", "part-key"],
-)
+    ids=[
+        "file", "shell", "argument", "part", "encoded", "user", "password", "chpasswd", "host-key", "part-key", "list-text",
+        "list", "hash", "output", "list-output", "key-in-text", "address", "part-password", "part-flow", "part-json",
+        "part-list", "part-list-flow",
+    ],
+)  # fmt: skip
 def test_secrets_are_refused(script: Recorder, given: Any, says: str) -> None:
     """Whatever is secret is refused, wherever it stands, with what to do instead; its text is not repeated."""
     with pytest.raises(ScriptError) as caught:
@@ -200,7 +221,46 @@ def test_secrets_are_refused(script: Recorder, given: Any, says: str) -> None:
 
     assert caught.value.code == "script.secret_in_user_data"
     assert says in caught.value.detail
+    assert "hunter2" not in caught.value.detail
     assert "over SSH" in caught.value.hint
+
+
+OPEN = """#cloud-config
+# password: set later
+users: [{name: a, passwd: "$6$x$y", lock_passwd: false}, {name: b, hashed_passwd: '!'}]
+chpasswd:
+  expire: false
+  list:
+    - a:RANDOM
+    - b:$6$x$y
+runcmd: [[echo, "list:x"]]
+"""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"users": [{"name": "a", "passwd": "$6$x$y", "lock_passwd": False}]},
+        {"config": {"chpasswd": {"expire": False, "list": "a:R\nb:$6$x$y"}}},
+        {
+            "config": {
+                "chpasswd": {"users": [{"name": "a", "type": "RANDOM"}, {"name": "b", "password": "$6$x$y", "type": "hash"}]}
+            }
+        },
+        {"parts": [OPEN]},
+        {"parts": ["#!/bin/sh\necho 'password: none'\n"]},
+        {"config": {"apt": {"sources": {"a": {"source": "deb https://b:8080/@c x y"}}}}},
+    ],
+    ids=["hash", "list", "chosen", "part", "program", "port"],
+)
+def test_what_is_no_secret_is_taken(script: Recorder, given: Any) -> None:
+    """A hash, a password that the machine chooses, a comment and a port are no passwords."""
+    assert host.user_data(**given).startswith("#cloud-config")
+
+
+def test_a_hash_may_be_an_output(script: Recorder) -> None:
+    """Whether an output is a hash is not known; where a hash belongs, it is taken for one."""
+    assert host.user_data(users=[{"name": "a", "passwd": step_result()}]).startswith("#cloud-config")
 
 
 def test_an_output_that_is_secret_is_refused_and_a_join_token_is_not(script: Recorder) -> None:

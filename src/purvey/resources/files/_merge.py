@@ -85,9 +85,16 @@ def give_back(place: Place, folder: str) -> tuple[Change, ...]:
 
 
 def plainly(error: ProviderError) -> ProviderError:
-    """An error without the text of the script that failed."""
+    """An error in words of our own, or at least without the text of the script that failed."""
     error.detail = error.detail.replace(shlex.quote(script()), "(merge.sh)")
-    return error
+    if "ended with code 73" not in error.detail:
+        return error
+    where = error.detail.rpartition("\n")[2]
+    return ProviderError(
+        "conflict", "A link stands where a folder of a tree shall be",
+        detail=f"{where} is a link, or behind one, and would lead out of the folder.",
+        hint="Whoever owns the folder may have put it there. Look where it leads, and move it away.",
+    )  # fmt: skip
 
 
 def _merging(place: Place, argv: Sequence[str], data: bytes, touches: tuple[Fact, ...] | None) -> tuple[Change, ...]:
@@ -113,10 +120,15 @@ def _list(folder: str) -> str:
 @cache
 def script() -> str:
     """What the machine's shell gets."""
+    return shell("stage.sh", "merge.sh")
+
+
+def shell(*names: str) -> str:
+    """The text of these files of ours, without what only people read."""
     from importlib.resources import files  # noqa: PLC0415 - only who sends a tree pays for it.
 
-    text = files("purvey.resources.files").joinpath("merge.sh").read_text()
-    return "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    lines = [line for name in names for line in files("purvey.resources.files").joinpath(name).read_text().splitlines()]
+    return "\n".join(line for line in lines if line.strip() and not line.startswith("#"))
 
 
 def _archive(items: Mapping[str, Item], first: Iterable[str], last: Iterable[str]) -> bytes:

@@ -18,10 +18,7 @@ from purvey.errors import ProviderError, ScriptError
 from purvey.resources._plaintext import hidden, plaintexts
 
 if TYPE_CHECKING:
-    from types import CodeType
-
-    from jinja2 import Environment
-
+    from jinja2 import Template
 
 TEMPLATES_MAX: Final = 256
 """Compiled templates that are kept: one is filled for many hosts, and compiling it costs fifty times as much as filling it."""
@@ -62,10 +59,7 @@ def render(text: str, name: str, variables: Mapping[str, Value]) -> str:
     Raises:
         ProviderError: ``invalid`` naming file and line, if a variable is undefined or an expression fails.
     """
-    from jinja2 import Template  # noqa: PLC0415 - as above.
-
-    environment, code = _compile(text, name)
-    template = Template.from_code(environment, code, environment.make_globals(None))
+    template = _compile(text, name)
     try:
         return template.render(reveal(dict(variables)))
     except Exception as error:  # noqa: BLE001 - an expression of the template can raise anything.
@@ -81,7 +75,7 @@ def render(text: str, name: str, variables: Mapping[str, Value]) -> str:
 
 
 @lru_cache(TEMPLATES_MAX)
-def _compile(text: str, name: str) -> tuple[Environment, CodeType]:
+def _compile(text: str, name: str) -> Template:
     import jinja2.sandbox  # noqa: PLC0415 - as above.
 
     environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
@@ -90,4 +84,4 @@ def _compile(text: str, name: str) -> tuple[Environment, CodeType]:
         autoescape=False,  # Configuration is not HTML; see the module's docstring.
     )
     code: Any = environment.compile(text, name, name)
-    return environment, code
+    return jinja2.Template.from_code(environment, code, environment.make_globals(None))

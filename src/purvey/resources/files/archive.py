@@ -123,6 +123,10 @@ class ArchiveProvider(HostProvider["Archive"]):
         """See `HostProvider.findings`."""
         return blocked(place.address, f"{want.path}/x", answers)
 
+    def reaches(self, want: Archive) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: what is unpacked."""
+        return (want.path,)
+
     def claims(self, want: Archive) -> Sequence[str]:
         """See `Provider.claims`; several may fill one folder."""
         return ()
@@ -145,7 +149,8 @@ class Archive(Resource, kind="files.Archive", provider=ArchiveProvider):
         files.Archive("tool", path=home.path, archive=tool.path, strip=1)
 
     What an earlier archive has left and the new one does not hold is removed; other files in the folder stay. Edits of single
-    files are not noticed. An undo brings every file back as it was.
+    files are not noticed. A link where a folder of the archive is to be is refused, for it would lead elsewhere. An undo brings
+    every file back as it was.
     """
 
     path: str = Input(immutable=True, doc="The folder to unpack into, which exists.")

@@ -63,7 +63,7 @@ class Block(Piece, kind="files.Block", provider=BlockProvider):
     Where they are damaged, doubled or entangled with those of another block, nothing is touched and the error tells the lines.
     """
 
-    name: str = Input(immutable=True, doc="What its marks call it; by default the node's name.")
+    name: str = Input(default=None, immutable=True, doc="What its marks call it; by default the node's name.")
     content: str | Secret | None = Input(default=None, secret=True, doc="The lines between the marks.")
     marker: str = Input(
         default="# {mark} {name} (purvey)",

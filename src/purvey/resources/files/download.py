@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from purvey._base.value import Secret, Value, reveal
@@ -22,6 +22,7 @@ from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._inputs import placed, refused, require_absolute
 from purvey.resources._paths import above, attributes, bits, blocked, given_back, kept, stem, with_attributes
 from purvey.resources._plaintext import hidden, plaintexts
+from purvey.resources.files._merge import shell
 from purvey.resources.files.file import remove_file
 
 if TYPE_CHECKING:
@@ -173,10 +174,7 @@ class Download(Resource, kind="files.Download", provider=DownloadProvider):
 @cache
 def script() -> str:
     """What the machine's shell gets."""
-    from importlib.resources import files  # noqa: PLC0415 - only who fetches a file pays for it.
-
-    text = files("purvey.resources.files").joinpath("fetch.sh").read_text()
-    return "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    return shell("stage.sh", "fetch.sh")
 
 
 def _getting(want: Download, answers: Answers) -> Change:
@@ -184,9 +182,16 @@ def _getting(want: Download, answers: Answers) -> Change:
     if answers[DigestOf(want.path)] == want.sha256:
         return with_attributes(want)
     lines = [f"{name}: {_line(want, name, value)}\n" for name, value in want.headers.items()]
-    temporary = PurePosixPath(want.path).with_name(f".purvey.{stem(want.path)}")
     owner = f"{want.owner or ''}{f':{want.group}' if want.group is not None else ''}"
-    words = (want.url, want.path, str(temporary), want.sha256, f"{bits(want.mode):04o}", owner, _follow(want.headers))
+    words = (
+        want.url,
+        want.path,
+        f".purvey.{stem(want.path)}",
+        want.sha256,
+        f"{bits(want.mode):04o}",
+        owner,
+        _follow(want.headers),
+    )
     command = Command(("sh", "-c", script(), "fetch.sh", *words), stdin="".join(lines).encode(), timeout_s=FETCH_S)
     return Run(command, foresees=((DigestOf(want.path), want.sha256),), touches=(StatOf(want.path), ContentOf(want.path)))
 

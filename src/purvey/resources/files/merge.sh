@@ -10,94 +10,134 @@
 # `first` and `last` are names to remove before and after. COPY, a folder here, is made before anything is changed, and once: it
 # holds what was there of all that changes. An empty COPY keeps nothing. LIST, a file here, names what was unpacked. MARK, which says
 # that all of it was, is in the folder, and goes first.
+#
+# The tree may be owned by somebody who is not to get more rights by us, and who changes it while we work. So everything is done in
+# the folder where we stand, after a look whether that is the one that was meant, and by names without a slash.
 
 set -eu
 umask 077
 name=$1
 shift
-verb=$1 target=$2 copy=${3:+$PWD/$3} owner=${4-} list=${5:-none}
-new=$target/$name
+verb=$1 target=$2 copy=${3:+$PWD/$3} owner=${4-} list=$PWD/${5:-none} own=$PWD
+nl='
+'
 
-complain() { # CODE TEXT
-  echo "$2" >&2
-  exit "$1"
-}
+settle() { sync -f . "$root/" 2>/dev/null || sync; } # What was written survives a power failure.
 
-settle() { sync -f . "$target" 2>/dev/null || sync; } # What was written survives a power failure.
-
-names() { (cd "$1" && find . ! -path . | sort); }
+names() { (cd "$1" && find . ! -path . | LC_ALL=C sort); }
 
 each() { tr '\n' '\0' | xargs -0 "$@"; } # COMMAND...: with the names that are read as more arguments.
 
-# The names on standard input go: files, then folders that are empty, the innermost first.
-away() {
-  sort -r >"$new/away"
-  while IFS= read -r name; do
-    if [ -d "$target/$name" ] && [ ! -L "$target/$name" ]; then echo "$target/$name" >&3; else echo "$target/$name"; fi
-  done <"$new/away" 3>"$new/folders" | each rm -f --
-  while IFS= read -r name; do rmdir -- "$name" 2>/dev/null || [ -d "$name" ]; done <"$new/folders"
+is_folder() { [ -d "$1" ] && [ ! -L "$1" ]; }
+
+# Stand in a folder below TARGET. It fails where none is there, or a link is on the way, and we may be anywhere then.
+into() { # NAME
+  cd -P -- "$root/$1" 2>/dev/null && [ "${PWD%/}" = "$root${1#.}" ]
 }
 
-save() { # TREE: copies of the names that are read, a process for those of each folder.
-  mkdir "$1"
-  tree=$1 here=
+astray() { complain 73 "$root${1#.}"; } # NAME: of a folder to be, where a link is, or on the way to it.
+
+# The names on standard input go: files, then folders that are empty, the innermost first. What is behind a link is somebody else's.
+away() (
+  LC_ALL=C sort -r >"$new/away"
+  folder=
   set --
   while IFS= read -r name; do
-    if [ "${name%/*}" != "$here" ]; then
-      [ $# -eq 0 ] || cp -pP -- "$@" "$tree/$here/"
+    if [ "${name%/*}" != "$folder" ] || [ $# -gt 500 ]; then
+      [ $# -eq 0 ] || rm -f -- "$@"
       set --
-      here=${name%/*}
-      mkdir -p -- "$tree/$here"
+      folder=${name%/*} here=
+      if into "$folder"; then here=1; fi
     fi
-    set -- "$@" "$target/$name"
+    if [ -z "$here" ]; then continue; fi
+    if is_folder "./${name##*/}"; then printf '%s\n' "$name" >&3; else set -- "$@" "./${name##*/}"; fi
+  done <"$new/away" 3>"$new/folders"
+  [ $# -eq 0 ] || rm -f -- "$@"
+  while IFS= read -r name; do
+    if into "${name%/*}"; then rmdir -- "./${name##*/}" 2>/dev/null || [ -d "./${name##*/}" ]; fi
+  done <"$new/folders"
+)
+
+save() ( # TREE: copies of the names that are read, a process for those of each folder.
+  mkdir "$1"
+  tree=$1 folder=
+  set --
+  while IFS= read -r name; do
+    if [ "${name%/*}" != "$folder" ]; then
+      [ $# -eq 0 ] || cp -pP -- "$@" "$tree/$folder/"
+      set --
+      folder=${name%/*}
+      mkdir -p -- "$tree/$folder"
+      into "$folder" || astray "$folder"
+    fi
+    set -- "$@" "./${name##*/}"
   done
-  [ $# -eq 0 ] || cp -pP -- "$@" "$tree/$here/"
-}
+  [ $# -eq 0 ] || cp -pP -- "$@" "$tree/$folder/"
+)
 
 keep() {
   if [ -z "$copy" ] || [ -d "$copy" ]; then return 0; fi
   rm -rf -- "${copy%/*}"
   mkdir -p -- "$copy.new"
   : >"$copy.new/added"
-  sort -u "$new/names" "$new/first" "$new/last" | while IFS= read -r name; do
-    if [ -d "$target/$name" ] && [ ! -L "$target/$name" ]; then
-      echo "$name" >&3
-    elif [ -e "$target/$name" ] || [ -L "$target/$name" ]; then
-      echo "$name" >&4
+  folder=
+  LC_ALL=C sort -u "$new/names" "$new/first" "$new/last" | while IFS= read -r name; do
+    if [ "${name%/*}" != "$folder" ]; then
+      folder=${name%/*} here=
+      if into "$folder"; then here=1; fi
+    fi
+    item=./${name##*/}
+    if [ -n "$here" ] && is_folder "$item"; then
+      printf '%s\n' "$name" >&3
+    elif [ -n "$here" ] && { [ -e "$item" ] || [ -L "$item" ]; }; then
+      printf '%s\n' "$name" >&4
     else
-      echo "$name" >&5
+      printf '%s\n' "$name" >&5
     fi
   done 3>"$copy.new/folders" 4>"$copy.new/files" 5>"$copy.new/added"
-  if [ -s "$copy.new/folders" ]; then (cd "$target" && each stat -c '%a %u:%g %n' --) <"$copy.new/folders"; fi >"$copy.new/attributes"
+  if [ -s "$copy.new/folders" ]; then (cd -- "$root/" && each stat -c '%a %u:%g %n' --) <"$copy.new/folders"; fi >"$copy.new/attributes"
   save "$copy.new/tree" <"$copy.new/files"
   [ ! -f "$list" ] || cp "$list" "$copy.new/list"
   settle
   mv -- "$copy.new" "$copy"
 }
 
+# Before anything is changed: no folder of `tree` is a link in TARGET, unless that goes first.
+stays_inside() {
+  (cd "$new/tree" && find . -type d) | while IFS= read -r folder; do
+    [ ! -L "$root/$folder" ] || LC_ALL=C grep -qxF -- "$folder" "$new/first" || astray "$folder"
+  done
+}
+
 # All of `tree`, folder by folder. FOLDERS: whether `all` get the attributes that they have there, or `new` ones only.
 place() { # FOLDERS
   which=$1
-  (cd "$new/tree" && find . -type d | sort) | while IFS= read -r folder; do
-    to=$target/$folder
-    if [ "$folder" != . ] && { [ "$which" = all ] || [ ! -d "$to" ]; }; then
-      [ -d "$to" ] || mkdir -- "$to"
-      [ -z "$owner" ] || chown -- "$owner" "$to"
-      chmod -- "$(stat -c %a -- "$new/tree/$folder")" "$to"
+  (cd "$new/tree" && find . -type d | LC_ALL=C sort) | while IFS= read -r folder; do
+    attributes=
+    if [ "$folder" != . ]; then
+      attributes=$which
+      into "${folder%/*}" || astray "$folder"
+      is_folder "./${folder##*/}" || { mkdir -- "./${folder##*/}" && attributes=all; }
+    fi
+    into "$folder" || astray "$folder"
+    if [ "$attributes" = all ]; then
+      [ -z "$owner" ] || chown -- "$owner" .
+      chmod -- "$(stat -c %a -- "$new/tree/$folder")" .
     fi
     set --
     for file in "$new/tree/$folder"/* "$new/tree/$folder"/.[!.]* "$new/tree/$folder"/..?*; do
       if [ -L "$file" ] || [ -f "$file" ]; then
-        [ ! -d "$to/${file##*/}" ] || [ -L "$to/${file##*/}" ] || complain 1 "$to/${file##*/}: Is a directory"
+        ! is_folder "./${file##*/}" || complain 1 "$PWD/${file##*/}: Is a directory"
         set -- "$@" "$file"
       fi
     done
-    [ $# -eq 0 ] || mv -f -- "$@" "$to/"
+    [ $# -eq 0 ] || mv -f -- "$@" ./
   done
 }
 
 merge() { # FOLDERS
   names "$new/tree" >"$new/names"
+  stays_inside
   [ -z "$owner" ] || (cd "$new/tree" && find . ! -path . -exec chown -h -- "$owner" {} +)
   keep
   settle
@@ -131,9 +171,14 @@ strip() { # What is in the folders at the top comes to the top; files that are t
   mv "$new/stripped" "$new/tree"
 }
 
-rm -rf -- "$new"
-mkdir -- "$new"
-trap 'rm -rf -- "$new"' EXIT
+stage "$target" "$name"
+root=$around
+exec 9<.
+cd -- "$own"
+new=/proc/self/fd/9 # Whatever it is called meanwhile; what is made from a folder alone, as an image is, may have none.
+[ -d "$new/" ] || new=$root/$name
+rm -rf -- "$new"/*
+trap 'rm -rf -- "$new"/*; rmdir -- "$root/$name" || :' EXIT
 case $verb in
   put)
     (cd "$new" && tar -xpm -o -f -)
@@ -142,7 +187,7 @@ case $verb in
   unpack)
     case $6 in /*) archive=$6 ;; *) archive=$PWD/$6 ;; esac
     mkdir "$new/tree"
-    echo "./$9" >"$new/first"
+    printf './%s\n' "$9" >"$new/first"
     : >"$new/last"
     (umask 022 && cd "$new/tree" && extract "$archive" "$7")
     left=$8
@@ -153,7 +198,8 @@ case $verb in
     names "$new/tree" >"$new/now"
     [ -s "$new/now" ] || complain 66 'Nothing is left to unpack.'
     [ -z "$(find "$new/tree" ! -type f ! -type d ! -type l)" ] || complain 66 'It holds something that is no file, folder or link.'
-    [ ! -f "$list" ] || grep -vxF -f "$new/now" "$list" >"$new/last" || [ $? = 1 ]
+    [ -z "$(find "$new/tree" -name "*$nl*")" ] || complain 66 'A name in it has a line end.'
+    [ ! -f "$list" ] || LC_ALL=C grep -vxF -f "$new/now" "$list" >"$new/last" || [ $? = 1 ]
     cp "$new/now" "$list.new"
     merge new
     mv -f "$list.new" "$list"
@@ -165,14 +211,18 @@ case $verb in
   back)
     [ -d "$copy" ] || exit 0
     away <"$copy/added"
-    while IFS= read -r name; do
-      if [ -d "$target/$name" ] && [ ! -L "$target/$name" ]; then rmdir -- "$target/$name"; fi
-    done <"$copy/files"
-    while read -r mode ids name; do
-      [ -d "$target/$name" ] || { rm -f -- "$target/$name" && mkdir -- "$target/$name"; }
-      chown -- "$ids" "$target/$name"
-      chmod -- "$mode" "$target/$name"
-    done <"$copy/attributes"
+    (while IFS= read -r name; do
+      if into "${name%/*}" && is_folder "./${name##*/}"; then rmdir -- "./${name##*/}"; fi
+    done <"$copy/files")
+    (while IFS= read -r line; do
+      mode=${line%% *} line=${line#* }
+      ids=${line%% *} name=${line#* }
+      into "${name%/*}" || astray "$name"
+      is_folder "./${name##*/}" || { rm -f -- "./${name##*/}" && mkdir -- "./${name##*/}"; }
+      into "$name" || astray "$name"
+      chown -- "$ids" .
+      chmod -- "$mode" .
+    done <"$copy/attributes")
     cp -pPR -- "$copy/tree" "$new/tree"
     place new
     if [ -f "$copy/list" ]; then mv -f "$copy/list" "$list"; else rm -f "$list"; fi

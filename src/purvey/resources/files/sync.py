@@ -100,6 +100,14 @@ class SyncProvider(HostProvider["Sync"]):
         """See `HostProvider.findings`."""
         return blocked(place.address, f"{want.path}/x", answers)
 
+    def reaches(self, want: Sync) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: the tree."""
+        return (want.path,)
+
+    def looks_at(self, want: Sync) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: the tree."""
+        return (want.path,)
+
     def claims(self, want: Sync) -> Sequence[str]:
         """See `Provider.claims`."""
         return (f"tree:{want.path}",)

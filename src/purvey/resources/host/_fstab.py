@@ -16,6 +16,10 @@ CONTENT: Final = ContentOf(PATH)
 STATUS: Final = StatOf(PATH)
 
 _ESCAPED: Final = {" ": r"\040", "\t": r"\011", "\n": r"\012", "\\": r"\134"}
+_BLANKS: Final = " \t"
+_FIELDS: Final = re.compile("[ \t]+")
+"""Nothing else parts fields, as for mount(8): a name may hold any other blank of Unicode's."""
+
 _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 
 
@@ -33,7 +37,8 @@ class Entry(msgspec.Struct, frozen=True):
     def line(self) -> str:
         """The line."""
         parts = (self.source, self.path, self.type, self.options, self.dump, self.check)
-        return " ".join(escaped(part) for part in parts)
+        line = " ".join(escaped(part) for part in parts)
+        return line if line[:1] != "#" else rf"\043{line[1:]}"
 
 
 def escaped(text: str) -> str:
@@ -48,8 +53,9 @@ def unescaped(field: str) -> str:
 
 def entry_of(line: str) -> Entry | None:
     """The entry of a line; None for a comment, an empty line, and what is no entry."""
-    fields = [unescaped(field) for field in line.split()]
-    if not fields or fields[0].startswith("#") or len(fields) < 3:  # noqa: PLR2004 - source, path and type.
+    text = line.strip(_BLANKS)
+    fields = [unescaped(field) for field in _FIELDS.split(text)]
+    if text.startswith("#") or len(fields) < 3:  # noqa: PLR2004 - source, path and type.
         return None
     return Entry(*fields[:6])
 

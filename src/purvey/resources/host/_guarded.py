@@ -12,14 +12,16 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from purvey._base.value import Secret, Value, reveal
+import msgspec
+
+from purvey._base.value import Secret, Unknown, Value, reveal
 from purvey._hosts.change import Change, Run
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Ask, Fact, StatOf
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
-from purvey.providers import Absent, NotKnownError, Observed, Present
+from purvey.providers import Absent, Diff, Kind, NotKnownError, Observed, Present, Recorded
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._given import bad, recorded
 from purvey.resources._inputs import absolute, octal, require_absolute
@@ -56,6 +58,13 @@ exit "$code"
 """
 """As the one before, and says with which of the codes that are success it ended."""
 
+FED: Final = 'cat 2>/dev/null | { exec 3<&0 </dev/null; exec "$@"; }'
+"""Gives what is read as /dev/fd/3: a pipe of the user's own, who could not open one of root's by its path; and nothing that is
+started reads from it."""
+
+_AROUND: Final = {_PLAIN: 6, _CODED: 7, FED: 4}
+"""How many words are put around a command, each sort of them known by its third."""
+
 G = TypeVar("G", bound="Guarded")
 
 
@@ -63,7 +72,10 @@ class Guarded(Resource):
     """What commands and scripts have in common."""
 
     creates: str | None = Input(default=None, doc="A path; it is run only while nothing is there.")
-    unless: Sequence[str] | None = Input(default=None, doc="A program and its arguments; it is run only while this one fails.")
+    unless: Sequence[str] | None = Input(
+        default=None,
+        doc="A program and its arguments; it is run only while this one fails. It gets `env`, but for what is secret there.",
+    )
     always: bool = Input(
         default=False, doc="Whether it is run by every apply, for want of anything that tells that it is done."
     )
@@ -113,6 +125,12 @@ class GuardedProvider(HostProvider[G]):
             return Present(place.address, {**kept, "always": False} if have.always else kept)
         return Absent()
 
+    def diff(self, kind: Kind, desired: Mapping[str, Value], recorded: Recorded | None, observed: Mapping[str, Value]) -> Diff:
+        """See `Provider.diff`: what is done each time is so by the script, not by anybody's hand."""
+        changes = super().diff(kind, desired, recorded, observed).changes
+        told = (msgspec.structs.replace(item, because="script") if item.name == "always" else item for item in changes)
+        return Diff(tuple(told))
+
     def found(self, place: Place, want: G, answers: Answers) -> Observed:
         """See `HostProvider.found`: a guard may say that it is done before it was ever run."""
         return Absent() if want.always else self.seen(place, want, answers)
@@ -144,6 +162,14 @@ class GuardedProvider(HostProvider[G]):
             changes = [Run(_wrapped(have.with_values(codes=[0]), command), repeats=have.repeats, touches=None)]
         return Work(place.address, tuple(changes), outputs=None)
 
+    def reaches(self, want: G) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: a command may do anything."""
+        return None
+
+    def looks_at(self, want: G) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: so may what `unless` depends on."""
+        return () if want.unless is None else None
+
     def undoable(self, verb: str, have: G | None, want: G | None) -> bool:
         """See `Provider.undoable`."""
         subject = want if want is not None else have
@@ -168,15 +194,24 @@ class GuardedProvider(HostProvider[G]):
         return {"stdout": told[-STDOUT_CHARACTERS_MAX:], "code": code}
 
     def explained(self, subject: G, error: ProviderError) -> ProviderError:
-        """See `HostProvider.explained`: without secrets, and without what is put around the command."""
+        """See `HostProvider.explained`: without secrets and what is put around the command; one that took too long stays so."""
+        if error.code == "timeout" and not subject.repeats:
+            error.code = "failed"
         with contextlib.suppress(NotKnownError):
             if self.conceals(subject):
                 first = error.detail.partition("\n")[0]
                 error.detail = f"{first}\n  (what it said is not shown, for a secret stands in its text)"
             error.detail = hidden(error.detail, _secrets(subject))
-        for wrapper in (_PLAIN, _CODED):
-            error.detail = error.detail.replace(shlex.quote(wrapper), "…")
+        for around in _around(subject):
+            error.detail = error.detail.replace(f"{shlex.join(around)} ", "")
         return error
+
+    def doing(self, subject: G, command: Command) -> str:
+        """See `HostProvider.doing`: without what is put around the command."""
+        argv = command.argv
+        while argv[:2] == ("sh", "-c") and argv[2] in _AROUND:
+            argv = argv[_AROUND[argv[2]] :]
+        return str(msgspec.structs.replace(command, argv=argv))
 
 
 _NOT_RUN: Final[dict[str, Value]] = {"stdout": "", "code": 0, "ran": False, "revision": ""}
@@ -216,8 +251,21 @@ def _guard(subject: Guarded) -> StatOf | Ask | None:
     if subject.creates is not None:
         return StatOf(require_absolute(subject.creates))
     if subject.unless is not None:
-        return Ask(("sh", "-c", _UNLESS, "sh", subject.cwd or "", subject.user or "", *subject.unless))
+        environment = [f"{name}={value}" for name, value in _asked_with(subject).items()]
+        words = (*(["env", *environment] if environment else []), *subject.unless)
+        return Ask(("sh", "-c", _UNLESS, "sh", subject.cwd or "", subject.user or "", *words))
     return None
+
+
+def _asked_with(subject: Guarded) -> dict[str, str]:
+    """The variables for a question: everybody on the machine can read it, and so can who reads the plan.
+
+    Raises:
+        NotKnownError: while one is not known.
+    """
+    if any(isinstance(value, Unknown) for value in subject.env.values()):
+        raise NotKnownError("env")
+    return {name: str(value) for name, value in subject.env.items() if isinstance(value, str | int | float)}
 
 
 def _is_done(subject: Guarded, answers: Answers) -> bool:
@@ -238,6 +286,12 @@ def _wrapped(subject: Guarded, command: Command) -> Command:
         argv, env=command.env, cwd=command.cwd, user=command.user, stdin=command.stdin, timeout_s=command.timeout_s,
         secret_env=command.secret_env,
     )  # fmt: skip
+
+
+def _around(subject: Guarded) -> list[tuple[str, ...]]:
+    """What may be put around its command, and around the one that takes it back."""
+    codes = (subject.codes, (0,))
+    return [*(_wrapped(subject.with_values(codes=item), Command(())).argv for item in codes), ("sh", "-c", FED, "sh")]
 
 
 def _secrets(subject: Guarded) -> list[str]:

@@ -12,9 +12,10 @@ from purvey._hosts.change import Change, Remove, Write
 from purvey._hosts.fact import Answers, ContentOf, Fact, StatOf
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
+from purvey.errors import ProviderError
 from purvey.providers import Absent, Finding, Observed, Present
 from purvey.providers.host import HostProvider, Place, Work
-from purvey.resources._given import bad, matching, require, text
+from purvey.resources._given import ONE_LINE, ONE_LINE_SAYS, bad, matching, require, text
 from purvey.resources._paths import above, blocked, forgotten, given_back, kept
 from purvey.resources.host._schedule import problem_of
 
@@ -22,6 +23,8 @@ _FOLDER: Final = "/etc/cron.d"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _NAME_SAYS: Final = "Letters, digits, `_` and `-`: cron passes over files with any other name."
 _USER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_USER_SAYS: Final = "Name a user of the machine."
+_VALUE: Final = re.compile(r"[^\n\r\0]*")
 _VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _LINE: Final = re.compile(r"(@\w+|(?:\S+\s+){4}\S+)\s+(\S+)\s+(.*)")
 _MODE: Final = 0o644
@@ -51,11 +54,11 @@ class CronProvider(HostProvider["Cron"]):
 
     def make(self, place: Place, want: Cron, answers: Answers) -> Work:
         """See `HostProvider.make`."""
-        return Work(_path(want), () if _is_right(want, answers) else (_write(want),), {"revision": place.token})
+        return Work(_path(want), () if _is_right(want, answers) else (_write(_checked(want)),), {"revision": place.token})
 
     def change(self, place: Place, have: Cron, want: Cron, answers: Answers) -> Work:
         """See `HostProvider.change`."""
-        changes = () if _is_right(want, answers) else (kept(place, _path(want)), _write(want))
+        changes = () if _is_right(want, answers) else (kept(place, _path(want)), _write(_checked(want)))
         return Work(_path(want), changes, {"revision": place.token})
 
     def remove(self, place: Place, have: Cron, answers: Answers) -> Work:
@@ -111,17 +114,17 @@ class Cron(Resource, kind="host.Cron", provider=CronProvider):
             ScriptError: ``script.bad_input``.
         """
         matching(inputs, "name", _NAME, _NAME_SAYS)
-        matching(inputs, "user", _USER, "Name a user of the machine.")
+        matching(inputs, "user", _USER, _USER_SAYS)
         schedule = text(inputs.get("schedule"))
         if schedule is not None and (problem := problem_of(schedule)):
             raise bad(
                 f"`schedule` is {schedule!r}: {problem}.", 'Five fields as in "15 3 * * 1-5", or a word such as "@daily".'
             )
-        if (command := text(inputs.get("command"))) is not None and (not command.strip() or "\n" in command):
+        if (command := text(inputs.get("command"))) is not None and not ONE_LINE.fullmatch(command):
             raise bad(f"`command` is {command!r}.", "Give one line that is not empty; cron has no way to write more.")
         if isinstance(env := inputs.get("env"), Mapping):
             for name, value in env.items():
-                if not _VARIABLE.fullmatch(f"{name}=") or "\n" in str(value):
+                if not _VARIABLE.fullmatch(f"{name}=") or not _VALUE.fullmatch(str(value)):
                     raise bad(f"A variable is {name!r}.", "Letters, digits and `_`; no line end in the value.")
         known = {"user": "root", "env": {}, "safe": True, **inputs}
         return {**known, "schedule": " ".join(schedule.split())} if schedule is not None else known
@@ -134,6 +137,26 @@ def _path(subject: Cron) -> str:
 def _text(want: Cron) -> bytes:
     variables = "".join(f"{name}={_quoted(str(value))}\n" for name, value in want.env.items())
     return f"{variables}{want.schedule} {want.user} {_escaped(want.command)}\n".encode()
+
+
+def _checked(want: Cron) -> Cron:
+    """The wish, if what is known of it only now is no more than its place in the line.
+
+    Raises:
+        ProviderError: ``invalid``.
+    """
+    require(want.user, _USER, "The user of a job", _USER_SAYS)
+    require(want.schedule, ONE_LINE, "The schedule of a job", ONE_LINE_SAYS)
+    if problem := problem_of(want.schedule):
+        raise ProviderError(
+            "invalid",
+            "A value came out as one that cannot be",
+            detail=f"The schedule came out as {want.schedule!r}: {problem}.",
+        )
+    require(want.command, ONE_LINE, "The command of a job", ONE_LINE_SAYS)
+    for name, value in want.env.items():
+        require(str(value), _VALUE, f"The variable {name} of a job", "No line end can stand in it.")
+    return want
 
 
 def _quoted(value: str) -> str:

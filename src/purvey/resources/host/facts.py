@@ -49,6 +49,7 @@ class FactsProvider(HostProvider["Facts"]):
 
     adopts = True
     forgets = True
+    insulated = True
 
     def facts(self, place: Place, subject: Facts) -> Sequence[Fact]:
         """See `HostProvider.facts`."""

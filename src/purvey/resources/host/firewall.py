@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from purvey._base.value import Value
 from purvey._hosts.change import Change, MakeDirectory, MakeOwnFolder, Remove, Run, Write
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 Family = Literal["inet", "ip", "ip6", "arp", "bridge", "netdev"]
 
 _FOLDER: Final = "/etc/nftables.d"
+_FAMILY: Final = re.compile("|".join(get_args(Family)))
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RULES: Final = re.compile(r"(?s)\s*(?!table |flush |add )\S.*")
+_RULES_SAYS: Final = "Write what stands between the braces of a table."
 _NAME_SAYS: Final = "Begin with a letter or `_`, then letters, digits and `_`."
 _PROGRAMS: Final = (("nft", "nftables"),)
 
@@ -44,7 +47,7 @@ nft -s list table "$1" "$2" || exit 0
 
 _TRY: Final = r"""
 set -eu
-folder=$1 family=$2 name=$3 seconds=$4 table=$5
+folder=$PWD/$1 family=$2 name=$3 seconds=$4
 if [ ! -e "$folder/back" ]; then
   former=$(nft -s list table "$family" "$name" 2>/dev/null || true)
   printf 'table %s %s\ndelete table %s %s\n%s\n' "$family" "$name" "$family" "$name" "$former" >"$folder/back.new"
@@ -52,14 +55,14 @@ if [ ! -e "$folder/back" ]; then
 fi
 rm -f -- "$folder/decided"
 setsid sh -c 'sleep "$2"; ln -s reverted "$1/decided" && nft -f "$1/back"' sh "$folder" "$seconds" </dev/null >/dev/null 2>&1 &
-nft -f "$table"
+nft -f "$folder/table"
 """
 """Former rules are kept by the first attempt only; the timer runs before the new ones are in force."""
 
 _CONFIRM: Final = r"""
 ln -s confirmed "$1/decided" 2>/dev/null
 [ "$(readlink "$1/decided")" = confirmed ] || exit 1
-for it in "${1%/*}"/*; do
+for it in *; do
   if [ "$it" != "$1" ] && [ -L "$it/decided" ]; then rm -rf -- "$it"; fi
 done
 """
@@ -72,6 +75,7 @@ class FirewallProvider(HostProvider["Firewall"]):
     def facts(self, place: Place, subject: Firewall) -> Sequence[Fact]:
         """See `HostProvider.facts`: the rules that are in force, and those that will be after a start."""
         require(subject.name, _NAME, "The name of a table", _NAME_SAYS)
+        require(subject.family, _FAMILY, "The family of a table", "Name one of nft(8).")
         return [_live(subject), ContentOf(_file(subject)), StatOf(_FOLDER)]
 
     def seen(self, place: Place, have: Firewall, answers: Answers) -> Observed:
@@ -95,7 +99,7 @@ class FirewallProvider(HostProvider["Firewall"]):
     def confirmation(self, place: Place, want: Firewall, answers: Answers) -> tuple[Change, ...]:
         """The second step: rules that let it through are made to last."""
         folder = [MakeDirectory(_FOLDER, 0o755)] if answers[StatOf(_FOLDER)] is None else []
-        confirm = Run(Command(("sh", "-c", _CONFIRM, "sh", _trial(place))), touches=())
+        confirm = Run(_in_folder(place, _CONFIRM), touches=())
         return (confirm, *folder, Write(_file(want), _text(want), 0o600))
 
     def remove(self, place: Place, have: Firewall, answers: Answers) -> Work:
@@ -158,7 +162,7 @@ class FirewallProvider(HostProvider["Firewall"]):
 
     def claims(self, want: Firewall) -> Sequence[str]:
         """See `Provider.claims`."""
-        return (f"nft:{want.family} {want.name}",)
+        return (f"nft:{want.family} {want.name}", f"path:{_file(want)}")
 
 
 class Firewall(Resource, kind="host.Firewall", provider=FirewallProvider):
@@ -195,8 +199,8 @@ class Firewall(Resource, kind="host.Firewall", provider=FirewallProvider):
         """
         matching(inputs, "name", _NAME, _NAME_SAYS)
         rules = text(inputs.get("rules"))
-        if rules is not None and (not rules.strip() or rules.lstrip().startswith(("table ", "flush ", "add "))):
-            raise bad("`rules` are empty, or begin with a command.", "Write what stands between the braces of a table.")
+        if rules is not None and not _RULES.fullmatch(rules):
+            raise bad("`rules` are empty, or begin with a command.", _RULES_SAYS)
         return inputs if rules is None else {**inputs, "rules": rules.strip("\n")}
 
 
@@ -248,18 +252,19 @@ def _body(subject: Firewall, content: str) -> str:
     return content.removeprefix(head).removesuffix("\n}\n") if content.startswith(head) else content
 
 
-def _trial(place: Place) -> str:
-    """Where the rules are that one operation tries."""
-    return f"{place.folder}/{place.token}"
+def _in_folder(place: Place, script: str, *arguments: str) -> Command:
+    """A script that runs in the node's own folder, with the name of the folder there in which one operation tries its rules."""
+    return Command(("sh", "-c", script, "sh", place.token, *arguments), cwd=place.folder)
 
 
 def _tried(place: Place, want: Firewall) -> Work:
-    folder = _trial(place)
+    require(want.rules, _RULES, "The text of rules", _RULES_SAYS)
+    folder = f"{place.folder}/{place.token}"
     check = Command(("nft", "-c", "-f", "{path}"))
-    argv = ("sh", "-c", _TRY, "sh", folder, want.family, want.name, f"{want.confirm_s:g}", f"{folder}/table")
+    attempt = _in_folder(place, _TRY, want.family, want.name, f"{want.confirm_s:g}")
     changes = (
         MakeOwnFolder(place.folder), MakeOwnFolder(folder), Write(f"{folder}/table", _text(want), 0o600, validate=check),
-        Run(Command(argv), touches=None),
+        Run(attempt, touches=None),
     )  # fmt: skip
     return Work(_id(want), changes, {"revision": place.token}, after=(_live(want),))
 

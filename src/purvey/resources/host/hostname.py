@@ -70,7 +70,7 @@ class HostnameProvider(HostProvider["Hostname"]):
 
     def claims(self, want: Hostname) -> Sequence[str]:
         """See `Provider.claims`."""
-        return ("hostname",)
+        return ("hostname", f"path:{_FILE}")
 
 
 class Hostname(Resource, kind="host.Hostname", provider=HostnameProvider):

@@ -6,6 +6,7 @@ its own, with those that it adds itself; so of the present ones only whether it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from purvey._script.resource import Resource
 from purvey.errors import HostError, ProviderError
 from purvey.providers import Absent, Finding, Observed, Present
 from purvey.providers.host import HostProvider, Place, Work
-from purvey.resources._given import bad, recorded, text
+from purvey.resources._given import ONE_LINE, ONE_LINE_SAYS, bad, recorded, require, text
 from purvey.resources._inputs import absolute, require_absolute
 from purvey.resources._paths import above, blocked
 from purvey.resources.host._fstab import CONTENT, STATUS, Entry, entry_in, escaped, unescaped, with_entry
@@ -32,6 +33,8 @@ while read -r id parent device root path options rest; do
   if [ "$path" = "$1" ]; then printf '%s %s %s\n' "$root" "$options" "${rest##* - }"; fi
 done </proc/self/mountinfo || exit 3
 """
+_OPTION: Final = re.compile(r"[^\s,]+")
+_OPTION_SAYS: Final = "Give each option by itself, without blanks and commas."
 _READ_ONLY: Final = "ro"
 
 
@@ -70,6 +73,7 @@ class MountProvider(HostProvider["Mount"]):
 
     def make(self, place: Place, want: Mount, answers: Answers) -> Work:
         """See `HostProvider.make`: first mounted, so that a line which does not work never comes into the file."""
+        _require_words(want)
         made = answers[StatOf(want.path)] is None
         changes = [*([MakeDirectory(want.path, 0o755)] if made else []), *_settled(want, _mounted(answers, want))]
         lines = with_entry(answers, _is_of(want), _entry(want) if want.persistent else None)
@@ -77,6 +81,10 @@ class MountProvider(HostProvider["Mount"]):
 
     def change(self, place: Place, have: Mount, want: Mount, answers: Answers) -> Work:
         """See `HostProvider.change`: another source or type is mounted anew, other options in place."""
+        _require_words(want)
+        return self._changed(place, have, want, answers)
+
+    def _changed(self, place: Place, have: Mount, want: Mount, answers: Answers) -> Work:
         mounted = _mounted(answers, want)
         lines = with_entry(answers, _is_of(want), _entry(want) if want.persistent else None)
         first: list[Change] = []
@@ -100,7 +108,7 @@ class MountProvider(HostProvider["Mount"]):
         """See `HostProvider.take_back`."""
         if before is None:
             return self.remove(place, have, answers)
-        return Work(before.path, self.change(place, have, before, answers).changes, outputs=None)
+        return Work(before.path, self._changed(place, have, before, answers).changes, outputs=None)
 
     def explained(self, subject: Mount, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`."""
@@ -118,6 +126,10 @@ class MountProvider(HostProvider["Mount"]):
     def findings(self, place: Place, want: Mount, answers: Answers) -> Sequence[Finding]:
         """See `HostProvider.findings`."""
         return blocked(place.address, want.path, answers)
+
+    def reaches(self, want: Mount) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: what is seen where it is mounted."""
+        return (want.path,)
 
     def claims(self, want: Mount) -> Sequence[str]:
         """See `Provider.claims`."""
@@ -154,17 +166,29 @@ class Mount(Resource, kind="host.Mount", provider=MountProvider):
         usual = {"options": ["defaults"], "check_order": 0, "mounted": True, "persistent": True}
         known = {**usual, **inputs, **({"path": absolute(inputs["path"], folder)} if "path" in inputs else {})}
         for name in ("source", "type"):
-            if (given := text(known.get(name))) is not None and not given.strip():
-                raise bad(f"`{name}` is empty.", "Say what is mounted, and of which type it is.")
+            if (given := text(known.get(name))) is not None and not ONE_LINE.fullmatch(given):
+                raise bad(f"`{name}` is {given!r}.", "Say in a line what is mounted, and of which type it is.")
         options = known.get("options", ())
         if options in ([], ()):
             raise bad("`options` is empty.", 'Leave it out, which means ["defaults"].')
         for option in options if isinstance(options, list | tuple) else ():
-            if (given := text(option)) is not None and (not given or set(given) & set(", \t\n")):
-                raise bad(f"An option is {given!r}.", "Give each option by itself, without blanks and commas.")
+            if (given := text(option)) is not None and not _OPTION.fullmatch(given):
+                raise bad(f"An option is {given!r}.", _OPTION_SAYS)
         if known.get("mounted") is False and known.get("persistent") is False:
             raise bad("It is neither `mounted` nor `persistent`.", "Remove the node instead.")
         return known
+
+
+def _require_words(want: Mount) -> None:
+    """Refuse what is known only now, and would be more than its place in a line of fstab(5).
+
+    Raises:
+        ProviderError: ``invalid``.
+    """
+    require(want.source, ONE_LINE, "What is to be mounted", ONE_LINE_SAYS)
+    require(want.type, ONE_LINE, "The type of a file system", ONE_LINE_SAYS)
+    for option in want.options:
+        require(option, _OPTION, "An option of a mount", _OPTION_SAYS)
 
 
 def _question(subject: Mount) -> Ask:

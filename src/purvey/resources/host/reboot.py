@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from purvey._base.value import Value
-from purvey._hosts.change import MakeOwnFolder, Remove, Run, Write
+from purvey._hosts.change import MakeOwnFolder, Run, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Ask, ContentOf, Fact
 from purvey._script.fields import Input, Output
@@ -23,9 +23,16 @@ from purvey.resources._given import recorded
 AGAIN_S: Final = 5.0
 """A machine takes between ten seconds and some minutes to start."""
 
+_NOT_YET: Final = frozenset({"unavailable", "denied"})
+"""Codes of a machine that is not back: nobody listens, or only root is let in until all is started (pam_nologin)."""
+
 _BOOT: Final = Ask(("cat", "/proc/sys/kernel/random/boot_id"))
-_GO_DOWN: Final = 'setsid sh -c "sleep 1; exec reboot" </dev/null >/dev/null 2>&1 &'
-"""After a moment, in which we are still told that it was begun."""
+_GO_DOWN: Final = r"""
+if [ "$(cat /proc/sys/kernel/random/boot_id)" != "$1" ]; then exit 0; fi
+setsid sh -c "sleep 1; exec reboot" </dev/null >/dev/null 2>&1 &
+"""
+"""After a moment, in which we are still told that it was begun. A machine that went down before it could say so is sent this
+again when it is back, and stays up then: it is another start than the one that was to be ended."""
 
 
 class RebootProvider(HostProvider["Reboot"]):
@@ -34,6 +41,7 @@ class RebootProvider(HostProvider["Reboot"]):
     adopts = True
     forgets = True
     recovers_by = "token"
+    insulated = True
 
     def facts(self, place: Place, subject: Reboot) -> Sequence[Fact]:
         """See `HostProvider.facts`."""
@@ -57,12 +65,12 @@ class RebootProvider(HostProvider["Reboot"]):
 
     def change(self, place: Place, have: Reboot, want: Reboot, answers: Answers) -> Work:
         """See `HostProvider.change`: once for each operation, however often it is called."""
-        token, _, former = (answers[ContentOf(_begun(place))] or b"").decode().partition(" ")
+        token, former = _noted(place, answers)
         outputs: dict[str, Value] = {"boot_id": _boot_id(answers), "revision": place.token}
         if token == place.token and former != _boot_id(answers):
-            return Work("reboot", (Remove(_begun(place)), Remove(place.folder, if_empty=True)), outputs)
+            return Work("reboot", outputs=outputs)
         begun = f"{place.token} {_boot_id(answers)}".encode()
-        down = Run(Command(("sh", "-c", _GO_DOWN)), touches=None)
+        down = Run(Command(("sh", "-c", _GO_DOWN, "sh", _boot_id(answers))), touches=None)
         return Work("reboot", (MakeOwnFolder(place.folder), Write(_begun(place), begun, 0o600), down), outputs)
 
     def remove(self, place: Place, have: Reboot, answers: Answers) -> Work:
@@ -75,32 +83,50 @@ class RebootProvider(HostProvider["Reboot"]):
 
     async def create(self, call: Call, want: Reboot) -> Outcome:
         """See `Provider.create`."""
+        if want.at_first:
+            return await self._restarted(call, want)
         place = place_of(call)
-        return await self._begun(call, want, self.make(place, want, await call.host.ask(self.facts(place, want))))
+        return await self._perform(call, want, self.make(place, want, await call.host.ask(self.facts(place, want))))
 
     async def update(self, call: Call, have: Reboot, want: Reboot) -> Outcome:
         """See `Provider.update`."""
-        place = place_of(call)
-        return await self._begun(call, want, self.change(place, have, want, await call.host.ask(self.facts(place, want))))
+        return await self._restarted(call, want)
 
     async def ready(self, call: Call, want: Reboot) -> Outcome:
         """See `Provider.ready`: the machine answers, and says another boot id than before."""
         place = place_of(call)
-        try:
-            answers = await call.host.ask(self.facts(place, want))
-        except HostError as error:
-            if error.code != "unavailable":
-                raise
-            return _waits("it does not answer yet")
-        _, _, former = (answers[ContentOf(_begun(place))] or b"").decode().partition(" ")
+        answers = await self._asked(call, want)
+        if isinstance(answers, Pending):
+            return answers
+        token, former = _noted(place, answers)
+        if token != place.token:  # It was down when it was to be told to restart.
+            return await self._restarted(call, want)
         if former == _boot_id(answers):
             return _waits("it goes down")
         return Done("reboot", {"boot_id": _boot_id(answers), "revision": call.token})
 
-    async def _begun(self, call: Call, want: Reboot, work: Work) -> Outcome:
-        """Do it, and wait if the machine goes down for it."""
+    async def _restarted(self, call: Call, want: Reboot) -> Outcome:
+        """Tell it to restart, and wait for it; a run that was killed may come back while it is down."""
+        place = place_of(call)
+        answers = await self._asked(call, want)
+        if isinstance(answers, Pending):
+            return answers
+        work = self.change(place, want, want, answers)
         done = await self._perform(call, want, work)
-        return _waits("it goes down") if any(isinstance(change, Run) for change in work.changes) else done
+        return _waits("it goes down") if work.changes else done
+
+    async def _asked(self, call: Call, want: Reboot) -> Answers | Pending:
+        """What it answers; that it is not back yet, where it does not."""
+        try:
+            return await call.host.ask(self.facts(place_of(call), want))
+        except HostError as error:
+            if error.code not in _NOT_YET:
+                raise
+            return _waits("it does not let us in yet" if error.code == "denied" else "it does not answer yet")
+
+    def reaches(self, want: Reboot) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: everything is started anew."""
+        return None
 
     def claims(self, want: Reboot) -> Sequence[str]:
         """See `Provider.claims`."""
@@ -125,6 +151,12 @@ class Reboot(Resource, kind="host.Reboot", provider=RebootProvider):
 def _begun(place: Place) -> str:
     """Where the operation that restarts it is told, with the boot id before."""
     return f"{place.folder}/reboot"
+
+
+def _noted(place: Place, answers: Answers) -> tuple[str, str]:
+    """The operation that has told it to restart last, and the boot id before."""
+    token, _, former = (answers[ContentOf(_begun(place))] or b"").decode().partition(" ")
+    return token, former
 
 
 def _boot_id(answers: Answers) -> str:

@@ -13,13 +13,10 @@ from purvey._script.reference import refuse_tokens
 from purvey.resources._given import bad
 from purvey.resources._inputs import absolute, refused
 from purvey.resources._plaintext import holds_secret
-from purvey.resources.host._guarded import Guarded, GuardedProvider, checked, variables
+from purvey.resources.host._guarded import FED, Guarded, GuardedProvider, checked, variables
 
 SOURCE_BYTES_MAX: Final = 65_536
 """A script is a part of the plan, so that its change is shown."""
-
-_FED: Final = 'cat 2>/dev/null | { exec 3<&0 </dev/null; exec "$@"; }'
-"""A pipe of the user's own, who could not open one of root's by its path; and nothing that the script starts reads from it."""
 
 
 class ScriptProvider(GuardedProvider["Script"]):
@@ -28,7 +25,7 @@ class ScriptProvider(GuardedProvider["Script"]):
     def command(self, want: Script) -> Command:
         """See `GuardedProvider.command`."""
         return Command(
-            ("sh", "-c", _FED, "sh", *want.interpreter, "/dev/fd/3", *want.arguments), cwd=want.cwd or "", user=want.user,
+            ("sh", "-c", FED, "sh", *want.interpreter, "/dev/fd/3", *want.arguments), cwd=want.cwd or "", user=want.user,
             timeout_s=want.timeout_s, stdin=str(reveal(want.content)).encode(), **variables(want),
         )  # fmt: skip
 

@@ -16,10 +16,12 @@ from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Observed, Present
 from purvey.providers.host import HostProvider, Place, Work
-from purvey.resources._given import matching, recorded, require
+from purvey.resources._given import matching, recorded, require, text
 
 _FOLDER: Final = "/etc/sysctl.d"
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+([./][A-Za-z0-9_:@-]+)+")
+_VALUE: Final = re.compile(r"\S+( \S+)*")
+_VALUE_SAYS: Final = "Give one line, its words with one blank between them, as the kernel tells them."
 _KEY_SAYS: Final = "Write it as sysctl(8) does: net.ipv4.ip_forward; a name with a point in it needs slashes between the names."
 
 
@@ -89,7 +91,7 @@ class SysctlProvider(HostProvider["Sysctl"]):
 
     def claims(self, want: Sysctl) -> Sequence[str]:
         """See `Provider.claims`."""
-        return (f"sysctl:{want.key}",)
+        return (f"sysctl:{'/'.join(_parts(want))}", f"path:{_file(want)}")
 
 
 class Sysctl(Resource, kind="host.Sysctl", provider=SysctlProvider):
@@ -117,7 +119,10 @@ class Sysctl(Resource, kind="host.Sysctl", provider=SysctlProvider):
             value = int(value)
         if isinstance(value, int):
             value = str(value)
-        return {"persistent": True, **inputs, "value": " ".join(value.split()) if isinstance(value, str) else value}
+        if (given := text(value)) is not None:
+            value = " ".join(given.split())
+            matching({"value": value}, "value", _VALUE, _VALUE_SAYS)
+        return {"persistent": True, **inputs, "value": value}
 
 
 def _parts(subject: Sysctl) -> list[str]:
@@ -133,8 +138,8 @@ def _live(subject: Sysctl) -> str:
 
 
 def _file(subject: Sysctl) -> str:
-    """Read after those of others, whose names begin with a number as well."""
-    return f"{_FOLDER}/99-zz-purvey-{'-'.join(_parts(subject))}.conf"
+    """Read after those of others, whose names begin with a number as well; no name of a setting has a plus sign in it."""
+    return f"{_FOLDER}/99-zz-purvey-{'+'.join(_parts(subject))}.conf"
 
 
 def _kept(place: Place) -> str:
@@ -179,6 +184,7 @@ def _former(token: str, place: Place, answers: Answers) -> tuple[str, bytes | No
 
 
 def _set(place: Place, want: Sysctl, answers: Answers) -> tuple[Change, ...]:
+    require(want.value, _VALUE, "The value of a setting", _VALUE_SAYS)
     now, there = _now(want, answers), answers[ContentOf(_file(want))]
     changes: list[Change] = [] if now == want.value else [_put(want, want.value)]
     if want.persistent and there != _text(want, want.value):

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from purvey._script.reference import refuse_tokens
 from purvey._script.resource import Options
-from purvey.resources._given import bad, text
+from purvey._script.words import replaced
+from purvey.resources._given import ONE_LINE, ONE_LINE_SAYS, bad, text
 from purvey.resources.services.systemd import Systemd
 
 if TYPE_CHECKING:
     from purvey._script.resource import Resource
 
 _NAME: Final = re.compile(r"[A-Za-z0-9:_.-]{1,200}")
+_LINE_ENDS: Final = ("\n", "\r", "\0")
+_MEANINGS: Final = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\0", ""), ("%", "%%"))
+"""What means something to systemd in a word between quotes, and how it means itself."""
+
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -72,7 +77,7 @@ def _service(command: Sequence[str], user: str | None, cwd: str | None, env: Map
         raise bad(f"`command` is {command!r}.", "Give a list that begins with the path of a program; systemd wants it whole.")
     lines = ["[Service]", "Type=oneshot", f"ExecStart={' '.join(_word(part, is_command=True) for part in command)}"]
     lines += [f"User={_line(user, 'user')}"] if user is not None else []
-    lines += [f"WorkingDirectory={_line(cwd, 'cwd').replace('%', '%%')}"] if cwd is not None else []
+    lines += [f"WorkingDirectory={replaced(_line(cwd, 'cwd'), ('%', '%%'))}"] if cwd is not None else []
     for name, value in env.items():
         if not _VARIABLE.fullmatch(name):
             raise bad(f"A variable is {name!r}.", "Letters, digits and `_`.")
@@ -87,20 +92,21 @@ def _timer(calendar: str | None, every: str | None, spread: str | None, *, catch
     if calendar is not None:
         lines += [f"OnCalendar={_line(calendar, 'calendar')}", *(["Persistent=true"] if catch_up else [])]
     else:
-        lines += [f"OnBootSec={_line(every, 'every')}", f"OnUnitActiveSec={every}"]
+        span = _line(every, "every")
+        lines += [f"OnBootSec={span}", f"OnUnitActiveSec={span}"]
     lines += [f"RandomizedDelaySec={_line(spread, 'spread')}"] if spread is not None else []
     return "\n".join([*lines, "", "[Install]", "WantedBy=timers.target", ""])
 
 
 def _line(value: Any, name: str) -> str:
-    """A value that stands on one line of a unit."""
+    """A value that stands on one line of a unit; what comes late stays on it, and is refused by systemd if it had more."""
     known = text(value)
-    if known is not None and (not known.strip() or "\n" in known):
-        raise bad(f"`{name}` is {known!r}.", "Give one line that is not empty.")
-    return str(value)
+    if known is not None and (not ONE_LINE.fullmatch(known) or known.endswith("\\")):
+        raise bad(f"`{name}` is {known!r}.", f"{ONE_LINE_SAYS} A backslash at its end would take in the next one.")
+    return replaced(str(value), *((end, " ") for end in _LINE_ENDS))
 
 
 def _word(value: str, *, is_command: bool) -> str:
     """A word as systemd reads it: what means something to it does not, and only a command has variables filled in."""
-    plain = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%%")
-    return f'"{plain.replace("$", "$$") if is_command else plain}"'
+    plain = replaced(str(value), *_MEANINGS, *([("$", "$$")] if is_command else []))
+    return f'"{plain}"'

@@ -85,7 +85,7 @@ class TimezoneProvider(HostProvider["Timezone"]):
 
     def claims(self, want: Timezone) -> Sequence[str]:
         """See `Provider.claims`."""
-        return ("timezone",)
+        return ("timezone", f"path:{_LINK}", f"path:{_FILE}")
 
 
 class Timezone(Resource, kind="host.Timezone", provider=TimezoneProvider):

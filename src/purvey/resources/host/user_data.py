@@ -17,13 +17,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from purvey._base.value import Link, Masked, SecretRef, Value, resolve, walk
+from purvey._base.value import Link, Masked, SecretRef, resolve, walk
 from purvey._script.recorder import current
 from purvey._script.reference import freeze
 from purvey._script.words import to_gzip, to_yaml
 from purvey.errors import ScriptError
 from purvey.providers import registry
 from purvey.resources._inputs import absolute, refused
+from purvey.resources.host._clear import in_document, in_part
 
 FOLDER: Final = "/var/lib/cloud/purvey"
 """Where the agent and the scripts are; /run cannot hold them, for it may be mounted noexec."""
@@ -52,8 +53,6 @@ BYTES_MAX: Final[Mapping[str, int]] = {
 _UNKNOWN: Final = "x" * 64
 """What stands for an output that is not known yet where a document is measured: an id or an address is shorter."""
 
-_PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_PASSWORDS: Final = frozenset({"password", "plain_text_passwd"})
 _SHORT_LIVED: Final = "host.JoinToken"
 
 _LATER: Final = (
@@ -176,11 +175,10 @@ def _require_open(document: list[Any]) -> None:
             raise _secret(f"It holds {getattr(reference, 'source', '') or 'a secret'}.")
         if isinstance(reference, Link) and _is_secret(reference):
             raise _secret(f"It holds {reference}, which is secret.")
-    for key, text in _texts(frozen, ""):
-        if key in _PASSWORDS:
-            raise _secret(f"It holds a `{key}` in clear.")
-        if _PRIVATE_KEY.search(text):
-            raise _secret("It holds a private key.")
+    whole, *parts = frozen if isinstance(frozen, list) else [frozen]
+    for found in (in_document(whole), *map(in_part, parts)):
+        if found:
+            raise _secret(f"It holds {found}.")
 
 
 def _is_secret(link: Link) -> bool:
@@ -189,15 +187,6 @@ def _is_secret(link: Link) -> bool:
     if node is None or node.kind == _SHORT_LIVED:
         return False
     return link.output in registry.get(node.kind).secrets
-
-
-def _texts(value: Value, key: str) -> list[tuple[str, str]]:
-    """Every text, and the key that it stands under."""
-    if isinstance(value, str):
-        return [(key, value)]
-    if isinstance(value, dict):
-        return [found for name, item in value.items() for found in _texts(item, name)]
-    return [found for item in value for found in _texts(item, key)] if isinstance(value, list) else []
 
 
 def _fitted(text: str, cloud: str) -> str:

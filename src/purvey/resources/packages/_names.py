@@ -7,9 +7,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from purvey._base.value import Value
+from purvey._script.recorder import current
 from purvey.providers import NotKnownError
+from purvey.resources._given import require
 from purvey.resources._inputs import refused
 
+_VERSION: Final = re.compile(r"([^\s-](\S*[^\s-])?)?")
+"""A hyphen at its end would tell apt to remove the package."""
+
+_VERSION_SAYS: Final = "Write the version alone, as the package manager shows it."
 _ANY: Final = "*"
 """Ends a version of which the beginning alone must fit."""
 
@@ -41,9 +47,19 @@ def by_name(given: Any, name: re.Pattern[str], separator: str = "=") -> dict[str
             raise _bad(f"{key!r} is no name of a package", "Write names alone; patterns, files and options are none.")
         if found.setdefault(key, version) != version:
             raise _bad(f"{key} is wanted in two versions", "Name it once.")
-        if isinstance(version, str) and (version.startswith("-") or len(version.split()) > 1):
-            raise _bad(f"{version!r} is no version of {key}", "Write the version alone, as the package manager shows it.")
+        if isinstance(version, str) and current().nonce not in version and not _VERSION.fullmatch(version):
+            raise _bad(f"{version!r} is no version of {key}", _VERSION_SAYS)
     return found
+
+
+def required_versions(names: Mapping[str, Value]) -> None:
+    """Refuse versions that are known only now, and could be something else to a package manager.
+
+    Raises:
+        ProviderError: ``invalid``.
+    """
+    for name, version in names.items():
+        require(str(version), _VERSION, f"The version of {name}", _VERSION_SAYS)
 
 
 def _bad(problem: str, hint: str) -> Exception:

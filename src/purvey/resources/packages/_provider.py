@@ -23,7 +23,7 @@ from purvey.providers import Absent, NotKnownError, Observed, Present, Unreadabl
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._note import asked as asked_note
 from purvey.resources._note import forgotten, noted, was_before
-from purvey.resources.packages._names import fits
+from purvey.resources.packages._names import fits, required_versions
 
 INSTALL_S: Final = 1800.0
 """Seconds that an installation may take: large packages come over slow links."""
@@ -172,6 +172,7 @@ class PackagesProvider(HostProvider[P]):
         return self._made(place, have, want, answers)
 
     def _made(self, place: Place, have: P | None, want: P, answers: Answers) -> Work:
+        required_versions(want.names)
         known = self.listed(want, answers)
         former = self._former(place, have, want, known, answers)
         found = {**found_of(have), **self._others(have, want, former)}
@@ -264,6 +265,10 @@ class PackagesProvider(HostProvider[P]):
     def explained(self, subject: P, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`."""
         return error
+
+    def reaches(self, want: P) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: packages bring files, and run programs."""
+        return None
 
     def claims(self, want: P) -> Sequence[str]:
         """See `Provider.claims`: each package is one node's."""

@@ -11,16 +11,20 @@ from typing import Any, Final, Protocol, TypeVar
 from purvey._base.value import Value
 from purvey._hosts.change import Change, MakeDirectory, Remove, Write
 from purvey._hosts.fact import Answers, ContentOf, Fact, StatOf
-from purvey.errors import ScriptError
+from purvey.errors import ProviderError, ScriptError
 from purvey.providers import Absent, NotKnownError, Observed, Present
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources import _note
+from purvey.resources._given import require
 from purvey.resources._inputs import refused
 from purvey.resources._paths import copy_path, given_back, kept
 
 _MODE: Final = 0o644
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}")
 """What may be the name of a file: apt passes over those with other characters in it, without a word."""
+
+_NAME_SAYS: Final = "Use letters, digits and dashes."
+_WORD: Final = re.compile(r"\S+")
 
 _READ: Final = "read"
 """What is noted once the package manager has read the texts, so that an attempt which failed at that is not taken for done."""
@@ -51,6 +55,13 @@ class TextsProvider(HostProvider[T]):
     @abstractmethod
     def told_by(self, have: T, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """The inputs, as the texts that are there tell them."""
+
+    def check(self, want: T) -> None:
+        """Refuse what is known only now, and would be more in a text than its place there.
+
+        Raises:
+            ProviderError: ``invalid``.
+        """
 
     def then(self, want: T) -> Sequence[Change]:
         """What is done when they have changed."""
@@ -85,6 +96,7 @@ class TextsProvider(HostProvider[T]):
         return self._made(place, have, want, answers)
 
     def _made(self, place: Place, have: T | None, want: T, answers: Answers) -> Work:
+        self.check(want)
         texts = self.texts(want)
         former = self.texts(have) if have is not None else {}
         written = {path: text for path, text in texts.items() if answers[ContentOf(path)] != text.encode()}
@@ -143,6 +155,39 @@ def checked_name(inputs: Mapping[str, Any]) -> None:
     name = inputs.get("name")
     if isinstance(name, str) and not _NAME.fullmatch(name):
         raise bad(f"{name!r} is no name of a file", 'Use letters, digits and dashes, or give another one: name="demo".')
+
+
+def required_name(name: str) -> str:
+    """The name of a file, which is known only now.
+
+    Raises:
+        ProviderError: ``invalid`` if it is none.
+    """
+    return require(name, _NAME, "The name of a source of packages", _NAME_SAYS)
+
+
+def required_key(key: str | None) -> None:
+    """Refuse a key that is known only now, and is none.
+
+    Raises:
+        ProviderError: ``invalid``.
+    """
+    if key is not None and not key.lstrip().startswith(KEY_BEGINS):
+        raise ProviderError(
+            "invalid", "A value came out as one that cannot be", detail="`signed_by` came out as no public key.",
+            hint=f"Give the text that begins with {KEY_BEGINS!r}.",
+        )  # fmt: skip
+
+
+def required_words(**given: Sequence[str]) -> None:
+    """Refuse words that are known only now, and would be more than one, or begin a line of their own.
+
+    Raises:
+        ProviderError: ``invalid``.
+    """
+    for name, words in given.items():
+        for word in words:
+            require(word, _WORD, f"A word of `{name}`", "Give each as an item of its own.")
 
 
 def checked_key(inputs: Mapping[str, Any], name: str) -> None:

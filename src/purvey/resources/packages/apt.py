@@ -129,6 +129,10 @@ class AptProvider(PackagesProvider["Apt"]):
         """See `PackagesProvider.came_along`."""
         return _CAME.findall(out)
 
+    def looks_at(self, want: Apt) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: what is the newest depends on the repositories."""
+        return ("/etc/apt", "/var/lib/apt") if want.latest else ()
+
     def explained(self, subject: Apt, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`."""
         return explained(error, APT)

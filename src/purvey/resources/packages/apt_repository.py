@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,9 +12,19 @@ from purvey._hosts.change import Change, Run
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
+from purvey.resources._given import require, text
 from purvey.resources.packages._apt import apt_get
 from purvey.resources.packages._apt_words import APT
-from purvey.resources.packages._texts import TextsProvider, bad, checked_key, checked_name, checked_words
+from purvey.resources.packages._texts import (
+    TextsProvider,
+    bad,
+    checked_key,
+    checked_name,
+    checked_words,
+    required_key,
+    required_name,
+    required_words,
+)
 from purvey.resources.packages._words import explained
 
 _APT: Final = "/etc/apt"
@@ -21,6 +32,10 @@ _LISTS: Final = {
     "types": "Types", "uris": "URIs", "suites": "Suites", "components": "Components", "architectures": "Architectures",
 }  # fmt: skip
 """The fields with several words, as sources.list(5) calls them."""
+
+_PIN: Final = re.compile(r"(version|release|origin) [^\n\r\0]*\S[^\n\r\0]*")
+_PIN_SAYS: Final = "Begin it with `version`, `release` or `origin`."
+_NUMBER: Final = re.compile(r"-?\d{1,9}")
 
 _CHANGED: Final = "(changed by somebody)"
 
@@ -35,6 +50,11 @@ class AptRepositoryProvider(TextsProvider["AptRepository"]):
         lines += ["Trusted: yes"] if subject.trusted else []
         key = {_key_path(subject): _ended(subject.signed_by)} if subject.signed_by is not None else {}
         return {_source_path(subject): "".join(f"{line}\n" for line in lines), **key}
+
+    def check(self, want: AptRepository) -> None:
+        """See `TextsProvider.check`."""
+        required_words(**{name: getattr(want, name) for name in _LISTS})
+        required_key(want.signed_by)
 
     def told_by(self, have: AptRepository, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """See `TextsProvider.told_by`."""
@@ -73,7 +93,7 @@ class AptRepository(Resource, kind="packages.AptRepository", provider=AptReposit
     key, fails. The key is believed for this repository alone.
     """
 
-    name: str = Input(immutable=True, doc="Its name in /etc/apt/sources.list.d; the node's, if none is given.")
+    name: str = Input(default=None, immutable=True, doc="Its name in /etc/apt/sources.list.d; the node's, if none is given.")
     uris: Sequence[str] = Input(doc="Where it is.")
     suites: Sequence[str] = Input(doc='Its suites, or one path that ends with a slash, "./".')
     components: Sequence[str] = Input(default=(), doc="Its components; none with a path.")
@@ -108,7 +128,13 @@ class AptPinProvider(TextsProvider["AptPin"]):
     def texts(self, subject: AptPin) -> Mapping[str, str]:
         """See `TextsProvider.texts`."""
         lines = (f"Package: {' '.join(subject.packages)}", f"Pin: {subject.pin}", f"Pin-Priority: {subject.priority}")
-        return {f"{_APT}/preferences.d/{subject.name}": "".join(f"{line}\n" for line in lines)}
+        return {f"{_APT}/preferences.d/{required_name(subject.name)}": "".join(f"{line}\n" for line in lines)}
+
+    def check(self, want: AptPin) -> None:
+        """See `TextsProvider.check`."""
+        required_words(packages=want.packages)
+        require(want.pin, _PIN, "`pin`", _PIN_SAYS)
+        require(str(want.priority), _NUMBER, "`priority`", "Give a number.")
 
     def told_by(self, have: AptPin, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """See `TextsProvider.told_by`."""
@@ -133,7 +159,7 @@ class AptPin(Resource, kind="packages.AptPin", provider=AptPinProvider):
     It decides what is installed from then on, and changes nothing that is there.
     """
 
-    name: str = Input(immutable=True, doc="Its name in /etc/apt/preferences.d; the node's, if none is given.")
+    name: str = Input(default=None, immutable=True, doc="Its name in /etc/apt/preferences.d; the node's, if none is given.")
     packages: Sequence[str] = Input(doc='The packages, or patterns of them: "*", "linux-*".')
     pin: str = Input(doc='What of them: "version 1.2*", "release n=bookworm", "origin apt.example.com".')
     priority: int = Input(doc="Over 1000 also downgrades, below 0 never installs; see apt_preferences(5).")
@@ -149,18 +175,17 @@ class AptPin(Resource, kind="packages.AptPin", provider=AptPinProvider):
         """
         checked_name(inputs)
         checked_words(inputs, "packages")
-        pin = inputs.get("pin")
-        if isinstance(pin, str) and ("\n" in pin or pin.partition(" ")[0] not in ("version", "release", "origin")):
-            raise bad(f"{pin!r} is no pin", "Begin it with `version`, `release` or `origin`.")
+        if (pin := text(inputs.get("pin"))) is not None and not _PIN.fullmatch(pin):
+            raise bad(f"{pin!r} is no pin", _PIN_SAYS)
         return inputs
 
 
 def _source_path(subject: AptRepository) -> str:
-    return f"{_APT}/sources.list.d/{subject.name}.sources"
+    return f"{_APT}/sources.list.d/{required_name(subject.name)}.sources"
 
 
 def _key_path(subject: AptRepository) -> str:
-    return f"{_APT}/keyrings/{subject.name}.asc"
+    return f"{_APT}/keyrings/{required_name(subject.name)}.asc"
 
 
 def _ended(text: str) -> str:

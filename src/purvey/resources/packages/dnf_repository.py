@@ -13,7 +13,16 @@ from purvey._hosts.command import Command
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.resources.packages._provider import INSTALL_S
-from purvey.resources.packages._texts import TextsProvider, bad, checked_key, checked_name, checked_words
+from purvey.resources.packages._texts import (
+    TextsProvider,
+    bad,
+    checked_key,
+    checked_name,
+    checked_words,
+    required_key,
+    required_name,
+    required_words,
+)
 
 
 class DnfRepositoryProvider(TextsProvider["DnfRepository"]):
@@ -26,6 +35,11 @@ class DnfRepositoryProvider(TextsProvider["DnfRepository"]):
         lines += ["gpgcheck=0"] if subject.trusted else ["gpgcheck=1"]
         lines += [f"gpgkey=file://{path}" for path in key]
         return {_path(subject): "".join(f"{line}\n" for line in lines), **key}
+
+    def check(self, want: DnfRepository) -> None:
+        """See `TextsProvider.check`."""
+        required_words(uris=want.uris)
+        required_key(want.signed_by)
 
     def told_by(self, have: DnfRepository, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """See `TextsProvider.told_by`."""
@@ -53,7 +67,7 @@ class DnfRepository(Resource, kind="packages.DnfRepository", provider=DnfReposit
     Its lists are fetched when it is made or changed; one that cannot be fetched fails.
     """
 
-    name: str = Input(immutable=True, doc="Its name in /etc/yum.repos.d; the node's, if none is given.")
+    name: str = Input(default=None, immutable=True, doc="Its name in /etc/yum.repos.d; the node's, if none is given.")
     uris: Sequence[str] = Input(doc="Where it is; more than one are copies of each other.")
     signed_by: str | None = Input(
         default=None, doc="The text of the public key that its packages are signed with; None for keys that the machine has."
@@ -78,11 +92,11 @@ class DnfRepository(Resource, kind="packages.DnfRepository", provider=DnfReposit
 
 
 def _path(subject: DnfRepository) -> str:
-    return f"/etc/yum.repos.d/{subject.name}.repo"
+    return f"/etc/yum.repos.d/{required_name(subject.name)}.repo"
 
 
 def _key_path(subject: DnfRepository) -> str:
-    return f"/etc/pki/rpm-gpg/{subject.name}.asc"
+    return f"/etc/pki/rpm-gpg/{required_name(subject.name)}.asc"
 
 
 def _section(text: str, name: str) -> Mapping[str, str]:

@@ -89,6 +89,10 @@ class VenvProvider(HostProvider["Venv"]):
         """See `HostProvider.explained`."""
         return explained(error, _MEANINGS)
 
+    def reaches(self, want: Venv) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: the environment."""
+        return (want.path,)
+
     def claims(self, want: Venv) -> Sequence[str]:
         """See `Provider.claims`."""
         return (f"path:{want.path}",)
@@ -158,6 +162,14 @@ class PipProvider(PackagesProvider["Pip"]):
     def explained(self, subject: Pip, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`."""
         return explained(error, _MEANINGS)
+
+    def reaches(self, want: Pip) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: the environment."""
+        return (want.venv,)
+
+    def looks_at(self, want: Pip) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: the environment."""
+        return (want.venv,)
 
     def claimed(self, want: Pip) -> str:
         """See `PackagesProvider.claimed`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from purvey.resources.services.openrc import OpenRC
 from purvey.resources.services.systemd import Systemd
+from purvey.resources.services.sysv import Sysv
 
-__all__ = ["Systemd"]
+__all__ = ["OpenRC", "Systemd", "Sysv"]

@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
+from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
 from purvey._hosts.change import Change, MakeDirectory, Remove, Write
 from purvey._hosts.fact import Answers, ContentOf, Fact, StatOf
@@ -28,6 +30,7 @@ from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources import _note
 from purvey.resources._inputs import refused
 from purvey.resources._paths import copy_path, given_back, kept
+from purvey.resources.services._state import State, Was, at_boot, told_state
 
 MISSING: Final = 127
 """What a shell ends with where there is no such program."""
@@ -35,34 +38,7 @@ MISSING: Final = 127
 START_S: Final = 300.0
 """Seconds that a service may take to start or stop."""
 
-_UNIT_MODE: Final = 0o644
-
-
-class State(msgspec.Struct, frozen=True):
-    """What there is of a service.
-
-    Args:
-        there: Whether the machine knows it.
-        running: Whether it runs.
-        enabled: Whether it is started at boot; None where that is not to be switched.
-        masked: Whether it cannot be started by anybody.
-        stale: Whether its unit on disk is not the one in use.
-        failed: Whether it has failed.
-    """
-
-    there: bool
-    running: bool = False
-    enabled: bool | None = None
-    masked: bool = False
-    stale: bool = False
-    failed: bool = False
-
-
-class Was(msgspec.Struct, frozen=True):
-    """What there was before an operation: the state, and whether files of the service are changed by it."""
-
-    state: State
-    files: bool = False
+_OF_PROGRAMS: Final = ("/run", "/srv", "/var")
 
 
 class Service(Protocol):
@@ -101,6 +77,11 @@ class ServiceProvider(HostProvider[S]):
 
     adopts = True
     long_calls = True
+    settles = True
+    lands_within_s = LOCAL_LANDS_S
+
+    file_mode = 0o644
+    """Of its own files."""
 
     # What a service manager has to say.
 
@@ -122,7 +103,15 @@ class ServiceProvider(HostProvider[S]):
 
     @abstractmethod
     def told(self, subject: S, what: str, answers: Answers) -> Sequence[Change]:
-        """Have it ``start``, ``stop``, ``restart``, ``reload``, ``enable``, ``disable``."""
+        """Have it ``start``, ``stop``, ``restart``, ``reload``."""
+
+    @abstractmethod
+    def switched(self, subject: S, state: State, to: State, answers: Answers) -> Sequence[Change]:
+        """Have it started at boot as in the state `to`; one that is not there then is told to nobody any more."""
+
+    def runlevels(self, want: S) -> tuple[str, ...] | None:
+        """The runlevels in which it shall be started at boot; None for the usual ones, and where there are none."""
+        return None
 
     def files(self, subject: S) -> Mapping[str, str]:
         """The texts of its own files, by path."""
@@ -135,6 +124,10 @@ class ServiceProvider(HostProvider[S]):
     def may_be_missing(self, want: S) -> bool:
         """Whether it need not be there before."""
         return self.is_ours(want)
+
+    def folders(self, paths: Sequence[str]) -> Sequence[Change]:
+        """Remove the folders that were made for these files alone."""
+        return ()
 
     def reread(self) -> Sequence[Change]:
         """Have the service manager read files again."""
@@ -199,7 +192,7 @@ class ServiceProvider(HostProvider[S]):
         written = {path: text for path, text in self.files(want).items() if answers[ContentOf(path)] != text.encode()}
         dropped = [path for path in (self.files(have) if have is not None else ()) if path not in self.files(want)]
         before = _note.was_before(place, answers, Was, token=place.token)
-        was = Was(state, bool(written or dropped)) if before is None else before
+        was = Was(state, (*written, *dropped)) if before is None else before
         noting = _note.noted(place, was) if before is None else ()
         files = [*self._placed(place, written, answers), *(it for path in dropped for it in (kept(place, path), Remove(path)))]
         loading = self.reread() if files or state.stale else ()
@@ -227,16 +220,18 @@ class ServiceProvider(HostProvider[S]):
         folders = sorted({path.rpartition("/")[0] for path in written})
         missing: list[Change] = [MakeDirectory(folder, 0o755) for folder in folders if answers[StatOf(folder)] is None]
         for path, text in written.items():
-            missing += [kept(place, path), Write(path, text.encode(), _UNIT_MODE)]
+            missing += [kept(place, path), Write(path, text.encode(), self.file_mode)]
         return missing
 
     def _switched(self, want: S, state: State, answers: Answers) -> list[Change]:
         """Have it enabled and masked as wished."""
         masking = self.masking(want, state, wished=self.masks(want))
+        levels = self.runlevels(want)
         switchable = state.enabled is not None or not state.there or state.masked
-        if want.enabled is None or not switchable or state.enabled == want.enabled:
+        if want.enabled is None or not switchable or (state.enabled == want.enabled and levels in (None, state.runlevels)):
             return [*masking]
-        return [*masking, *self.told(want, "enable" if want.enabled else "disable", answers)]
+        to = State(there=True, enabled=want.enabled, runlevels=UNSET if levels is None else levels)
+        return [*masking, *self.switched(want, state, to, answers)]
 
     def _acted(self, have: S | None, want: S, state: State, was: Was, answers: Answers) -> Sequence[Change]:
         """Have it run or not, and know what has changed."""
@@ -256,7 +251,7 @@ class ServiceProvider(HostProvider[S]):
         """See `HostProvider.remove`: a service by our own unit goes; any other one gets back the state before purvey."""
         state = self.state(have, answers)
         paths = [path for path in self.files(have) if answers[ContentOf(path)] is not None]
-        files = [*map(Remove, paths), *_folders_of(paths)]
+        files = [*map(Remove, paths), *self.folders(paths)]
         ending = self._ended(have, state, answers) if self.is_ours(have) else self._restored(have, state, _was(have), answers)
         before, after = (ending, ()) if self.is_ours(have) else ((), ending)
         changes = [*before, *files, *(self.reread() if files else ()), *after]
@@ -269,29 +264,31 @@ class ServiceProvider(HostProvider[S]):
         if was is None:  # Nothing was done.
             return Work(self.named_as(have), (), None)
         state = self.state(have, answers)
-        paths = {**self.files(have), **(self.files(before) if before is not None else {})} if was.files else {}
-        files = [given_back(place, path, [Remove(path)]) for path in paths]
+        files = [given_back(place, path, [Remove(path)]) for path in was.files]
         ending = self._ended(have, state, answers) if not was.state.there else ()
-        again = was.files or (before is not None and owed(have.restart_on, before.restart_on))
+        again = "restart" if was.files else ""
+        if before is not None and not again:
+            read_anew = "reload" if owed(have.reload_on, before.reload_on) else ""
+            again = "restart" if owed(have.restart_on, before.restart_on) else read_anew
         restoring = self._restored(have, state, was.state, answers, again=again) if was.state.there else ()
-        folders = _folders_of(list(paths))
-        changes = [*ending, *files, *folders, *(self.reread() if files else ()), *restoring]
-        copies = [Remove(copy_path(place, path)) for path in paths]
+        changes = [*ending, *files, *self.folders(was.files), *(self.reread() if files else ()), *restoring]
+        copies = [Remove(copy_path(place, path)) for path in was.files]
         return Work(self.named_as(have), (*changes, *copies, *_note.forgotten(place)), None)
 
     def _ended(self, have: S, state: State, answers: Answers) -> list[Change]:
         """Have it neither run nor be enabled, before its unit goes."""
         stopping = self.told(have, "stop", answers) if state.running else ()
-        disabling = self.told(have, "disable", answers) if state.enabled else ()
+        told = state.enabled or state.linked is True
+        disabling = self.switched(have, state, State(there=False, enabled=False), answers) if told else ()
         return [*stopping, *disabling, *self.masking(have, state, wished=False)]
 
-    def _restored(self, have: S, state: State, was: State, answers: Answers, *, again: bool = False) -> list[Change]:
-        """Have it in a former state."""
+    def _restored(self, have: S, state: State, was: State, answers: Answers, *, again: str = "") -> list[Change]:
+        """Have it in a former state; one that runs does `again` what makes it read what has come back."""
         changes = [*self.masking(have, state, wished=was.masked)]
-        if have.enabled is not None and was.enabled is not None and was.enabled != state.enabled:
-            changes += self.told(have, "enable" if was.enabled else "disable", answers)
+        if have.enabled is not None and was.enabled is not None and at_boot(was) != at_boot(state):
+            changes += self.switched(have, state, was, answers)
         if was.running and (again or not state.running):
-            changes += self.told(have, "restart" if state.running else "start", answers)
+            changes += self.told(have, again if state.running else "start", answers)
         elif state.running and not was.running:
             changes += self.told(have, "stop", answers)
         return changes
@@ -317,6 +314,10 @@ class ServiceProvider(HostProvider[S]):
         """How to see why it does not run."""
         return "See what it has logged."
 
+    def reaches(self, want: S) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: where a program that is started or stopped leaves its things."""
+        return () if want.running is None else _OF_PROGRAMS
+
     def claims(self, want: S) -> Sequence[str]:
         """See `Provider.claims`."""
         return (f"service:{self.named_as(want)}",)
@@ -325,11 +326,6 @@ class ServiceProvider(HostProvider[S]):
 def owed(before: Sequence[str], now: Sequence[str]) -> bool:
     """Whether something has changed since it was looked at; what nobody has ever changed has no revision."""
     return any(revision and revision not in before for revision in now)
-
-
-def told_state(state: State) -> dict[str, Value]:
-    """A state as an output."""
-    return {"there": state.there, "running": state.running, "enabled": state.enabled, "masked": state.masked}
 
 
 def _was(have: Service) -> State:
@@ -347,12 +343,6 @@ def _revision_of(have: Service | None) -> str:
     with contextlib.suppress(NotKnownError):
         return (have.revision or "") if have is not None else ""
     return ""
-
-
-def _folders_of(paths: Sequence[str]) -> list[Remove]:
-    """Remove the folders that were made for drop-ins, once they are empty."""
-    folders = sorted({path.rpartition("/")[0] for path in paths})
-    return [Remove(folder, if_empty=True) for folder in folders if folder.endswith(".d")]
 
 
 def revisions(inputs: dict[str, Any]) -> dict[str, Any]:

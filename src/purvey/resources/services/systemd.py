@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from purvey._base.value import Value
-from purvey._hosts.change import Change, Run
+from purvey._hosts.change import Change, Remove, Run
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Ask, ContentOf, Fact
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import HostError, ProviderError
 from purvey.resources._inputs import refused
-from purvey.resources.services._service import MISSING, START_S, ServiceProvider, State, revisions
+from purvey.resources.services._service import MISSING, START_S, ServiceProvider, revisions
+from purvey.resources.services._state import State
 
 FOLDER: Final = "/etc/systemd/system"
+
+_FOLDERS: Final = ("/etc/systemd", "/run/systemd", "/usr/lib/systemd", "/lib/systemd")
 
 _PROPERTIES: Final = "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload"
 _NAME: Final = re.compile(
@@ -88,6 +91,15 @@ class SystemdProvider(ServiceProvider["Systemd"]):
         failed = self.state(subject, answers).failed and what in ("start", "restart")
         return [*([_systemctl(subject.unit, "reset-failed")] if failed else []), _systemctl(subject.unit, how)]
 
+    def switched(self, subject: Systemd, state: State, to: State, answers: Answers) -> Sequence[Change]:
+        """See `ServiceProvider.switched`."""
+        return [_systemctl(subject.unit, "enable" if to.enabled else "disable")]
+
+    def folders(self, paths: Sequence[str]) -> Sequence[Change]:
+        """See `ServiceProvider.folders`: those of drop-ins, once they are empty."""
+        folders = sorted({path.rpartition("/")[0] for path in paths})
+        return [Remove(folder, if_empty=True) for folder in folders if folder.endswith(".d")]
+
     def reread(self) -> Sequence[Change]:
         """See `ServiceProvider.reread`."""
         return [Run(Command(("systemctl", "daemon-reload"), timeout_s=START_S), touches=None)]
@@ -99,6 +111,10 @@ class SystemdProvider(ServiceProvider["Systemd"]):
     def masking(self, subject: Systemd, state: State, *, wished: bool) -> Sequence[Change]:
         """See `ServiceProvider.masking`."""
         return [] if wished == state.masked else [_systemctl(subject.unit, "mask" if wished else "unmask")]
+
+    def looks_at(self, want: Systemd) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: where systemd finds units."""
+        return _FOLDERS
 
     def advice(self, subject: Systemd) -> str:
         """See `ServiceProvider.advice`."""

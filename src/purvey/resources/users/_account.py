@@ -16,6 +16,7 @@ from purvey._hosts.fact import Answers, Ask
 from purvey.errors import HostError
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+FILES: Final = ("/etc/passwd", "/etc/group", "/etc/shadow")
 NAME_SAYS: Final = "Begin with a letter or `_`, then letters, digits, `_`, `-` and `.`, at most 32."
 
 _ACCOUNT: Final = r"""

@@ -45,6 +45,9 @@ echo made
 
 MADE: Final = b"made"
 
+_NO_USER: Final = 6
+"""What `userdel` ends with where there is no such user any more, as when it is repeated."""
+
 _GROUP_BACK: Final = r"""
 while IFS=: read -r name rest; do
   if [ "$name" = "$1" ]; then exit 0; fi
@@ -108,7 +111,7 @@ def changed(
 
 
 def removed(have: User, account: Account | None, touched: Sequence[Fact], *, home: bool) -> tuple[Change, ...]:
-    """How a user goes.
+    """How a user goes: first the user, whom the program does not remove while it is at work, and only then its home.
 
     Args:
         have: The user.
@@ -123,18 +126,19 @@ def removed(have: User, account: Account | None, touched: Sequence[Fact], *, hom
         return ()
     if account.uid == 0:
         raise _refused(f"{have.name} is root, without whom no machine works.", "Keep it with Options(retain=True).")
-    gone: list[Change] = []
+    homes: list[Change] = []
     if home and account.home_uid is not None:
         if account.home_uid != account.uid:
             raise _refused(
                 f"{account.home}, the home of {have.name}, belongs to the user with number {account.home_uid}.",
                 "Look what it is; then give `remove_home=False`, so that it stays.",
             )
-        gone = [Remove(account.home, whole=True)]
-    gone.append(_run("userdel", "--", have.name, touched=touched))
+        homes = [Remove(account.home, whole=True)]
+    away = Run(Command(("userdel", "--", have.name)), codes=(0, _NO_USER), touches=tuple(touched))
+    groups: list[Change] = []
     if account.group == have.name and not have.own_group:
-        gone.append(_run("sh", "-c", _GROUP_BACK, "sh", have.name, str(account.gid), touched=touched))
-    return tuple(gone)
+        groups = [_run("sh", "-c", _GROUP_BACK, "sh", have.name, str(account.gid), touched=touched)]
+    return (away, *groups, *homes)
 
 
 def _numbers(want: User, account: Account) -> list[str]:

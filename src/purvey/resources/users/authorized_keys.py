@@ -1,12 +1,14 @@
 """The keys of SSH that let a user in: ``~/.ssh/authorized_keys``.
 
-The folder belongs to the user, who may put links anywhere in it; so root only looks there, and what is written is written as
-the user, whose rights end where they always do. The former content is kept on the machine, and an undo gives back exactly that
-while nobody else has written since; else it takes out the lines of this operation, and puts back those that it took out.
+The folder belongs to the user, who may put links anywhere in it; so root only looks there, and what is read or written is read
+and written as the user, whose rights end where they always do. The former content is kept on the machine, and an undo gives
+back exactly that while nobody else has written since; else it takes out the lines of this operation, and puts back those that
+it took out.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,10 +31,12 @@ from purvey.resources.users._keys import Key, key_of, merged, shown
 
 _LOOK: Final = r"""
 while IFS=: read -r name password uid gid comment home shell || [ -n "$name" ]; do
-  if [ "$name" = "$1" ]; then found=$home; fi
+  if [ "$name" = "$1" ]; then found=$home number=$uid group=$gid; fi
 done </etc/passwd || exit 3
 if [ -z "$found" ] && command -v getent >/dev/null; then
-  found=$(getent passwd "$1" | cut -d: -f6)
+  IFS=: read -r name password number group comment found shell <<LINE
+$(getent passwd "$1")
+LINE
 fi
 if [ -z "$found" ]; then exit 0; fi
 folder=$found/.ssh
@@ -42,8 +46,23 @@ if [ -d "$found" ]; then printf 'there:\n'; fi
 for it in "$folder" "$file"; do
   if [ -e "$it" ] || [ -L "$it" ]; then printf '%s:%s\n' "${it##*/}" "$(stat -c '%f %U' -- "$it")"; fi
 done
-if [ -f "$file" ] && [ ! -L "$file" ] && [ ! -L "$folder" ]; then printf 'content:\n' && cat -- "$file"; fi
+if [ ! -f "$file" ] || [ -L "$file" ] || [ -L "$folder" ]; then exit 0; fi
+of_root() {
+  cd -P -- "$found" && home=$(stat -c %d:%i .) && cd -P ./.ssh && [ "$(stat -c %d:%i ..)" = "$home" ] || return
+  case $(stat -c %u:%a .) in 0:*[2367] | 0:*[2367]?) return 1 ;; 0:*) ;; *) return 1 ;; esac
+  [ -f authorized_keys ] && [ ! -L authorized_keys ]
+}
+printf 'content:\n'
+if [ "$(id -u)" != 0 ] || [ "$number" = 0 ]; then exec cat -- "$file"; fi
+(of_root && exec cat authorized_keys) && exit 0
+if setpriv "--reuid=$number" "--regid=$group" --init-groups true 2>/dev/null; then
+  setpriv "--reuid=$number" "--regid=$group" --init-groups cat -- "$file" || exit 4
+else
+  su -s /bin/sh -c 'exec cat -- "$0"' -- "$1" "$file" || exit 4
+fi
 """
+"""What the file holds is read as the user, who may put another one there between two looks at it: else root would read out to
+them what they may not read. Only a folder that root keeps to itself is read by root, once we stand in it."""
 
 _PUT: Final = r"""
 set -eu
@@ -68,6 +87,9 @@ case $2 in
 esac
 """
 """What is run as the user: with a mode it puts what it reads into the file, with a word it leaves no more than that says."""
+
+_NOT_THEIRS: Final = 4
+"""What the question ends with where the user may not read the file."""
 
 _FOLDER: Final = 0o040700
 _FILE: Final = 0o100600
@@ -178,8 +200,10 @@ class AuthorizedKeysProvider(HostProvider["AuthorizedKeys"]):
         return error
 
     def claims(self, want: AuthorizedKeys) -> Sequence[str]:
-        """See `Provider.claims`: the file, where no other key may be in it."""
-        return (f"keys of the user:{want.user}",) if want.exclusive else ()
+        """See `Provider.claims`: the file, where no other key may be in it; else each key, which goes with its node."""
+        if want.exclusive:
+            return (f"keys of the user:{want.user}",)
+        return tuple(f"key of the user:{want.user} {_fingerprint(key)}" for key in _keys(want))
 
     def _write(self, place: Place, want: AuthorizedKeys, unwished: Sequence[str], answers: Answers) -> Work:
         found = _usable(_found(answers, want), want)
@@ -270,6 +294,11 @@ def _keys(subject: AuthorizedKeys | None) -> list[Key]:
     return found
 
 
+def _fingerprint(key: Key) -> str:
+    """What ssh-keygen tells of a key."""
+    return f"SHA256:{base64.b64encode(hashlib.sha256(base64.b64decode(key.blob)).digest()).decode().rstrip('=')}"
+
+
 def _found(answers: Answers, subject: AuthorizedKeys) -> Found:
     """What is there.
 
@@ -277,6 +306,13 @@ def _found(answers: Answers, subject: AuthorizedKeys) -> Found:
         ProviderError: ``failed`` if it cannot be told.
     """
     said = answers[_question(subject)]
+    if said.returncode == _NOT_THEIRS:
+        raise ProviderError(
+            "denied", "A user may not read its own keys",
+            detail=f"There is a file ~/.ssh/authorized_keys of {subject.user}, which {subject.user} may not read."
+            " So no key in it lets anybody in, and purvey does not read for users what is closed to them.",
+            hint=f"Look what it is; then give it away:\n\n    chown {subject.user}: ~{subject.user}/.ssh/authorized_keys",
+        )  # fmt: skip
     if said.returncode:
         raise _unreadable(subject, said)
     head, mark, content = said.stdout.partition(b"content:\n")

@@ -17,7 +17,7 @@ from purvey.providers import Absent, Diff, Finding, Kind, Observed, Present, Rec
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._given import compared, matching, recorded, require
 from purvey.resources._programs import missing, not_installed, program
-from purvey.resources.users._account import NAME, NAME_SAYS, about_group, group_of
+from purvey.resources.users._account import FILES, NAME, NAME_SAYS, about_group, group_of
 
 if TYPE_CHECKING:
     from purvey._hosts.step import Ended
@@ -97,6 +97,10 @@ class GroupProvider(HostProvider["Group"]):
     def findings(self, place: Place, want: Group, answers: Answers) -> Sequence[Finding]:
         """See `HostProvider.findings`."""
         return missing(place.address, _PROGRAMS, answers)
+
+    def looks_at(self, want: Group) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: the machine's files."""
+        return FILES
 
     def claims(self, want: Group) -> Sequence[str]:
         """See `Provider.claims`."""

@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from purvey._base.value import Secret, Value, reveal
 from purvey._hosts.change import Change, MakeOwnFolder, Remove, Write
 from purvey._hosts.fact import Answers, ContentOf, Fact, StatOf
@@ -23,9 +25,10 @@ from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Diff, Finding, Kind, Observed, Present, Recorded
 from purvey.providers.host import HostProvider, Place, Work, place_of
 from purvey.resources._given import bad, compared, matching, recorded, require, text, wished
-from purvey.resources._inputs import absolute
+from purvey.resources._inputs import absolute, require_absolute
 from purvey.resources._programs import missing, program
 from purvey.resources.users._account import (
+    FILES,
     NAME,
     NAME_SAYS,
     NEVER,
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
 _PROGRAMS: Final = (("useradd", "passwd"),)
 _CLOSED: Final = re.compile(r"never|\d{4}-\d{2}-\d{2}")
 _CLOSED_SAYS: Final = 'Write a day as "2030-12-31", or "never".'
+_FIELD: Final = re.compile(r"[^:\n\r\0]*")
+_FIELD_SAYS: Final = "No colon and no line end can stand in a line of passwd(5)."
 _HASH: Final = re.compile(r"\$[0-9a-z]+\$[^\s:!]+")
 
 _DESCRIBED: Final = frozenset({"uid", "group", "groups", "home", "create_home", "shell", "comment"})
@@ -104,6 +109,7 @@ class UserProvider(HostProvider["User"]):
 
     def make(self, place: Place, want: User, answers: Answers) -> Work:
         """See `HostProvider.make`; one that is there, whole or half made, is brought to the wish."""
+        _require_words(want)
         found = account_of(answers, about_account(want.name))
         account = found.account
         new_hash = _new_hash(place, want, answers)
@@ -142,8 +148,9 @@ class UserProvider(HostProvider["User"]):
             return Work(before.name, outputs=None)
         token, _, former_hash = (answers[ContentOf(_kept(place))] or b"").decode().partition(" ")
         new_hash = former_hash if token == place.undoes else None
-        changes = changed(before.with_values(append=False), account, new_hash, _touched(have))
-        return Work(before.name, (*([Remove(account.home, whole=True)] if made_home else []), *changes), outputs=None)
+        left = msgspec.structs.replace(account, home_uid=None) if made_home else account
+        changes = changed(before.with_values(append=False), left, new_hash, _touched(have))
+        return Work(before.name, (*changes, *([Remove(account.home, whole=True)] if made_home else [])), outputs=None)
 
     def learnt(self, want: User, work: Work, ended: Ended) -> Mapping[str, Value]:
         """See `HostProvider.learnt`: what the machine chose."""
@@ -166,6 +173,14 @@ class UserProvider(HostProvider["User"]):
     def findings(self, place: Place, want: User, answers: Answers) -> Sequence[Finding]:
         """See `HostProvider.findings`."""
         return missing(place.address, _PROGRAMS, answers)
+
+    def reaches(self, want: User) -> Sequence[str] | None:
+        """See `HostProvider.reaches`: its home, which is made from a skeleton."""
+        return (want.home or f"/home/{want.name}",) if want.create_home else ()
+
+    def looks_at(self, want: User) -> Sequence[str] | None:
+        """See `HostProvider.looks_at`: the machine's files."""
+        return FILES
 
     def claims(self, want: User) -> Sequence[str]:
         """See `Provider.claims`."""
@@ -217,6 +232,8 @@ class User(Resource, kind="users.User", provider=UserProvider, holds_data=True):
         matching(known, "name", NAME, NAME_SAYS)
         matching(known, "group", NAME, NAME_SAYS)
         matching(known, "expires", _CLOSED, _CLOSED_SAYS)
+        for group in groups if isinstance(groups := known.get("groups"), list | tuple) else ():
+            matching({"groups": group}, "groups", NAME, NAME_SAYS)
         _check_words(known)
         for name in ("home", "shell"):
             if known.get(name) is not None:
@@ -224,11 +241,10 @@ class User(Resource, kind="users.User", provider=UserProvider, holds_data=True):
         return known
 
 
-def _check_words(inputs: Mapping[str, Any]) -> None:
+def _check_words(inputs: dict[str, Any]) -> None:
     """Refuse what would break a line of passwd(5), and two ways to give one password."""
     for name in ("comment", "home", "shell"):
-        if ":" in (given := text(inputs.get(name)) or "") or "\n" in given:
-            raise bad(f"`{name}` is {given!r}.", "No colon and no line end can stand in a line of passwd(5).")
+        matching(inputs, name, _FIELD, _FIELD_SAYS)
     if inputs.get("password") is not None and inputs.get("password_hash") is not None:
         raise bad("Both `password` and `password_hash` were given.", "Give one of them.")
     if (day := text(inputs.get("expires"))) not in (None, NEVER):
@@ -236,6 +252,24 @@ def _check_words(inputs: Mapping[str, Any]) -> None:
             date.fromisoformat(str(day))
         except ValueError:
             raise bad(f"`expires` is {day!r}, which is no day.", _CLOSED_SAYS) from None
+
+
+def _require_words(want: User) -> None:
+    """Refuse what is known only now, and would be more in a line of passwd(5) or group(5) than its place there.
+
+    Raises:
+        ProviderError: ``invalid``.
+    """
+    for group in (*([want.group] if want.group is not None else []), *(want.groups or ())):
+        require(group, NAME, "The name of a group", NAME_SAYS)
+    if want.expires is not None:
+        require(want.expires, _CLOSED, "The day from which nothing lets a user in", _CLOSED_SAYS)
+    for name in ("comment", "home", "shell"):
+        if (given := getattr(want, name)) is not None:
+            require(given, _FIELD, f"`{name}` of a user", _FIELD_SAYS)
+    for path in (want.home, want.shell):
+        if path is not None:
+            require_absolute(path)
 
 
 def _asked_after(want: User) -> tuple[Fact, ...]:

@@ -32,6 +32,7 @@ from purvey._state.store import Store
 from purvey.errors import PurveyError
 from purvey.testing.conformance import _script
 from purvey.testing.conformance._case import NAME, Case, CheckCase
+from purvey.testing.conformance._child import DYING
 
 STACK: Final = "conformance/dev"
 CHILD_TIMEOUT_S: Final = 300
@@ -168,6 +169,10 @@ class Project:
         )  # fmt: skip
         self.told.append((child.stdout + child.stderr).encode())
         died = child.returncode == -signal.SIGKILL
+        require(
+            not died or child.stdout.endswith(DYING.decode()),
+            f"the run that was to be killed in `{method}` was killed before by somebody else, as who has no memory left is",
+        )
         require(died or child.returncode == 0, f"the run that was to be killed in `{method}` broke", child.stderr[-1000:])
         return died
 

@@ -20,7 +20,7 @@ from purvey.testing.hosts._host import Host, Site, address_of
 from purvey.testing.hosts._keys import new_key
 from purvey.testing.hosts._place import Place
 from purvey.testing.hosts._repository import Repository
-from purvey.testing.hosts._tree import base_tree
+from purvey.testing.hosts._tree import base_tree, offers
 
 _HOSTS_MAX: Final = 200
 _ADDRESS: Final = "192.0.2.1"
@@ -48,6 +48,7 @@ class Lab:
     Args:
         hosts: How many, 1 to 200.
         packages: Debian's packages that they have on top of what every host has.
+        offers: Debian's packages that they can install from `repository`.
 
     Attributes:
         hosts: The hosts, which run.
@@ -59,11 +60,13 @@ class Lab:
         known_hosts: A file with every host's key, for OpenSSH.
     """
 
-    def __init__(self, hosts: int = 1, *, packages: Sequence[str] = ()) -> None:
+    def __init__(self, hosts: int = 1, *, packages: Sequence[str] = (), offers: Sequence[str] = ()) -> None:
         if not 1 <= hosts <= _HOSTS_MAX:
             raise ValueError(f"A lab has 1 to {_HOSTS_MAX} hosts, not {hosts}.")
         self._count = hosts
         self._packages = tuple(packages)
+        self._offers = tuple(offers)
+        self._tree = Path()
         self._place: Place | None = None
         self._processes: list[subprocess.Popen[str]] = []
         self._host_keys: list[str] = []
@@ -90,14 +93,14 @@ class Lab:
             RuntimeError: with the error of what failed, or the name of the program that is missing.
         """
         _require_means()
-        tree = base_tree(self._packages)
+        self._tree = base_tree(self._packages, self._offers)
         self._place = place = Place()
         try:
             self.namespace, self.folder = place.name, place.folder
             self.key, self.known_hosts = self.folder / "key", self.folder / "known_hosts"
             _network.command("ip", "netns", "add", self.namespace)
             _network.command("ip", "-n", self.namespace, "-batch", "-", input=_SWITCH)
-            self._make_hosts(tree)
+            self._make_hosts()
             with ThreadPoolExecutor(len(self.hosts)) as threads:
                 list(threads.map(Host.start, self.hosts))
         except BaseException:
@@ -116,12 +119,12 @@ class Lab:
             for host in self.hosts:
                 stack.callback(host.stop)
 
-    def _make_hosts(self, tree: Path) -> None:
+    def _make_hosts(self) -> None:
         numbers = range(1, self._count + 1)
         names = "".join(f"{address_of(number)} host{number}\n" for number in numbers)
         key = new_key()
         key.write(self.key)
-        site = Site(self.namespace, self.folder, tree, key.public, f"127.0.0.1 localhost\n{names}{_ADDRESS} lab\n")
+        site = Site(self.namespace, self.folder, self._tree, key.public, f"127.0.0.1 localhost\n{names}{_ADDRESS} lab\n")
         keys = [new_key() for _ in numbers]
         self.hosts = tuple(Host(site, number, key) for number, key in zip(numbers, keys, strict=True))
         self._host_keys = [key.public for key in keys]
@@ -197,9 +200,11 @@ class Lab:
             _end(relay)
 
     def repository(self) -> Repository:
-        """A repository for apt, empty, served to the hosts until the lab ends; needs gpg."""
+        """A repository for apt with what the lab offers, served to the hosts until the lab ends; needs gpg."""
         folder = self.folder / f"repository{len(self._processes)}"
-        return Repository(folder, self.address, self.popen, self.run)
+        repository = Repository(folder, self.address, self.popen, self.run)
+        repository.offer(offers(self._tree))
+        return repository
 
 
 def _require_means() -> None:

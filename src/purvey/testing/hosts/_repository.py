@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Final
@@ -94,8 +94,19 @@ class Repository:
             _write(draft / path.lstrip("/"), text, mode=0o755 if text.startswith("#!") else 0o644)
         built = self._public / f"{package.name}_{package.version.replace(':', '%3a')}_all.deb"
         command("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(draft), str(built))
-        self._stanzas.append(f"{control}Filename: ./{built.name}\nSize: {built.stat().st_size}\nSHA256: {_digest(built)}\n")
+        self._add(built, control)
         self._index()
+
+    def offer(self, packages: Iterable[Path]) -> None:
+        """Add packages that somebody else has built, by their files."""
+        for package in packages:
+            here = self._public / package.name
+            here.symlink_to(package)
+            self._add(here, command("dpkg-deb", "--field", str(package)))
+        self._index()
+
+    def _add(self, built: Path, control: str) -> None:
+        self._stanzas.append(f"{control}Filename: ./{built.name}\nSize: {built.stat().st_size}\nSHA256: {_digest(built)}\n")
 
     def _index(self) -> None:
         packages, release = self._public / "Packages", self._drafts / "Release"

@@ -1,0 +1,204 @@
+# What a program begins with that asks a machine something or works on it. POSIX sh: dash, bash, busybox ash.
+#
+# `N` is a random word that begins every frame. Frames go to descriptor 3, which no command of others gets; when nobody reads any
+# more, the work goes on all the same.
+
+exec 3>&1
+trap '' HUP PIPE
+lang=${LC_ALL-}
+export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+nl='
+'
+sure=$nl
+here=$PWD
+apart=
+
+say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null >&3; }
+
+# Who we are and where: the words of id(1), the home, the machine's id, the boot's id, the folder for purvey's own things, and
+# the umask. Whom we work as has been told before where it is given.
+hello() { # [UMASK WHO]
+  machine=''
+  boot=''
+  for file in /etc/machine-id /var/lib/dbus/machine-id; do
+    [ -n "$machine" ] || { [ -r "$file" ] && IFS= read -r machine <"$file"; }
+  done
+  [ -r /proc/sys/kernel/random/boot_id ] && IFS= read -r boot </proc/sys/kernel/random/boot_id
+  who=${2-}
+  U=${1-}
+  if [ -z "$who" ]; then
+    who=$(umask && exec id)
+    U=${who%%"$nl"*}
+    who=${who#*"$nl"}
+  fi
+  uid=${who#uid=}
+  uid=${uid%%[!0-9]*}
+  me=$uid
+  case $who in "uid=$uid("*)
+    me=${who#*\(}
+    me=${me%%\)*}
+    ;;
+  esac
+  our_group=${who#* gid=*\(}
+  our_group=${our_group%%\)*}
+  case $uid in 0) B=/var/lib/purvey ;; *) B=${XDG_STATE_HOME:-$HOME/.local/state}/purvey ;; esac
+  say hello
+  printf '%s\n%s\n%s\n%s\n%s\n%s' "$who" "$HOME" "$machine" "$boot" "$B" "$U" 2>/dev/null >&3
+}
+
+plain_file() { # PATH
+  [ -f "$1" ] && [ ! -L "$1" ]
+}
+
+# Asking. What cannot be answered is told apart from the answers, in the order of the arguments: names need not be understood.
+
+stats() { # PATH...
+  say stats
+  unseen=$(QUOTING_STYLE=literal stat -c '%f:%s:%u:%g:%U:%G:%N' -- "$@" 2>&1 >&3 </dev/null)
+  say unseen
+  printf '%s\n' "$unseen" 2>/dev/null >&3
+}
+
+digests() { # PATH...: of those that are files.
+  first=1
+  for path; do
+    [ -z "$first" ] || set --
+    first=
+    if plain_file "$path"; then set -- "$@" "$path"; fi
+  done
+  [ $# -gt 0 ] || return 0
+  say digests
+  unread=$(sha256sum -- "$@" 2>&1 >&3 </dev/null)
+  say unread
+  printf '%s\n' "$unread" 2>/dev/null >&3
+}
+
+content() { # NUMBER PATH
+  say content "$1"
+  if ! plain_file "$2"; then
+    say code none
+    return
+  fi
+  above=${2%/*}
+  above=${above:-/}
+  if safe "$above"; then
+    unread=$(cat -- "$2" 2>&1 >&3 </dev/null)
+  else
+    unread=$( (approach "$above" && held "./${2##*/}" cat) 2>&1 >&3 </dev/null)
+  fi
+  case $?:$unread in
+    0:*) say code 0 ;;
+    *"Permission denied" | *"Operation not permitted") say code denied ;;
+    *) say code failed ;;
+  esac
+}
+
+# In a folder that others may change, or that is behind such a one, we stand while we work: a link that they put into our way cannot
+# lead us elsewhere then. What is made there is made in a folder of ours, and so theirs only when it has its place.
+
+# Whether nobody but root and us can change a folder and the way to it. Else `doubtful` is the first on the way of which that is not
+# certain. What is certain remains so until a command has run, a folder is gone, or one has got another owner or mode.
+safe() { # FOLDER
+  case $1 in "$B"/*) return ;; esac
+  case $sure in *"$nl$1$nl"*) return ;; esac
+  wanted=$1
+  rest=${1#/}
+  at=
+  set -- /
+  while [ -n "$rest" ]; do
+    at=$at/${rest%%/*}
+    set -- "$@" "$at"
+    case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+  done
+  for line in $(stat -c %a.%u -- "$@" 2>/dev/null); do
+    doubtful=$1
+    case $line in *".$uid" | *.0) ;; *) return 1 ;; esac
+    case $line in
+      [1357]???.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
+      *[2367].* | *[2367]?.*) return 1 ;;
+    esac
+    shift
+  done
+  doubtful=${1-}
+  [ $# -eq 0 ] || return 1
+  sure=$sure$wanted$nl
+}
+
+not_ours() { # COMPLAINT
+  printf '%s: Operation not permitted\n' "$1" >&2
+  return 1
+}
+
+# Stand in a folder that is not safe, `stood` from then on. A link on the way may not lead out of what is doubtful, or only to what
+# belongs to the same other user.
+approach() { # FOLDER
+  apart=1
+  cd -P -- "$doubtful" 2>/dev/null && base=$PWD && cd -P -- "$1" 2>/dev/null || {
+    ls -d -- "$1/." >/dev/null
+    return 1
+  }
+  stood=$(env pwd -P) || return
+  case $stood/ in "${base%/}"/*) return ;; esac
+  owners=$(stat -c %u -- . "$base")
+  [ "${owners%"$nl"*}" = "${owners#*"$nl"}" ] && [ ! -O . ] && return
+  not_ours "$1: a link that others may change leads to $stood"
+}
+
+held() { # PATH COMMAND...: let a command read a file where others may put a link in its place: not what that leads to.
+  name=$1
+  shift
+  {
+    if [ "$(stat -L -c %d:%i /proc/self/fd/0)" = "$(stat -c %d:%i -- "$name")" ]; then "$@"; else not_ours "$name: it was replaced"; fi
+  } <"$name"
+}
+
+asked() { # SECONDS COMMAND...: in a process of its own, which it becomes.
+  exec 3>&- 8>&- 9<&-
+  trap - HUP PIPE
+  exec timeout -k 2 "$@"
+}
+
+answer() { # NUMBER SECONDS COMMAND...
+  number=$1
+  shift
+  say answer "$number"
+  clock
+  (asked "$@") 2>/dev/null </dev/null >&3
+  outcome "$?" "$1"
+  say code "$code"
+}
+
+says() { # SECONDS COMMAND...: what it says and its code, for a guard.
+  (asked "$@") </dev/null
+  printf 'code %s' "$?"
+}
+
+# Time, in hundredths of a second since the machine was started; none where it does not tell.
+clock() {
+  began=
+  [ -r /proc/uptime ] && read -r began _ </proc/uptime
+  began=${began%.*}${began#*.}
+}
+
+outcome() { # CODE SECONDS: sets `code`, to -1000 if the command was ended because its time was over.
+  code=$1
+  [ "$code" != 0 ] || return 0
+  before=$began
+  clock
+  if [ -n "$began" ]; then
+    [ $((began - before)) -lt $(($2 * 100)) ] || code=-1000
+  else
+    case $code in 124 | 137 | 143) code=-1000 ;; esac
+  fi
+}
+
+# What commands printed may be secret, so it stays no longer than until it is written down elsewhere.
+spend() { # FOLDER TOKEN...
+  spent=$1/said
+  shift
+  for token; do
+    shift
+    set -- "$@" "$spent/$token.out" "$spent/$token.err"
+  done
+  rm -f -- "$@"
+}

@@ -1,0 +1,67 @@
+"""The clerk: one process that does on a machine what would take one each time; whatever becomes of it, the work is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from purvey._hosts.change import Change, MakeDirectory, MakeLink, Write
+from purvey._hosts.step import Ended, Step
+from tests.support.shells import desk, local_shell
+
+LOGGED = """#!/bin/sh
+echo {name} >>{log}
+exec /usr/bin/{name} "$@"
+"""
+TROUBLES = {
+    "ends at once": "#!/bin/sh\nexit 1\n",
+    "ends after an answer": "#!/bin/sh\nread -r _\necho not\n",
+    "can do nothing": '#!/bin/sh\nwhile read -r line; do [ -n "$line" ] || echo not; done\n',
+    "ends in the middle": "#!/bin/sh\nread -r _\n",
+}  # fmt: skip
+
+
+def tools(folder: Path, perl: str = "") -> Path:
+    """Programs that are found before all others: those that a clerk saves, which leave a line each, and another perl."""
+    made = folder / "tools"
+    made.mkdir()
+    programs = {name: LOGGED.format(name=name, log=folder / "ran") for name in ("sync", "mv", "mkdir")}
+    for name, text in {**programs, **({"perl": perl} if perl else {})}.items():
+        (made / name).write_text(text)
+        (made / name).chmod(0o755)
+    return made
+
+
+async def worked(shell_name: str, folder: Path, perl: str = "") -> list[str]:
+    """Make some things there; which of the programs were run for it."""
+    site = folder / "site"
+    changes: list[Change] = [
+        MakeDirectory(str(site), 0o750), MakeDirectory(str(site / "in"), 0o2755), Write(str(site / "in/a"), b"one", 0o640),
+        Write(str(site / "in/a"), b"two", 0o600), Write(str(site / "it's -n\\"), b"", 0o444), MakeLink(str(site / "l"), "in"),
+    ]  # fmt: skip
+    async with desk(local_shell(shell_name, first=str(tools(folder, perl)))) as machine:
+        await machine.host.machine()
+        endings = await machine.host.perform([Step(f"S{number}", 1, (change,)) for number, change in enumerate(changes)])
+    assert all(isinstance(ending, Ended) for ending in endings)
+    assert site.stat().st_mode & 0o7777 == 0o750
+    assert (site / "in").stat().st_mode & 0o7777 == 0o2755
+    assert (site / "l" / "a").read_bytes() == b"two"
+    assert (site / "in/a").stat().st_mode & 0o7777 == 0o600
+    assert (site / "it's -n\\").stat().st_mode & 0o7777 == 0o444
+    assert sorted(path.name for path in site.rglob("*")) == ["a", "in", "it's -n\\", "l"]
+    return (folder / "ran").read_text().split()
+
+
+async def test_a_clerk_saves_processes(shell_name: str, tmp_path: Path) -> None:
+    """What is brought to the disk, named and made is so without a process for each: only purvey's own folders need one."""
+    assert await worked(shell_name, tmp_path) == ["mkdir"]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_without_a_clerk_it_is_done_as_ever(shell_name: str, tmp_path: Path, trouble: str) -> None:
+    """Where what is called perl ends or does nothing, everything is done and brought to the disk all the same."""
+    ran = await worked(shell_name, tmp_path, TROUBLES[trouble])
+    assert ran.count("mkdir") == 3
+    assert ran.count("mv") == 4
+    assert ran.count("sync") >= 6

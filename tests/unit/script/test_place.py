@@ -1,0 +1,73 @@
+"""Places of a script: under which name each is recorded, and what of the way to it is refused at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from purvey import Host, secret, to_base64
+from purvey._apply.hosts import route_of
+from purvey._base.value import Secret
+from purvey._hosts.route import SshRoute
+from purvey._script.host import frozen_place
+from purvey._script.recorder import Recorder
+from purvey.errors import ScriptError
+from tests.support.kinds import Thing
+
+PORTS: list[Any] = [0, 65_536, "22", True]
+CREDENTIALS = ["key", "passphrase", "password", "become_password"]
+
+
+def test_two_ports_of_one_address_are_two_places(recorder: Recorder) -> None:
+    """Machines behind one address, told apart by the port, are no one place; the port that SSH has anyway says nothing."""
+    thing = Thing("a")
+    places = [
+        Host("192.0.2.1", port=2201), Host("192.0.2.1", port=2202), Host("192.0.2.1", port=22), Host("192.0.2.1"),
+        Host("2001:db8::1", port=2201), Host(thing.label, port=2201), Host("192.0.2.1", port=2201, name="web"),
+    ]  # fmt: skip
+
+    assert [frozen_place(place, "x.py:1")[0] for place in places] == [
+        "192.0.2.1:2201", "192.0.2.1:2202", "192.0.2.1", "192.0.2.1", "[2001:db8::1]:2201", "test.Thing::a:2201", "web",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_port_is_a_number(recorder: Recorder, port: Any) -> None:
+    """What is none is refused where it is written."""
+    with pytest.raises(ScriptError, match="not one"):
+        Host("192.0.2.1", port=port)
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+@pytest.mark.parametrize("given", ["hunter2", Path("hunter2")], ids=["text", "path"])
+def test_a_credential_in_clear_is_refused_where_it_is_written(recorder: Recorder, name: str, given: object) -> None:
+    """Text and a path are no secrets: the error is at the script's line, names the argument and does not repeat it."""
+    credential: dict[str, Any] = {name: given}
+
+    with pytest.raises(ScriptError) as caught:
+        Host("192.0.2.1", **credential)
+
+    said = caught.value
+    assert f"`{name}`" in said.detail
+    assert "hunter2" not in said.detail + said.hint
+    assert said.source
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_a_credential_may_be_an_output_or_hold_a_secret(recorder: Recorder, name: str) -> None:
+    """Whatever is a secret, is made of one, or comes from another node passes."""
+    label = Thing("a").label
+    for given in (secret("env:KEY"), label, f"{secret('env:KEY')}\n", to_base64(f"{secret('env:KEY')}")):
+        credential: dict[str, Any] = {name: given}
+        frozen_place(Host("192.0.2.1", **credential), "x.py:1")
+
+
+def test_an_output_that_is_no_secret_of_its_kind_lets_us_in() -> None:
+    """A key that comes from a node's plain output is used, and held as a secret from then on."""
+    route = route_of({"by": "ssh", "address": "192.0.2.1", "key": "text", "host_key": "known_hosts"})
+
+    assert isinstance(route, SshRoute)
+    assert isinstance(route.key, Secret)
+    assert route.key.reveal() == "text"
