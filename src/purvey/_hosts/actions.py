@@ -61,8 +61,8 @@ def action(change: Change) -> str:
         case Write():
             return _write(change)
         case MakeDirectory(path, mode, owner, group):
-            mask = f"{0o777 & ~mode:03o}"
-            return f"folder {mask} {_places(path)} {_bits(mode)} {_owner(owner, group)} {_how(mode, owner, group, _SPECIAL)}"
+            words = [f"{0o777 & ~mode:03o}", _places(path), _bits(mode), _owner(owner, group)]
+            return f"folder {' '.join(words)} {_how(mode, owner, group, _SPECIAL)}"
         case MakeOwnFolder(path):
             return f"own_folder {quoted(path)}"
         case MakeLink(path, target):

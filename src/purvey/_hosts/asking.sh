@@ -9,9 +9,9 @@ lang=${LC_ALL-}
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 nl='
 '
-changes_user=unknown
 sure=$nl
 here=$PWD
+apart=
 
 say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null >&3; }
 
@@ -48,65 +48,6 @@ hello() { # [UMASK WHO]
 
 plain_file() { # PATH
   [ -f "$1" ] && [ ! -L "$1" ]
-}
-
-# Whether nobody but root and us can change a folder and the way to it. Else `doubtful` is the first on the way of which that is not
-# certain. What is certain remains so until a command has run, a folder is gone, or one has got another owner or mode.
-safe() { # FOLDER
-  case $1 in "$B"/*) return ;; esac
-  case $sure in *"$nl$1$nl"*) return ;; esac
-  wanted=$1
-  rest=${1#/}
-  at=
-  set -- /
-  while [ -n "$rest" ]; do
-    at=$at/${rest%%/*}
-    set -- "$@" "$at"
-    case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
-  done
-  for line in $(stat -c %a.%u -- "$@" 2>/dev/null); do
-    doubtful=$1
-    case $line in *".$uid" | *.0) ;; *) return 1 ;; esac
-    case $line in
-      [1357]???.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
-      *[2367].* | *[2367]?.*) return 1 ;;
-    esac
-    shift
-  done
-  doubtful=${1-}
-  [ $# -eq 0 ] || return 1
-  sure=$sure$wanted$nl
-}
-
-not_ours() { # COMPLAINT
-  printf '%s: Operation not permitted\n' "$1" >&2
-  return 1
-}
-
-# Stand in a folder that is not safe, `stood` from then on. A link on the way may not lead out of what is doubtful, or only to what
-# belongs to the same other user.
-approach() { # FOLDER
-  cd -P -- "$doubtful" 2>/dev/null && base=$PWD && cd -P -- "$1" 2>/dev/null || {
-    ls -d -- "$1/." >/dev/null
-    return 1
-  }
-  stood=$(env pwd -P) || return
-  case $stood/ in "${base%/}"/*) return ;; esac
-  owners=$(stat -c %u -- . "$base")
-  [ "${owners%"$nl"*}" = "${owners#*"$nl"}" ] && [ ! -O . ] && return
-  not_ours "$1: a link that others may change leads to $stood"
-}
-
-held() { # PATH COMMAND...: let a command read a file where others may put a link in its place: not what that leads to.
-  name=$1
-  shift
-  {
-    if [ "$(stat -L -c %d:%i /proc/self/fd/0)" = "$(stat -c %d:%i -- "$name")" ]; then "$@"; else not_ours "$name: it was replaced"; fi
-  } <"$name"
-}
-
-back() {
-  cd -- "$here" 2>/dev/null || cd /
 }
 
 # Asking. What cannot be answered is told apart from the answers, in the order of the arguments: names need not be understood.
@@ -150,6 +91,65 @@ content() { # NUMBER PATH
     *"Permission denied" | *"Operation not permitted") say code denied ;;
     *) say code failed ;;
   esac
+}
+
+# In a folder that others may change, or that is behind such a one, we stand while we work: a link that they put into our way cannot
+# lead us elsewhere then. What is made there is made in a folder of ours, and so theirs only when it has its place.
+
+# Whether nobody but root and us can change a folder and the way to it. Else `doubtful` is the first on the way of which that is not
+# certain. What is certain remains so until a command has run, a folder is gone, or one has got another owner or mode.
+safe() { # FOLDER
+  case $1 in "$B"/*) return ;; esac
+  case $sure in *"$nl$1$nl"*) return ;; esac
+  wanted=$1
+  rest=${1#/}
+  at=
+  set -- /
+  while [ -n "$rest" ]; do
+    at=$at/${rest%%/*}
+    set -- "$@" "$at"
+    case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+  done
+  for line in $(stat -c %a.%u -- "$@" 2>/dev/null); do
+    doubtful=$1
+    case $line in *".$uid" | *.0) ;; *) return 1 ;; esac
+    case $line in
+      [1357]???.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
+      *[2367].* | *[2367]?.*) return 1 ;;
+    esac
+    shift
+  done
+  doubtful=${1-}
+  [ $# -eq 0 ] || return 1
+  sure=$sure$wanted$nl
+}
+
+not_ours() { # COMPLAINT
+  printf '%s: Operation not permitted\n' "$1" >&2
+  return 1
+}
+
+# Stand in a folder that is not safe, `stood` from then on. A link on the way may not lead out of what is doubtful, or only to what
+# belongs to the same other user.
+approach() { # FOLDER
+  apart=1
+  cd -P -- "$doubtful" 2>/dev/null && base=$PWD && cd -P -- "$1" 2>/dev/null || {
+    ls -d -- "$1/." >/dev/null
+    return 1
+  }
+  stood=$(env pwd -P) || return
+  case $stood/ in "${base%/}"/*) return ;; esac
+  owners=$(stat -c %u -- . "$base")
+  [ "${owners%"$nl"*}" = "${owners#*"$nl"}" ] && [ ! -O . ] && return
+  not_ours "$1: a link that others may change leads to $stood"
+}
+
+held() { # PATH COMMAND...: let a command read a file where others may put a link in its place: not what that leads to.
+  name=$1
+  shift
+  {
+    if [ "$(stat -L -c %d:%i /proc/self/fd/0)" = "$(stat -c %d:%i -- "$name")" ]; then "$@"; else not_ours "$name: it was replaced"; fi
+  } <"$name"
 }
 
 asked() { # SECONDS COMMAND...: in a process of its own, which it becomes.

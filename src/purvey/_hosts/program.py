@@ -104,14 +104,14 @@ def _entering(folder: str, fence: int, how: str) -> list[str]:
     return [f"S={_of_workers(folder)}", f"F={fence:d}", f"enter {how}"]
 
 
+def _spending(folder: str, tokens: Sequence[str]) -> list[str]:
+    return [f"spend {_of_workers(folder)} {shlex.join(tokens)}"] if tokens else []
+
+
 def _of_workers(folder: str) -> str:
     if not _WORKER.fullmatch(folder):
         raise InternalError(f"Those who work on a machine are called {folder!r}, which names no folder.")
     return f'"$B"/work/{shlex.quote(folder)}'
-
-
-def _spending(folder: str, tokens: Sequence[str]) -> list[str]:
-    return [f"spend {_of_workers(folder)} {shlex.join(tokens)}"] if tokens else []
 
 
 def _program(nonce: str, machine: Machine | None, parts: Sequence[str], lines: Sequence[str]) -> bytes:

@@ -4,6 +4,8 @@
 #
 # A redirection of a special built-in (`:` too) that fails ends a shell, so what must not end it is written by printf.
 
+changes_user=unknown
+
 # Whether what is said to be missing in a folder certainly is: nobody can tell behind a folder that may not be entered, or behind
 # links that lead to each other.
 reachable() { # FOLDER
@@ -170,8 +172,8 @@ remembered() { # What was begun, and how it ended.
 }
 
 # The clerk. To bring something to the disk, to give it its name or to make a folder takes a process each time, which costs more
-# than the work. Where there is perl, one of it does that for a whole program, as it is told over two pipes. What it does not do (it
-# does not follow us into folders, so no relative path), and all where there is none, is done as ever, which also tells why not.
+# than the work. Where there is perl, one of it does that for a whole program, as it is told over two pipes. What it does not do,
+# and all where there is none, is done as ever, which also tells why it cannot be done.
 
 clerk='
   require XSLoader;
@@ -181,15 +183,13 @@ clerk='
   ($/, $|) = ("\n\n", 1);
   sub sync {
     for my $path (@_) {
-      return 0 unless $path =~ m{^/} && (-f $path || -d _);
+      return 0 unless -f $path || -d _;
       open(my $file, "<", $path) or return 0;
       IO::Handle::sync($file) or return 0;
     }
     return 1;
   }
-  sub name { $_[0] =~ m{^/} && rename $_[0], $_[1] }
-  sub folder { $_[1] =~ m{^/} && mkdir $_[1], 0777 & ~oct $_[0] }
-  my %can = (sync => \&sync, name => \&name, folder => \&folder);
+  my %can = (sync => \&sync, name => sub { rename $_[0], $_[1] }, folder => sub { mkdir $_[1], 0777 & ~oct $_[0] });
   while (<STDIN>) {
     my ($what, @of) = split /\n/;
     print $can{$what}->(@of) ? "done\n" : "not\n";
@@ -206,7 +206,7 @@ hire() {
 }
 
 clerk() { # sync PATH... | name OLD NEW | folder UMASK PATH: whether it has done so.
-  [ -n "$hired" ] || return 1
+  [ -n "$hired" ] && [ -z "$apart" ] || return 1 # It stands where it was hired.
   printf '%s\n' "$@" '' 2>/dev/null >&8 && IFS= read -r answer <&9 && [ "$answer" = done ]
 }
 
@@ -273,8 +273,12 @@ step() { # NUMBER TOKEN ATTEMPT quiet|told|once
       if [ "$4" = once ]; then
         line=${past##*"${nl}E $2."}
         line=${line%%"$nl"*}
-        tell_broken "$1" "$2" "${line#* }"
-        return
+        line=${line#* }
+        rest=${line#"${line%% *}"}
+        if numbers "${line%% *}" "${rest# }"; then
+          tell_broken "$1" "$2" "$line"
+          return
+        fi
       fi
       ;;
   esac
@@ -374,9 +378,6 @@ tell_outputs() { # TOKEN
 # The changes. Each is called by a `do_NUMBER`, which has set `w` to the change's own number; content comes from a function `c`,
 # and a function `v` looks at a new file before it takes its place.
 
-# In a folder that others may change, or that is behind such a one, we stand while we work: a link that they put into our way cannot
-# lead us elsewhere then. What is made there is made in a folder of ours, and so theirs only when it has its place.
-
 descend() { # NAME: stand in a folder of the one that we stand in, which must be there itself.
   cd -P -- "./$1" && [ "$(env pwd -P)" = "${stood%/}/$1" ] && return
   not_ours "$stood/$1: it was replaced meanwhile"
@@ -394,6 +395,11 @@ aside() { # NAME: stand in a folder of our own in the one that we stand in; one 
   not_ours "$stood/$1: it belongs to somebody else"
 }
 
+back() {
+  apart=
+  cd -- "$here" 2>/dev/null || cd /
+}
+
 clear_way() { # PATH: what a killed worker left under the name of a successor.
   if [ -e "$1" ] || [ -L "$1" ]; then rm -rf -- "$1"; fi
 }
@@ -407,10 +413,7 @@ no_directory() { # PATH
 
 into_place() { # TEMPORARY PATH FOLDER
   settle "$1"
-  case $2 in
-    ../*) mv -fT -- "$1" "$2" ;;
-    *) clerk name "$1" "$2" || if [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi ;;
-  esac || {
+  clerk name "$1" "$2" || if [ -n "$apart" ] || [ -d "$2" ]; then mv -fT -- "$1" "$2"; else mv -f -- "$1" "$2"; fi || {
     rm -f -- "$1"
     return 1
   }
@@ -429,7 +432,7 @@ making() { # UMASK OWNER exact|masked: sets `mask`, and `exact` if that does not
 made() { # PATH MODE OWNER
   [ -z "$3" ] || { [ -O "$1" ] && [ -G "$1" ]; } || exact=1
   [ ! -d "$1" ] || [ ! -g "$1" ] || exact=1 # It has that from the folder that it is in.
-  [ -z "$exact" ] || give "$@"
+  [ -z "$exact" ] || { { [ -z "$3" ] || chown -h -- "$3" "$1"; } && chmod -- "$2" "$1"; }
 }
 
 put() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked

@@ -110,12 +110,12 @@ class ShellHost(ShellCalls):
 
     async def _asked(self, facts: Sequence[Fact]) -> dict[Fact, Answer | Unanswered]:
         found: list[Frame] = []
-        spent, worker, here = self._spent, self._worker, self._known_here
-        program = self._run(lambda nonce: asking(facts, nonce, here, folder=worker, spent=spent))
+        spent, worker = self._spent, self._worker
+        program = self._run(lambda nonce: asking(facts, nonce, self._known_here, folder=worker, spent=spent))
         async with contextlib.aclosing(program) as frames:
             async for frame in frames:
                 if frame.kind == "left":
-                    self._spent = tuple(token for token in self._spent if token not in spent)
+                    self._forgotten(spent)
                     answers = answers_of(facts, found, (await self.machine()).folder)
                     self.known.update(answers)
                     return answers
@@ -180,6 +180,9 @@ class ShellHost(ShellCalls):
         if self._spent:
             await self.ask(())
 
+    def _forgotten(self, spent: Sequence[str]) -> None:
+        self._spent = tuple(token for token in self._spent if token not in spent)
+
     def _heard(self, steps: Sequence[Step], told: Told, number: int, ending: Ending | None) -> None:
         """Take into account what a step has done, before anybody else learns of it."""
         if isinstance(ending, Ended):
@@ -191,14 +194,16 @@ class ShellHost(ShellCalls):
 
     async def _work(self, work: Work, *, fresh: bool) -> list[Ending]:
         """Send the steps once, and follow what becomes of them."""
-        steps, spent, here, (worker, fence) = work.steps, self._spent, self._known_here, self._turn()
-        program = self._run(lambda nonce: working(steps, nonce, here, folder=worker, fence=fence, fresh=fresh, spent=spent))
+        steps, spent, (worker, fence) = work.steps, self._spent, self._turn()
+        program = self._run(
+            lambda nonce: working(steps, nonce, self._known_here, folder=worker, fence=fence, fresh=fresh, spent=spent)
+        )
         async with contextlib.aclosing(program) as frames:
             async for frame in frames:
                 assert self._machine is not None  # Every program begins with it.
                 work.follow(frame, self._machine.folder)
                 if frame.kind == "left":
-                    self._spent = tuple(token for token in self._spent if token not in spent)
+                    self._forgotten(spent)
                     return work.endings
         raise self._lost("It ended before all was done.", begun=True)
 
