@@ -10,7 +10,7 @@ from purvey._hosts.command import Completed
 from purvey._hosts.fact import Answer, Answers, Ask, ContentOf, Fact
 from purvey.errors import ProviderError
 from purvey.providers.host import HostProvider, Place
-from purvey.resources import files, host, packages, users
+from purvey.resources import files, host, packages, services, users
 from purvey.testing import view
 from tests.unit.resources.life import kind_of
 
@@ -49,6 +49,10 @@ GOOD: dict[type[Resource], dict[str, Any]] = {
         "create_home": True, "shell": "/bin/sh", "comment": "Ana",
         "system": False, "locked": None, "expires": "never", "password": None,
         "password_hash": None, "remove_home": False,
+    },
+    services.Sysv: {
+        "script": "shop", "content": "#!/bin/sh\n", "enabled": True, "runlevels": None, "running": True, "process": None,
+        "restart_on": [], "reload_on": [],
     },
 }  # fmt: skip
 
@@ -98,6 +102,7 @@ BAD: dict[str, tuple[type[Resource], dict[str, Any]]] = {
     "a path with two slashes": (packages.Venv, {"path": "//srv/data"}),
     "a path that leads back": (host.Swap, {"path": "/srv/../swap"}),
     "a day that is none": (users.User, {"expires": "tomorrow"}),
+    "a script that leads out": (services.Sysv, {"script": "../cron.d/x"}),
 }
 
 
@@ -110,6 +115,10 @@ CLAIMED: dict[str, list[tuple[type[Resource], dict[str, Any]]]] = {
     ],
     "rules": [
         (host.Firewall, {"name": "web", "family": "inet"}), (files.File, {"path": "/etc/nftables.d/purvey-inet-web.nft"}),
+    ],
+    "a unit": [
+        (services.Systemd, {"unit": "shop.service", "content": "[Service]\n", "drop_ins": {}}),
+        (files.File, {"path": "/etc/systemd/system/shop.service"}),
     ],
     "a job": [(host.Cron, {"name": "a"}), (files.File, {"path": "/etc/cron.d/a"})],
     "a key": [
@@ -124,6 +133,14 @@ def test_what_is_one_place_is_claimed_as_one(name: str) -> None:
     """Two nodes that would write one file, or take one line from each other, want one thing."""
     one, two = ({*kind_of(kind).provider.claims(view(kind, **inputs))} for kind, inputs in CLAIMED[name])
     assert one & two
+
+
+def test_a_unit_does_not_lead_out_of_its_folder() -> None:
+    """A name that comes late is asked about only if it is one."""
+    provider = kind_of(services.Systemd).provider
+    assert isinstance(provider, HostProvider)
+    with pytest.raises(ProviderError, match=r"cron\.d/x"):
+        provider.facts(PLACE, view(services.Systemd, unit="../../cron.d/x", content="[Service]\n", drop_ins={}))
 
 
 def test_two_keys_of_one_user_are_two_things() -> None:

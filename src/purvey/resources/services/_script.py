@@ -18,6 +18,7 @@ from purvey._hosts.fact import Answers, Ask, ContentOf, Fact, StatOf
 from purvey._hosts.step import Ended
 from purvey.errors import HostError, ProviderError
 from purvey.providers.host import Work
+from purvey.resources._given import require
 from purvey.resources._inputs import refused
 from purvey.resources.services._service import START_S, Service, ServiceProvider, revisions
 from purvey.resources.services._state import State
@@ -146,8 +147,12 @@ class ScriptProvider(ServiceProvider[S]):
 
 
 def path_of(subject: Script) -> str:
-    """Where the script is."""
-    return f"{FOLDER}/{subject.script}"
+    """Where the script is.
+
+    Raises:
+        ProviderError: ``invalid`` if its name came out as none.
+    """
+    return f"{FOLDER}/{require(subject.script, _NAME, 'The name of a script', f'Use the name that it has in {FOLDER}.')}"
 
 
 def status_of(text: str, name: str) -> Ask:

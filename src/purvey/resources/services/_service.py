@@ -319,8 +319,8 @@ class ServiceProvider(HostProvider[S]):
         return () if want.running is None else _OF_PROGRAMS
 
     def claims(self, want: S) -> Sequence[str]:
-        """See `Provider.claims`."""
-        return (f"service:{self.named_as(want)}",)
+        """See `Provider.claims`: the service, and the files that make it."""
+        return (f"service:{self.named_as(want)}", *(f"path:{path}" for path in self.files(want)))
 
 
 def owed(before: Sequence[str], now: Sequence[str]) -> bool:

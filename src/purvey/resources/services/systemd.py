@@ -14,6 +14,7 @@ from purvey._hosts.fact import Answers, Ask, ContentOf, Fact
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import HostError, ProviderError
+from purvey.resources._given import require
 from purvey.resources._inputs import refused
 from purvey.resources.services._service import MISSING, START_S, ServiceProvider, revisions
 from purvey.resources.services._state import State
@@ -46,7 +47,7 @@ class SystemdProvider(ServiceProvider["Systemd"]):
 
     def asked(self, subject: Systemd) -> Sequence[Fact]:
         """See `ServiceProvider.asked`: all of it by one process."""
-        return [_show(subject.unit)]
+        return [_show(require(subject.unit, _NAME, "The name of a unit", "Name it whole, as in `shop.service`."))]
 
     def state(self, subject: Systemd, answers: Answers) -> State:
         """See `ServiceProvider.state`."""
