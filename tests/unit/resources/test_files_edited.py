@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from purvey._base.value import Secret
+from purvey._gate.machines import Inquiry, inquire
 from purvey._hosts.command import Completed
 from purvey._hosts.fact import Answers, Ask
 from purvey.providers import Present
@@ -14,6 +15,9 @@ from purvey.providers.host import HostProvider, Place
 from purvey.resources import files
 from purvey.testing import view
 from tests.unit.resources.life import provider
+
+if TYPE_CHECKING:
+    from purvey.testing.pytest_plugin import Project
 
 PLACE = Place(address="s/e::files.File::x", folder="/own", name="x")
 TEXT = Ask(("head", "-c", "65537", "/srv/a"))
@@ -71,3 +75,37 @@ def test_what_is_no_text_is_not_shown(said: Completed, shown: str | None) -> Non
     clearer = pure.clearer(PLACE, have, seen, Answers({TEXT: said}))
 
     assert clearer.values.get("content") == shown
+
+
+SCRIPT = """
+from purvey import stack
+from purvey.resources import files
+
+
+@stack
+def pages() -> None:
+    for name in ("a", "b"):
+        files.File(name, path=name, content="one\\n")
+"""
+
+
+def test_nothing_more_is_asked_in_the_usual_run(purvey_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are as recorded cost no second look, and one that is not costs one for itself."""
+    looks: list[int] = []
+
+    async def counted(inquiries: list[Inquiry]) -> dict[Any, Any]:
+        """Ask, and count."""
+        looks.append(len(inquiries))
+        return await inquire(inquiries)
+
+    purvey_project.write(SCRIPT)
+    purvey_project.apply()
+    monkeypatch.setattr("purvey._apply.closer.inquire", counted)
+    assert purvey_project.plan().changes == ()
+    assert set(looks) == {0}
+
+    looks.clear()
+    (purvey_project.folder / "a").write_text("one\ntwo\n")
+    (change,) = purvey_project.plan().changes
+    assert set(looks) == {1}
+    assert ("content", "one\ntwo\n", "one\n") in [(field.path, field.before, field.after) for field in change.fields]

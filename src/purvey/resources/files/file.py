@@ -199,7 +199,7 @@ class FileProvider(HostProvider["File"]):
         filled = _filled(desired) if text is not None and changes else None
         if filled is not None and filled != text:
             because = "script" if any(change.because == "script" for change in changes) else "drift"
-            changes = (*changes, FieldChange("content", text, filled, because))
+            changes = (FieldChange("content", text, filled, because), *changes)
         return Diff(changes)
 
 
