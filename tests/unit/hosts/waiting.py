@@ -9,7 +9,7 @@ from pathlib import Path
 
 def until(condition: Callable[[], bool]) -> bool:
     """Whether the condition comes true within a bound that a loaded machine keeps."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         if time.monotonic() > deadline:
             return False
