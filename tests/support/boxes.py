@@ -57,7 +57,7 @@ def main(text: str = "one", more: bool = False, seconds: float = 0.0, machines: 
 """
 WRITE, WRITE_NOW = Journal.write, Journal.write_now
 AFTER: Final[dict[str, Any]] = {"text": "two", "more": True}
-SAMPLE: Final = 3
+SAMPLE: Final = 2
 """Points of each sort that are tried with one seed."""
 
 LIKELY: Final = 30
