@@ -133,7 +133,7 @@ def _validation(command: Command | None) -> str:
     words = [
         shlex.quote(word).replace(PATH_MARK, "'\"$1\"'") if PATH_MARK in word else shlex.quote(word) for word in command.argv
     ]
-    return _command(command, " ".join(words), "0")
+    return f'{{\n{_command(command, " ".join(words), "0")}\n}} >"$S/v.out" 2>"$S/v.err" || refused'
 
 
 def _restore(change: Restore) -> str:

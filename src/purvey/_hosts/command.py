@@ -115,15 +115,24 @@ def evidence(command: Command, completed: Completed) -> str:
 
 
 def _secrets(command: Command, text: str) -> set[str]:
-    """The values that a text may not repeat; what was read is secret line by line, as programs quote lines.
+    """The values that a text repeats; what was read is secret line by line, as programs quote lines.
 
-    A shorter one than `SECRET_CHARS_MIN` is in words by chance, and tells nobody anything. Of many lines few are in a text, so
-    they are sought by how they begin.
+    One of fewer than `SECRET_CHARS_MIN` is in words by chance, and tells nobody anything. Lines may be many, so those of one
+    length are looked up at once, where they are many.
     """
     read = command.stdin.decode(errors="replace")
     values = {*command.secret_env.values(), read.strip(), *(line.strip() for line in read.splitlines())}
-    beginnings = {text[at : at + SECRET_CHARS_MIN] for at in range(len(text) - SECRET_CHARS_MIN + 1)}
-    return {value for value in values if value[:SECRET_CHARS_MIN] in beginnings}
+    by_length: dict[int, set[str]] = {}
+    for value in values:
+        if SECRET_CHARS_MIN <= len(value) <= len(text):
+            by_length.setdefault(len(value), set()).add(value)
+    found: set[str] = set()
+    for length, group in by_length.items():
+        if len(group) * SECRET_CHARS_MIN > length:
+            found |= group & {text[at : at + length] for at in range(len(text) - length + 1)}
+        else:
+            found |= {value for value in group if value in text}
+    return found
 
 
 def _ending(command: Command, returncode: int) -> str:

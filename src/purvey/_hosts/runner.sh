@@ -212,7 +212,7 @@ clerk() { # sync PATH... | name OLD NEW | folder UMASK PATH: whether it has done
 
 leave() {
   settle
-  for said in "$S/out" "$S/err"; do
+  for said in "$S/out" "$S/err" "$S/v.out" "$S/v.err"; do
     [ ! -s "$said" ] || printf '' >"$said"
   done
   say left
@@ -418,6 +418,12 @@ into_place() { # TEMPORARY PATH FOLDER
     return 1
   }
   soil "$3"
+}
+
+refused() { # What looked at a new file is heard only if it does not accept it.
+  cat -- "$S/v.out"
+  cat -- "$S/v.err" >&2
+  return 1
 }
 
 # What we make is ours, and the umask gives its mode, so that it seldom needs chown(1) and chmod(1). Where it does, nobody else gets
@@ -668,11 +674,13 @@ run() { # SECONDS USER FOLDER CODES COMMAND...: CODES are those that are success
   sure=$nl
   case $user in '' | "$me") ;; *) [ "$changes_user" != unknown ] || find_changer ;; esac
   clock
-  if [ -n "$input" ]; then
-    i 2>/dev/null | (become "$@")
-  else
-    (become "$@")
-  fi
+  { # Some shells tell where they complain that a command was ended by a signal; the command does not say so.
+    if [ -n "$input" ]; then
+      i 2>/dev/null | (become "$@" 2>&4 4>&-)
+    else
+      (become "$@" 2>&4 4>&-)
+    fi
+  } 4>&2 2>/dev/null
   outcome "$?" "$limit"
   last=$code
   case " $codes " in *" $code "*) return 0 ;; esac

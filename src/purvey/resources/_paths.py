@@ -64,7 +64,7 @@ def named(object_id: str) -> dict[str, Value]:
             detail=f"The id of a file is its absolute path, and {object_id!r} is relative.",
             hint=f"From the folder where you are it is\n\n    --id {shlex.quote(os.path.abspath(object_id))}",  # noqa: PTH100 - not resolved.
         )
-    return {"path": posixpath.normpath(require_absolute(object_id))}
+    return {"path": require_absolute(posixpath.normpath("/" + object_id.lstrip("/")))}  # POSIX would leave two slashes there.
 
 
 def bits(mode: str) -> int:
