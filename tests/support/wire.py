@@ -9,7 +9,11 @@ from pathlib import Path
 from purvey._hosts.enter import FROM_ROOT, EnteredPipes
 from tests.support.shells import FRAME, lost
 
-OWN = ("unshare", "--mount", "/bin/sh", "-c", 'mount --bind "$1" /var/lib/purvey && shift && cd / && exec "$@"', "sh")
+OWN_FOLDER = "/var/lib/purvey"
+OWN = (
+    "unshare", "--mount", "/bin/sh", "-c",
+    f'mkdir -p {OWN_FOLDER} && mount --bind "$1" {OWN_FOLDER} && shift && cd / && exec "$@"', "sh",
+)  # fmt: skip
 """Where root keeps purvey's own things on a machine is another folder for whoever comes this way."""
 
 
