@@ -18,7 +18,7 @@ from purvey._apply.outcome import as_provider_error
 from purvey._apply.prepare import Prepared, prepared
 from purvey._apply.sending import HALT_S, Sending
 from purvey._apply.unbegun import not_begun
-from purvey._hosts.fact import Unanswered
+from purvey._hosts.fact import Ask, Unanswered
 from purvey._hosts.step import Broken, Ended, Mismatch, can_guard
 from purvey._state.ahead import Ahead
 from purvey._state.journal import OF_ONE_OBJECT
@@ -134,12 +134,12 @@ class Batch:
 
     async def _decided(self, item: Prepared, foresight: Foresight) -> bool:
         """Decide what an operation does; False if that cannot be told before those before it are done."""
-        known = foresight.of(item.operation)
+        known = foresight.of(item.operation, item.provider.looks_at(item.subject))
         try:
             chosen = await item.decide(known)
         except (NotKnownError, LookupError):
             if self._ready:
-                return False
+                return False  # Once those are done, it is asked about anew.
             raise
         if item.notes and self._awaits(item.operation):
             return False
@@ -148,6 +148,7 @@ class Batch:
             if note.state is not None:
                 self._ahead.foresee(note.state)
         if chosen is None:
+            foresight.follow(item.operation, (), "")
             self._unchanged.append(item)
             return True
         item.guard = _guard(item.facts, known)
@@ -199,6 +200,7 @@ class Batch:
         finally:
             if self._watch is not None:
                 self._watch.cancel()
+            _forget_programs(ready[0].host)
         if any(not item.is_settled or item.is_in_doubt for item in ready):
             performer.doubtful.add(where)
         ready[0].host.spend([item.step().token for item in ready if item.has_said and item.is_settled and not item.is_in_doubt])
@@ -314,6 +316,12 @@ class Batch:
         conflicts = self._performer.conflicts
         conflicts[item.operation.id] += 1
         return conflicts[item.operation.id] < CONFLICTS_MAX
+
+
+def _forget_programs(host: Connector) -> None:
+    """What programs said before something was done, they may not say any more."""
+    for fact in [fact for fact in host.known if isinstance(fact, Ask)]:
+        del host.known[fact]
 
 
 def _guard(facts: Sequence[Fact], known: Mapping[Fact, Answer | Unanswered]) -> tuple[tuple[Fact, Answer], ...]:

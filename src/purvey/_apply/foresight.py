@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from purvey._hosts.change import Run, foreseen
+from purvey._hosts.change import Run, foreseen, paths_changed
+from purvey._hosts.fact import Ask
 
 if TYPE_CHECKING:
     from purvey._hosts.change import Change
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 class Foresight:
     """What is known, and what is known behind a command that may change anything.
 
-    For what needs such a command nothing is certain that was not made certain since. For all else the last answers stand: the
-    machine compares them with what it finds, and does nothing where they are not true any more.
+    For what needs such a command nothing is certain that was not made certain since. Nor is what a program says that looks at
+    what was changed before. For all else the last answers stand: the machine compares them with what it finds, and does nothing
+    where they are not true any more.
 
     Args:
         known: What the machine has answered.
@@ -29,10 +31,33 @@ class Foresight:
         self._known: Known = dict(known)
         self._behind: Known = {}
         self._uncertain: set[str] = set()
+        self._followed: dict[str, tuple[Operation, Sequence[Change]]] = {}
 
-    def of(self, operation: Operation) -> Mapping[Fact, Answer | Unanswered]:
-        """What is known where the operation is reached."""
-        return self._known if self._uncertain.isdisjoint(operation.needs) else self._behind
+    def of(self, operation: Operation, looks_at: Sequence[str] | None = ()) -> Mapping[Fact, Answer | Unanswered]:
+        """What is known where the operation is reached.
+
+        Args:
+            operation: The operation.
+            looks_at: Of its kind; see `purvey.providers.host.HostProvider.looks_at`.
+        """
+        known = self._known if self._uncertain.isdisjoint(operation.needs) else self._behind
+        if looks_at == () or not self._may_see_another(operation, looks_at):
+            return known
+        return {fact: answer for fact, answer in known.items() if not isinstance(fact, Ask)}
+
+    def _may_see_another(self, operation: Operation, looks_at: Sequence[str] | None) -> bool:
+        """Whether its programs may say something else than before, for something that it needs has changed."""
+        waiting, seen = [*operation.needs], set[str]()
+        while waiting:
+            need = waiting.pop()
+            if need in self._followed and need not in seen:
+                seen.add(need)
+                before, changes = self._followed[need]
+                meets = any(_meet(path, looked) for path in _paths(changes) for looked in looks_at or ())
+                if meets or (looks_at is None and changes):
+                    return True
+                waiting += before.needs
+        return False
 
     def learn(self, answers: Mapping[Fact, Answer | Unanswered]) -> None:
         """Take in what was asked before anything is performed."""
@@ -41,6 +66,7 @@ class Foresight:
 
     def follow(self, operation: Operation, changes: Sequence[Change], us: str) -> None:
         """Take in what an operation will do; `us` is the user that we work as."""
+        self._followed[operation.id] = (operation, changes)
         if not self._uncertain.isdisjoint(operation.needs):
             self._uncertain.add(operation.id)
         for change in changes:
@@ -51,3 +77,12 @@ class Foresight:
             else:
                 foreseen(change, self._known, us)
                 foreseen(change, self._behind, us)
+
+
+def _paths(changes: Sequence[Change]) -> Iterator[str]:
+    return (path for change in changes if not isinstance(change, Run) for path in paths_changed(change))
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether one path is the other, or in it."""
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
