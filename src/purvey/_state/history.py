@@ -15,7 +15,7 @@ class ChangeHistory(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         address: The node.
         action: ``create``, ``update``, ``delete``, ``check``, ``undo``, ``settle``, ``adopted``, ``moved``, ``forgotten``.
-        result: ``done``, ``unchanged``, ``failed``, ``in doubt``.
+        result: ``done``, ``unchanged``, ``failed``, ``in doubt``, ``not begun``.
         attempts: How many times it was tried.
         seconds: How long it took.
         code: The error's stable code, empty when it did not fail.
@@ -105,7 +105,7 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
         result=closed.result if closed else "",
         started=opened.at if opened else 0.0,
         ended=closed.at if closed else None,
-        changes=tuple(found.values()),
+        changes=_told(list(found.values())),
         cause=closed.cause if closed else "",
         cause_address=closed.address if closed else "",
         cause_detail=closed.detail if closed else "",
@@ -125,7 +125,21 @@ def is_open(records: Sequence[Record]) -> bool:
     return isinstance(next((item for item in reversed(records) if isinstance(item, Opened | Closed)), None), Opened)
 
 
+def _told(changes: Sequence[ChangeHistory]) -> tuple[ChangeHistory, ...]:
+    """The changes without those that were not begun, and were come to later."""
+    last = {_which(change): place for place, change in enumerate(changes)}
+    return tuple(
+        change for place, change in enumerate(changes) if change.result != "not begun" or last[_which(change)] == place
+    )  # fmt: skip
+
+
+def _which(change: ChangeHistory) -> tuple[str, str, str]:
+    return change.address, change.action, change.undoes
+
+
 def _ended(change: ChangeHistory, record: Succeeded | Failed) -> ChangeHistory:
+    if isinstance(record, Failed) and record.unbegun:
+        return msgspec.structs.replace(change, result="not begun", seconds=record.seconds, detail=record.detail)
     if isinstance(record, Failed):
         return msgspec.structs.replace(
             change, result="failed", attempts=record.attempts, seconds=record.seconds, code=record.code,
