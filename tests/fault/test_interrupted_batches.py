@@ -13,7 +13,7 @@ from purvey._base.event import Message
 from purvey._report.style import plain
 from purvey._report.text import plan_page
 from purvey.errors import HostError
-from tests.fault.test_host_batches import whole
+from tests.fault.test_host_batches import goes_on, whole
 from tests.support.boxes import AFTER, Box, Crash, begun, ctrl_c, last
 from tests.support.project import Project
 from tests.support.wire import Wire, WirePipes
@@ -24,6 +24,12 @@ LINE_0 = ["box-0/test.Entry::line-0"]
 def addresses_in_doubt(box: Box) -> list[str]:
     """Whose end is not known."""
     return sorted(doubt.begun.address for doubt in box.project.state().in_doubt.values())
+
+
+def results(box: Box) -> set[str]:
+    """How the operations of the last run ended."""
+    run = last(box.project).id
+    return {change.result for change in box.project.session().show(run).changes}
 
 
 def test_an_interrupted_batch_begins_nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +43,9 @@ def test_an_interrupted_batch_begins_nothing_new(tmp_path: Path, monkeypatch: py
     assert last(box.project).result == "interrupted"
     assert box.ledger() == box.lines()[:1]
     assert box.project.state().in_doubt == {}
+    assert {"not begun", "failed"} & results(box) == {"not begun"}
+    goes_on(box, box.apply, "succeeded")
+    assert {"not begun", "failed"} & results(box) == set()
     whole(box, before)
 
 

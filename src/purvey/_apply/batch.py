@@ -275,8 +275,7 @@ class Batch:
         performer.clean(error)
         rest = [item for item in after if not item.is_settled]
         records = [performer.failure(item.begun, error, 1, item.started) for item in items]
-        unreached = not_begun("something before it did not go through")
-        await performer.record(*records, *(performer.failure(item.begun, unreached, 1, item.started) for item in rest))
+        await performer.record(*records, *self._not_begun(rest, "something before it did not go through"))
         for item in (*items, *rest):
             item.is_settled = True
         for item in items:
@@ -291,7 +290,12 @@ class Batch:
     async def _close(self, items: Sequence[Prepared], why: str) -> None:
         """What was begun and not reached did certainly not happen."""
         if items:
-            await self._failed(items, not_begun(why))
+            await self._performer.record(*self._not_begun(items, why))
+        for item in items:
+            item.is_settled = True
+
+    def _not_begun(self, items: Sequence[Prepared], why: str) -> list[Record]:
+        return [not_begun(self._performer, item.begun, why, item.started) for item in items]
 
     def _park(self, parked: Parked) -> None:
         """What is at work goes on by itself, and nobody knows yet which of the others was begun."""

@@ -33,14 +33,17 @@ async def delete(performer: Performer, operation: Operation, attempts: Attempts)
 
 
 async def forget(performer: Performer, operation: Operation) -> str:
-    """Drop the record of an object, unless it goes in one write with what it lives in."""
+    """Drop the record of an object, unless it goes in one write with what it lives in.
+
+    Where a new one was made in place of one that was gone, that is all there is to tell.
+    """
     parts = performer.parts
     record = parts.state.resources.get((operation.address, operation.generation))
     if record is None or _goes_along(performer, record):
         return "unchanged"
     now = parts.clock.now()
     await performer.record(Noted(at=now, what="forgotten", address=operation.address, generation=operation.generation))
-    return "done"
+    return "done" if parts.state.latest(operation.address) is None else "unchanged"
 
 
 def _goes_along(performer: Performer, record: ResourceState) -> bool:

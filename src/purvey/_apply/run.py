@@ -324,7 +324,9 @@ class Run:
         return await self._close("succeeded")
 
     async def _remove(self, performer: Performer, deletions: Sequence[Operation]) -> Closed | None:
-        self._phase("delete", f"{len(deletions)} object{'' if len(deletions) == 1 else 's'}")
+        removed = sum(item.verb == "delete" for item in deletions)  # Of what is gone already only the record goes.
+        if removed:
+            self._phase("delete", f"{removed} object{'' if removed == 1 else 's'}")
         await self._execute(deletions, performer, self.stop, lambda _: True)
         if performer.failures:
             failure = performer.failures[0]

@@ -12,6 +12,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from purvey._apply.prepare import together
 from purvey._base.event import Message
 from purvey.errors import HostError, ProviderError
@@ -20,6 +22,7 @@ from purvey.providers import NotKnownError
 if TYPE_CHECKING:
     from purvey._apply.perform import Performer
     from purvey._hosts.connector import Connector
+    from purvey._state.record import Begun, Failed
     from purvey._state.state import InDoubt
 
 
@@ -41,16 +44,17 @@ async def without_unbegun(doubts: Sequence[InDoubt], performer_of: Callable[[InD
         for doubt in unbegun:
             performer = performer_of(doubt)
             started = performer.parts.clock.monotonic()
-            await performer.record(performer.failure(doubt.begun, not_begun("the run was interrupted"), 1, started))
+            await performer.record(not_begun(performer, doubt.begun, "the run was interrupted", started))
         if unbegun:
             _tell(performer_of(there[0]), there[0].begun.node.where, len(unbegun))
         never |= {doubt.begun.operation for doubt in unbegun}
     return [doubt for doubt in doubts if doubt.begun.operation not in never]
 
 
-def not_begun(why: str) -> HostError:
-    """That an operation did certainly not happen."""
-    return HostError("conflict", "It was not begun on the machine", detail=f"It was not begun, for {why}.")
+def not_begun(performer: Performer, begun: Begun, why: str, started: float) -> Failed:
+    """The record of an operation that did certainly not happen, and is no failure."""
+    error = HostError("conflict", "It was not begun on the machine", detail=f"It was not begun, for {why}.")
+    return msgspec.structs.replace(performer.failure(begun, error, 1, started), unbegun=True)
 
 
 def _machine(performer: Performer, doubt: InDoubt) -> Connector | None:

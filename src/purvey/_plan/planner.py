@@ -21,6 +21,7 @@ from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
 from purvey.errors import ScriptError
 from purvey.providers import Kind
+from purvey.providers.claim import part_of, rivals
 
 Key = tuple[str, int]
 
@@ -218,7 +219,7 @@ def _is_in_the_way(decider: Decider, address: str, record: ResourceState, holder
     if not kind.claims_anything:
         return False
     claims = decider.ask(kind.provider.claims, address, _plain(record), kind, ())
-    return any((record.where, claim) in holders for claim in claims)
+    return any((record.where, rival) in holders for claim in claims for rival in rivals(claim))
 
 
 def _refuse_retained(record: ResourceState) -> None:
@@ -245,12 +246,7 @@ def _plain(record: ResourceState) -> dict[str, object]:
 
 
 def _claim(
-    decider: Decider,
-    address: str,
-    kind_name: str,
-    inputs: Mapping[str, object],
-    at: Node | ResourceState,
-    holders: Holders,
+    decider: Decider, address: str, kind_name: str, inputs: Mapping[str, object], at: Node | ResourceState, holders: Holders
 ) -> None:
     """Note what a wanted node occupies.
 
@@ -261,16 +257,22 @@ def _claim(
     if not kind.claims_anything:
         return
     for claim in decider.ask(kind.provider.claims, address, inputs, kind, ()):
-        other = holders.setdefault((at.where, claim), (address, at.source))
-        if other[0] != address:
-            raise ScriptError(
-                "script.claim",
-                "Two nodes occupy one thing",
-                detail=f"{other[0]} ({other[1]}) and {address} ({at.source}) both want {claim} for themselves.",
-                hint="Change one of them, or declare it once and pass it to both users.",
-                address=address,
-                source=at.source,
-            )
+        holders.setdefault((at.where, claim), (address, at.source))
+        for rival in rivals(claim):
+            other = holders.get((at.where, rival), (address, ""))
+            if other[0] != address:
+                raise _collision(claim, rival, (address, at.source), other)
+
+
+def _collision(claim: str, rival: str, here: tuple[str, str], other: tuple[str, str]) -> ScriptError:
+    first, second = (f"{address} ({source})" for address, source in (other, here))
+    detail = f"{first} and {second} both want {claim} for themselves."
+    hint = "Change one of them, or declare it once and pass it to both users."
+    if claim != rival:
+        whole, all_of, part = (first, rival, second) if claim == part_of(rival) else (second, claim, first)
+        detail = f"{whole} wants all of {all_of} for itself, and {part} a part of it: each would undo what the other does."
+        hint = "Say the part in the one that has it all, or leave all the rest to others and declare parts alone."
+    return ScriptError("script.claim", "Two nodes occupy one thing", detail=detail, hint=hint, address=here[0], source=here[1])
 
 
 def _free_first(operations: list[Operation], freed: Mapping[Key, ResourceState], forgotten: set[Key]) -> list[Operation]:

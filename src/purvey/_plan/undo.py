@@ -22,6 +22,7 @@ from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import RefusedError
 from purvey.providers import Registry
+from purvey.providers.claim import rivals
 
 
 def _verb(effect: Effect, dropped: set[str]) -> Verb:
@@ -193,7 +194,7 @@ def _claims_passed_on(done: Sequence[Effect], state: State, kinds: Registry) -> 
             if is_deletion:
                 freed.setdefault(claim, []).append(effect)
             else:
-                yield from ((deletion, effect) for deletion in freed.get(claim, ()))
+                yield from ((deletion, effect) for rival in rivals(claim) for deletion in freed.get(rival, ()))
 
 
 class _Behind:

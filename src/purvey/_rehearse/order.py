@@ -17,6 +17,7 @@ from purvey._script.step import StepProvider
 from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
 from purvey.providers import Registry
+from purvey.providers.claim import contested
 
 Held = Callable[[ResourceState | None], tuple[str, ...]]
 """What a recorded object occupies alone."""
@@ -153,12 +154,12 @@ def _still_held(undone: Sequence[Undone], order: _Order) -> list[Finding]:
     return [
         Finding(
             what="claim", address=back.address, source=holder.body.source,
-            why=f"Its undo needs {min(back.restored & holder.taken)} again, which {holder.address} took in the same run and "
-            "may still hold then: no edge says which of them comes first.",
+            why=f"Its undo needs {min(contested(back.restored, holder.taken))} again, which {holder.address} took in the same "
+            "run and may still hold then: no edge says which of them comes first.",
             fix=f"Add Options(after=[...]) with {back.address} to {holder.address}: what takes the place waits for what "
             "leaves it.",
         )
         for back in undone
         for holder in undone
-        if back.address != holder.address and back.restored & holder.taken and not order.is_after(back.id, holder.id)
+        if back.address != holder.address and contested(back.restored, holder.taken) and not order.is_after(back.id, holder.id)
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
 from purvey.errors import ProviderError
 from purvey.providers import Kind, Observed, Provider
+from purvey.providers.claim import contested
 
 Place = tuple[str, str]
 """Kind and physical name: what an object is known by, whatever its address is."""
@@ -191,7 +192,7 @@ class World:
         if not wanted:
             return
         for other in self.there():
-            shared = wanted.intersection(other.claims)
+            shared = contested(wanted, frozenset(other.claims))
             if shared and other.place != place:
                 raise ProviderError(
                     "already_exists",

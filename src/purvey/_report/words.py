@@ -22,13 +22,13 @@ def past(verb: str) -> str:
 
 
 def happened(change: ChangeHistory) -> str:
-    """What became of an operation: ``created``, ``restored``, ``check failed``, ``create in doubt``."""
+    """What became of an operation: ``created``, ``restored``, ``check failed``, ``create in doubt``, ``not begun``."""
     if change.action == "settle" and change.result != "in doubt":
         return "settled as done" if change.result == "done" else "settled as not done"
     if change.result in ("failed", "in doubt"):
         return f"{change.action} {change.result}"
-    if change.result == "unchanged":
-        return "unchanged"
+    if change.result in ("unchanged", "not begun"):
+        return change.result
     return _UNDONE.get(change.undoes, "undone") if change.action == "undo" else past(change.action)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -23,6 +24,9 @@ from purvey._state.state import State
 from purvey._state.store import RunRow, Store
 from purvey.errors import InternalError, RefusedError, ScriptError, StateError
 from purvey.providers import registry
+
+_LOOKED_AT_MAX: Final = 100
+"""Newest runs among which the last one that changed something is sought."""
 
 
 def outputs_of(store: Store | None) -> OtherStacks:
@@ -157,12 +161,22 @@ def removal_plan(state: State, stack: str, selection: Selection) -> Plan:
 
 
 def meant(store: Store, stack: str, run: str) -> RunRow:
-    """The run with this id, or whose id begins so; the stack's last one where none is named.
+    """The run with this id, or whose id begins so; where none is named, the stack's last one that changed something.
+
+    Without one it is the last of all. One that was taken back since has changed something, too: whoever asks twice does not
+    mean the run before it.
 
     Raises:
         StateError: ``state.no_such_run`` or ``state.ambiguous_run``.
     """
-    return store.run(run) if run else store.runs(stack, 1)[0]
+    if run:
+        return store.run(run)
+    rows = store.runs(stack, _LOOKED_AT_MAX)
+    return next((row for row in rows if not _did_nothing(store, row)), rows[0])
+
+
+def _did_nothing(store: Store, row: RunRow) -> bool:
+    return row.result in ("refused", "succeeded") and not row.changes and not effects(store.records(row.id))
 
 
 def undo_plan_of(store: Store, row: RunRow, only: Sequence[str] = ()) -> Plan:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from purvey._apply.request import Approve
 from purvey._base.event import Message
@@ -27,6 +27,9 @@ from purvey._session.settings import given_values
 from purvey._session.target import Target
 from purvey._session.workshop import stack_key
 from purvey._state.history import RunHistory, history
+
+_OVER: Final[Mapping[str, str]] = {"undone": "was taken back already", "refused": "was refused and changed nothing"}
+"""How runs have ended of which nothing may be left to take back."""
 
 
 class Session(Reading, Editing, Keeping):
@@ -124,7 +127,7 @@ class Session(Reading, Editing, Keeping):
         self, target: Target, *, approve: Approve, parallel: int | None = None, wait: bool = False, only: Sequence[str] = (),
         final: OnFinal = "refuse",
     ) -> RunHistory:  # fmt: skip
-        """Take back what a run did: the run named, or the stack's last one.
+        """Take back what a run did: the run named, or the stack's last one that changed something.
 
         Args:
             target: The run, or a stack.
@@ -141,8 +144,8 @@ class Session(Reading, Editing, Keeping):
         """
         store, stack, root = self._resolve(target)
         row = recorded.meant(store, stack, target.run)
-        if row.result == "undone" and not effects(records := store.records(row.id)):
-            text = f"Run {row.id} was taken back already; nothing is done."
+        if row.result in _OVER and not effects(records := store.records(row.id)):
+            text = f"Run {row.id} {_OVER[row.result]}; nothing is done."
             self._observer.on(Message(at=self._clock.now(), run=row.id, level="info", text=text))
             return history(row.id, stack, records)
         settings = self.settings(target.script)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -15,7 +15,7 @@ class ChangeHistory(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         address: The node.
         action: ``create``, ``update``, ``delete``, ``check``, ``undo``, ``settle``, ``adopted``, ``moved``, ``forgotten``.
-        result: ``done``, ``unchanged``, ``failed``, ``in doubt``.
+        result: ``done``, ``unchanged``, ``failed``, ``in doubt``, ``not begun``.
         attempts: How many times it was tried.
         seconds: How long it took.
         code: The error's stable code, empty when it did not fail.
@@ -75,6 +75,7 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
     stages = 1
     begun: dict[str, Begun] = {}
     verbs: dict[str, str] = {}
+    made: dict[str, int] = {}
     found: dict[str, ChangeHistory] = {}
     for record in records:
         if isinstance(record, Opened):
@@ -87,6 +88,8 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
         elif isinstance(record, Begun):
             begun[record.operation] = record
             verbs[record.operation] = record.verb
+            if record.makes:
+                made[record.address] = record.generation
             undone = verbs.get(record.undoes, "create") if record.undoes else ""
             found[record.operation] = ChangeHistory(
                 address=record.address, action=record.verb, result="in doubt", undoes=undone
@@ -95,7 +98,7 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
             # What an earlier run began and this one settled has its begin there.
             settled = ChangeHistory(address=record.address, action="settle", result="in doubt")
             found[record.operation] = _ended(found.get(record.operation, settled), record)
-        elif isinstance(record, Noted) and record.what not in ("refreshed", "skipped"):
+        elif isinstance(record, Noted) and not _is_aside(record, made):
             found[f"{record.what} {record.address} {len(found)}"] = _noted(record)
     return RunHistory(
         id=run,
@@ -105,7 +108,7 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
         result=closed.result if closed else "",
         started=opened.at if opened else 0.0,
         ended=closed.at if closed else None,
-        changes=tuple(found.values()),
+        changes=_told(list(found.values())),
         cause=closed.cause if closed else "",
         cause_address=closed.address if closed else "",
         cause_detail=closed.detail if closed else "",
@@ -125,7 +128,21 @@ def is_open(records: Sequence[Record]) -> bool:
     return isinstance(next((item for item in reversed(records) if isinstance(item, Opened | Closed)), None), Opened)
 
 
+def _told(changes: Sequence[ChangeHistory]) -> tuple[ChangeHistory, ...]:
+    """The changes without those that were not begun, and were come to later."""
+    last = {_which(change): place for place, change in enumerate(changes)}
+    return tuple(
+        change for place, change in enumerate(changes) if change.result != "not begun" or last[_which(change)] == place
+    )  # fmt: skip
+
+
+def _which(change: ChangeHistory) -> tuple[str, str, str]:
+    return change.address, change.action, change.undoes
+
+
 def _ended(change: ChangeHistory, record: Succeeded | Failed) -> ChangeHistory:
+    if isinstance(record, Failed) and record.unbegun:
+        return msgspec.structs.replace(change, result="not begun", seconds=record.seconds, detail=record.detail)
     if isinstance(record, Failed):
         return msgspec.structs.replace(
             change, result="failed", attempts=record.attempts, seconds=record.seconds, code=record.code,
@@ -133,6 +150,13 @@ def _ended(change: ChangeHistory, record: Succeeded | Failed) -> ChangeHistory:
         )  # fmt: skip
     result = "unchanged" if record.unchanged else "done"
     return msgspec.structs.replace(change, result=result, attempts=record.attempts, seconds=record.seconds)
+
+
+def _is_aside(record: Noted, made: Mapping[str, int]) -> bool:
+    """Whether a note is not worth telling: nor is that what was gone is forgotten, where the run has made it again."""
+    if record.what == "forgotten":
+        return record.generation < made.get(record.address, 0)
+    return record.what in ("refreshed", "skipped")
 
 
 def _noted(record: Noted) -> ChangeHistory:

@@ -216,7 +216,10 @@ class Succeeded(Base, frozen=True, tag="succeeded"):
 
 
 class Failed(Base, frozen=True, tag="failed"):
-    """The effect did not happen, or may have: `may_exist` says whether anything may be there."""
+    """The effect did not happen, or may have: `may_exist` says whether anything may be there.
+
+    `unbegun` says that nothing failed: it was given to its machine, which never came to it.
+    """
 
     operation: str
     address: str
@@ -225,6 +228,7 @@ class Failed(Base, frozen=True, tag="failed"):
     summary: str
     detail: str = ""
     may_exist: bool = False
+    unbegun: bool = False
     attempts: int = 1
     seconds: float = 0.0
 

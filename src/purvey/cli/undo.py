@@ -21,7 +21,7 @@ from purvey.cli.targets import target_of
         ("purvey undo 01JD8ZK3", "take back this run; the beginning of its id is enough"),
         ("purvey undo 01JD8ZK3 --plan", "what that would do; changes nothing"),
         ("purvey undo 01JD8ZK3 --only files.File::motd", "only this, and what the run built on it"),
-        ("purvey undo shop.py -e prod", "take back the last run of this environment"),
+        ("purvey undo shop.py -e prod", "take back the last run of this environment that changed something"),
         ("purvey undo --stack shop -e prod", "the same, without the script"),
     ),
 )
@@ -49,8 +49,8 @@ def command(
     """Take back what a run did.
 
     What it created is deleted, what it changed gets its former values, newest first, steps included. Without a run's id it is
-    the stack's last run. It is refused where a later run changed objects or built on them. What an undo could not take back
-    it tries again when it is asked again.
+    the stack's last run that changed something. It is refused where a later run changed objects or built on them. What an undo
+    could not take back it tries again when it is asked again.
     """
     meant = target_of(target, stack=stack, env=env, function=function)
     if plan_only:

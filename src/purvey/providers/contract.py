@@ -283,7 +283,10 @@ class Provider(Generic[R]):
         return ()
 
     def claims(self, want: R) -> Sequence[str]:
-        """What the object occupies alone, such as ``tcp://127.0.0.1:8080`` or ``path:/etc/motd``; none is shared."""
+        """What the object occupies alone, such as ``tcp://127.0.0.1:8080`` or ``path:/etc/motd``; none is shared.
+
+        One that has only a part of a thing claims `part_of` it: others may have parts of it, but nobody the whole.
+        """
         return ()
 
     def predict(self, want: R) -> Mapping[str, Value]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from purvey._report.lines import line_of
 from purvey.errors import ProviderError, RefusedError
 from purvey.providers import Call, Observed
 from tests.support.kinds import ThingProvider
@@ -31,6 +32,24 @@ def test_drift_names_each_difference_and_apply_repairs_it(project: Project) -> N
     project.apply()
     assert sorted(project.world.log[before:]) == ["create b", "update a"]
     assert project.session().drift(project.script_path).changes == ()
+    project.require_sound()
+
+
+def test_what_is_made_again_is_not_told_as_removed(project: Project) -> None:
+    """The record of what is gone goes without a word: no line, no phase, no part of the run's story is about a removal."""
+    project.declare('Thing("a")\nThing("b")')
+    project.apply()
+    project.world.remove(_key(project, "b"))
+    project.watcher.events.clear()
+
+    run = project.apply()
+
+    lines = [line_of(event) for event in project.watcher.events]
+    assert [line.split()[:2] for line in lines if "test.Thing::b" in line] == [["created", "test.Thing::b"]]
+    assert not [line for line in lines if line.startswith("delete")]
+    assert [(change.address, change.action) for change in run.changes] == [("test.Thing::b", "create")]
+    assert [item.generation for item in project.state().resources.values() if item.address == "test.Thing::b"] == [2]
+    assert project.undo().result == "undone"
     project.require_sound()
 
 

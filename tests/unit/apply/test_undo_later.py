@@ -143,3 +143,22 @@ def test_later_is_what_began_later(project: Project) -> None:
 
     assert refused(project, first) == (f"test.Thing::b was built on test.Thing::a by run {later}",)
     assert [run.id for run in project.session().runs(stack="main")] == [later, first]
+
+
+def test_without_a_name_the_last_run_that_changed_something_is_taken_back(project: Project) -> None:
+    """One that was refused, and one that had nothing to do, are passed over; one that was taken back is not."""
+    applied(project, 'Thing("kept")')
+    last = applied(project, 'Thing("kept")\nThing("new")')
+    applied(project, 'Thing("kept")\nThing("new")')
+    project.declare('Safe("a", text=secret("env:NOT_SET_ANYWHERE"))')
+    with pytest.raises(RefusedError):
+        project.apply()
+    refused = project.session().runs()[0].id
+
+    undone = project.undo()
+
+    assert (undone.id, undone.result) == (last, "undone")
+    assert set(project.state().current()) == {"test.Thing::kept"}
+    assert project.undo().id == last
+    assert project.undo(refused).result == "refused"
+    assert set(project.state().current()) == {"test.Thing::kept"}

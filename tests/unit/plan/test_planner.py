@@ -150,6 +150,40 @@ def test_two_nodes_with_one_claim_are_refused(project: Project) -> None:
         assert part in caught.value.detail
 
 
+FILE = 'files.File("all", path="/srv/x", content="x")'
+LINE = 'files.Line("part", path="/srv/x", line="y")'
+OTHERS = 'files.Line("more", path="/srv/x", match="^z", line="z")\nfiles.Block("block", path="/srv/x", content="b")'
+
+
+def test_a_file_and_a_part_of_it_are_refused(project: Project) -> None:
+    """Who owns the whole file and who owns a part of it undo each other's work; owners of parts do not."""
+    for body in (f"{FILE}\n{LINE}", f"{LINE}\n{FILE}"):
+        project.declare(f"from purvey.resources import files\n{body}")
+        with pytest.raises(ScriptError) as caught:
+            project.plan()
+        assert caught.value.code == "script.claim"
+        for part in ("files.File::all (main.py:", "wants all of path:/srv/x", "files.Line::part (main.py:"):
+            assert part in caught.value.detail
+
+    project.declare(f"from purvey.resources import files\n{LINE}\n{OTHERS}")
+    assert names(project.plan()) == ["create part", "create more", "create block"]
+
+
+def test_a_file_goes_before_a_part_of_it_is_made(project: Project) -> None:
+    """A file that is replaced by a line in the same place is removed first, and the line is not removed with it."""
+    path = str(project.folder / "x")
+    body = "from purvey.resources import files\n"
+    project.declare(f'{body}files.File("all", path="{path}", content="x")')
+    assert project.apply().result == "succeeded"
+    project.declare(f'{body}files.Line("part", path="{path}", line="y", create_mode="0644")')
+
+    assert names(project.plan()) == ["delete all", "create part"]
+    assert project.apply().result == "succeeded"
+    assert (project.folder / "x").read_text() == "y\n"
+    assert project.undo().result == "undone"
+    assert (project.folder / "x").read_text() == "x"
+
+
 def test_deletions_go_backwards(project: Project) -> None:
     """Dependants go before what they depend on, after everything that is made."""
     project.declare('a = Thing("a")\nb = Thing("b", text=a.label)\nThing("c", text=b.label)')

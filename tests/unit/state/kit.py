@@ -122,11 +122,11 @@ def succeeded(operation: str, state: ResourceState, *, gone: bool = False, **mor
     )  # fmt: skip
 
 
-def failed(operation: str, state: ResourceState, *, may_exist: bool = False) -> Failed:
+def failed(operation: str, state: ResourceState, *, may_exist: bool = False, unbegun: bool = False) -> Failed:
     """Its bad end."""
     return Failed(
         at=2.0, operation=operation, address=state.address, generation=state.generation, code="timeout",
-        summary="It took too long", may_exist=may_exist,
+        summary="It took too long", may_exist=may_exist, unbegun=unbegun,
     )  # fmt: skip
 
 

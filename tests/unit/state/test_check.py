@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from purvey._report.run_text import sum_of
 from purvey._state.check import violations
 from purvey._state.history import history
 from purvey._state.state import InDoubt, State, fold
@@ -80,3 +81,25 @@ def test_a_run_is_told_from_its_records() -> None:
     ]
     assert (told.changes[0].attempts, told.changes[0].seconds, told.changes[1].code) == (2, 1.5, "timeout")
     assert told.changes[3].undoes == "create"
+
+
+def test_what_a_machine_never_came_to_is_no_failure() -> None:
+    """It is told as not begun where nothing followed, and not at all where it was done, or failed, later in the run."""
+    web, db, cache = kit.resource("web"), kit.resource("db"), kit.resource("cache")
+    told = history(
+        "RUN1",
+        "shop/dev",
+        [
+            kit.opened(),
+            *(kit.begun(operation, item) for operation, item in (("a", web), ("b", db), ("c", cache))),
+            *(kit.failed(operation, item, unbegun=True) for operation, item in (("a", web), ("b", db), ("c", cache))),
+            *(kit.begun("d", web), kit.succeeded("d", web), kit.begun("e", db), kit.failed("e", db)),
+        ],
+    )
+
+    assert [(change.address[12:], change.result, change.code) for change in told.changes] == [
+        ("cache", "not begun", ""),
+        ("web", "done", ""),
+        ("db", "failed", "timeout"),
+    ]
+    assert sum_of(told.changes) == "1 not begun, 1 created, 1 create failed"

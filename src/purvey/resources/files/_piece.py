@@ -23,6 +23,7 @@ from purvey._script.recorder import current
 from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Finding, NotKnownError, Observed, Present, Unreadable
+from purvey.providers.claim import part_of
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._inputs import absolute, octal, refused, require_absolute
 from purvey.resources._paths import above, bits, blocked, copy_path, forgotten, kept
@@ -106,6 +107,10 @@ class PieceProvider(HostProvider[P], Generic[P]):
     def texts(self, want: P) -> Sequence[Value]:
         """The values that may hold secrets."""
         raise NotImplementedError
+
+    def claims(self, want: P) -> Sequence[str]:
+        """See `Provider.claims`: whoever owns the whole file would undo it in every run."""
+        return (part_of(f"path:{want.path}"),)
 
     def facts(self, place: Place, subject: P) -> Sequence[Fact]:
         """See `HostProvider.facts`: the file; in an undo, also what was kept of it."""

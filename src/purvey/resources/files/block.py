@@ -51,7 +51,7 @@ class BlockProvider(PieceProvider["Block"]):
 
     def claims(self, want: Block) -> Sequence[str]:
         """See `Provider.claims`: two with the same marks would be one."""
-        return (f"block:{want.path}:{_marker(want, _BEGIN)}",)
+        return (*super().claims(want), f"block:{want.path}:{_marker(want, _BEGIN)}")
 
 
 class Block(Piece, kind="files.Block", provider=BlockProvider):

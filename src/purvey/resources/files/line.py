@@ -52,7 +52,8 @@ class LineProvider(PieceProvider["Line"]):
 
     def claims(self, want: Line) -> Sequence[str]:
         """See `Provider.claims`: two that replace the same lines would do so for ever."""
-        return (f"line:{want.path}:{want.match}",) if want.match is not None else ()
+        own = (f"line:{want.path}:{want.match}",) if want.match is not None else ()
+        return (*super().claims(want), *own)
 
 
 class Line(Piece, kind="files.Line", provider=LineProvider):
