@@ -191,7 +191,7 @@ class World:
         if not wanted:
             return
         for other in self.there():
-            shared = wanted.intersection(other.claims)
+            shared = wanted.intersection(other.claims) if other.body.where == body.where else ()
             if shared and other.place != place:
                 raise ProviderError(
                     "already_exists",

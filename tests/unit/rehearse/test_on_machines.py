@@ -1,4 +1,4 @@
-"""A rehearsal of what is on machines: they are looked at, and nothing is done on any."""
+"""A rehearsal of what is on machines: they are looked at, each is a world of its own, and nothing is done on any."""
 
 from __future__ import annotations
 
@@ -61,6 +61,46 @@ def test_a_rehearsal_does_nothing_on_a_machine(machines: Project, loops: set[obj
     assert {item.address for item in found.findings} == {"host.Command::c"}
     assert not (machines.folder / "page").exists()
     assert not (machines.folder / "ran").exists()
+
+
+def test_a_path_on_two_machines_is_two_things(machines: Project) -> None:
+    """Neither is in the other's way, whether it is made or changed."""
+    declare(
+        machines,
+        'files.File("a", on=box, path=PAGE, content=text, opts=Options(adopt=True))',
+        'files.File("b", on=other, path=PAGE, content=text, opts=Options(adopt=True))',
+    )
+
+    found = machines.session().rehearse(machines.script_path)
+
+    assert [item.address for item in found.operations] == ["files.File::a", "files.File::b"]
+    assert found.findings == ()
+
+
+def test_what_is_beneath_a_folder_of_another_machine_is_not_in_it(machines: Project) -> None:
+    """Paths tell of an order only where they are on one machine."""
+    declare(
+        machines,
+        'files.Directory("d", on=box, path=str(HERE / "d"))',
+        'files.File("f", on=other, path=str(HERE / "d" / "f"), content=text)',
+    )
+
+    assert machines.session().rehearse(machines.script_path).findings == ()
+
+
+def test_what_is_recorded_on_machines_is_changed_and_put_back(machines: Project) -> None:
+    """A change of both, and a later stage that depends on one of them, is taken back in the rehearsal's world."""
+    page = 'a = files.File("a", on=box, path=str(HERE / text), content=text)'
+    other = 'files.File("b", on=other, path=str(HERE / f"{text}-b"), content=f"of {value(a.digest)}")'
+    declare(machines, page, other)
+    assert machines.apply().result == "succeeded"
+
+    found = machines.session().rehearse(machines.script_path, parameters={"text": "two"})
+
+    assert {item.address for item in found.operations} == {"files.File::a", "files.File::b"}
+    assert found.findings == ()
+    assert (machines.folder / "one").read_text() == "one"
+    assert not (machines.folder / "two").exists()
 
 
 def test_what_is_there_already_is_put_back(machines: Project) -> None:
