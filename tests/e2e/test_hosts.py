@@ -140,3 +140,15 @@ def test_a_machine_that_is_no_longer_declared_is_cleared(lab: Lab, purvey_projec
     assert "8 deleted" in said
     assert told(lab.hosts[1], "ls", "/srv") == ""
     assert "hello from web-0" in tree(lab.hosts[0])
+
+
+def test_a_rehearsal_of_two_machines_leaves_both_as_they_are(lab: Lab, purvey_project: Project) -> None:
+    """What is new and what is changed on both can be taken back after each operation, and neither machine notices."""
+    assert "16 operations failed in turn; every undo restores everything" in purvey_project.run("rehearse")
+    assert told(lab.hosts[0], "sh", "-c", "ls /srv/site /etc/app.key 2>/dev/null || echo nothing") == "nothing\n"
+    purvey_project.run("apply", "--yes")
+    before = [tree(host) for host in lab.hosts]
+
+    assert "10 operations failed in turn; every undo restores everything" in purvey_project.run("rehearse", "--text", "bye")
+
+    assert [tree(host) for host in lab.hosts] == before

@@ -11,7 +11,7 @@ from purvey._gate.machines import Inquiry, inquire
 from purvey._plan.decision import matches
 from purvey.errors import PurveyError
 from purvey.providers import Present
-from purvey.providers.host import HostProvider
+from purvey.providers.host import HostProvider, is_asked_together
 
 if TYPE_CHECKING:
     from purvey._apply.parts import Parts
@@ -33,7 +33,7 @@ async def look_closer(
     for record in records:
         key, provider = (record.address, record.generation), parts.kinds.get(record.kind).provider
         now = found.get(key)
-        if type(now) is not Present or not isinstance(provider, HostProvider) or record.ignore or matches(now.values, record):
+        if type(now) is not Present or not is_asked_together(provider) or record.ignore or matches(now.values, record):
             continue
         seen[key] = now
         call = parts.call(record.address, record.name, record, object_id=record.id)

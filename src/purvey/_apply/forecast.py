@@ -23,7 +23,7 @@ from purvey._hosts.fact import Answers
 from purvey._plan.plan import UNSURE, Change, Plan, Verdict
 from purvey.errors import HostError, ProviderError, PurveyError, ScriptError
 from purvey.providers import NotKnownError, Present
-from purvey.providers.host import HostProvider, Place, Work, place_of
+from purvey.providers.host import HostProvider, Place, Work, is_asked_together, place_of
 
 if TYPE_CHECKING:
     from purvey._apply.parts import Parts
@@ -89,7 +89,7 @@ class Forecast:
             self._pass_on(node)
             provider = self._parts.kinds.get(node.kind).provider
             change = self._changes.get(node.address)
-            if not isinstance(provider, HostProvider):
+            if not is_asked_together(provider):
                 if change is not None and change.touches:
                     self._elsewhere[node.address] = node.address
                 continue
@@ -115,7 +115,7 @@ class Forecast:
     def _told(self, change: Change) -> Change:
         if change.action in ("delete", "forget"):
             record = self._parts.state.resources.get((change.address, change.generation))
-            is_on_one = record is not None and isinstance(self._parts.kinds.get(record.kind).provider, HostProvider)
+            is_on_one = record is not None and is_asked_together(self._parts.kinds.get(record.kind).provider)
             verdict: Verdict = "" if not is_on_one else "will" if change.action == "delete" else "will not"
             return msgspec.structs.replace(change, verdict=verdict)
         outlook = self.outlooks.get(change.address)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from purvey._base.value import Secret, Value, reveal
+from purvey._base.value import Secret, Value, digest, reveal
 from purvey._hosts.become import Becoming
 from purvey._hosts.pool import Pool
 from purvey._hosts.route import ChrootRoute, NamespaceRoute, Route, SshRoute
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROUTE_SECRETS: Final = frozenset({"key", "passphrase", "password", "become_password"})
 """What is secret of how one gets to a machine; the rest is sealed in the record, and shown in messages all the same."""
+
+_SSH_PORT: Final = 22
 
 TIDY_S: Final = 5.0
 """Seconds that a run takes at its end to have machines forget what is written down; the next run has it forgotten, too."""
@@ -95,6 +97,29 @@ class Hosts:
         number = self._numbers.setdefault(where, itertools.count(1)).__next__  # One order, whichever way a program goes.
         host = ShellHost(shell, where, self._clock, becoming, worker=folder, fence=lambda: self.fence, number=number)
         return cast("Connector", host)
+
+
+def machine_of(how: Value) -> str:
+    """Identifies the machine that a way leads to, as whomever one comes; empty for this machine.
+
+    Names do not tell: each stack gives its own, and two environments give one name to two machines.
+
+    Args:
+        how: As `Hosts.at`, or with secrets masked.
+    """
+    if how is None:
+        return ""
+    assert isinstance(how, dict)  # A place is frozen as a dictionary.
+    return digest(_destination(how))
+
+
+def _destination(how: Mapping[str, Value]) -> Value:
+    """What of a way tells one machine from another; one address behind two bastions may be two machines."""
+    if how["by"] != "ssh":
+        return dict(how)
+    jumps = how.get("jump") or []
+    assert isinstance(jumps, list)  # As above.
+    return [how["address"], how.get("port") or _SSH_PORT, [_destination(cast("Mapping[str, Value]", item)) for item in jumps]]
 
 
 def route_of(how: Mapping[str, Value]) -> Route:

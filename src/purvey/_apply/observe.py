@@ -17,7 +17,7 @@ from purvey._base.limits import OBSERVE_BATCH
 from purvey._gate.machines import Inquiry, Reply, inquire
 from purvey._state.resource import ResourceState
 from purvey.providers import Absent, Kind, Observed, Provider, Unreadable
-from purvey.providers.host import HostProvider
+from purvey.providers.host import is_asked_together
 
 Key = tuple[str, int]
 
@@ -64,7 +64,7 @@ async def _read_on_machines(parts: Parts, records: Sequence[ResourceState], foun
     inquiries: list[Inquiry] = []
     for record in records:
         provider, key = parts.kinds.get(record.kind).provider, (record.address, record.generation)
-        if not isinstance(provider, HostProvider) or record.how is None:
+        if not is_asked_together(provider) or record.how is None:
             continue
         if record.container and parts.state.latest(record.container) is None:
             found[key] = Absent()  # What it lived in is gone, and so is it.

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from purvey.providers import Observed
 
 
+_Key = tuple[str, str, Place, tuple[str, ...]]
+"""Kind, id, what it lives in, and the machine: by what identifies it, or by the name that a stack gives it."""
+
+
 class Owners:
     """Finds the owners of objects; reads the records of the other stacks once, and only when it is asked.
 
@@ -30,7 +34,7 @@ class Owners:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._known: dict[tuple[str, str], list[tuple[str, str, Place]]] | None = None
+        self._known: dict[_Key, list[tuple[str, str]]] | None = None
 
     def of(self, node: Node, seen: Present) -> str:
         """The full address of the object's owner, where that is not `node` itself; empty if nobody has it.
@@ -43,10 +47,11 @@ class Owners:
         if seen.owner and seen.owner.partition("/")[0] != parts.estate:
             return seen.owner
         mine = (parts.stack, node.address)
-        wanted = place(parts.state, node.container)
-        for stack, address, where in self._records().get((node.kind, seen.id), ()):
-            if (stack, address) != mine and where == wanted:
-                return full(stack, address)
+        inside = place(parts.state, node.container)
+        for machine in _machines(parts.machine(node.how), parts.stack, node.where):
+            for stack, address in self._records().get((node.kind, seen.id, inside, machine), ()):
+                if (stack, address) != mine:
+                    return full(stack, address)
         return ""
 
     def among(self, graph: Graph, found: Mapping[str, Observed]) -> dict[str, str]:
@@ -54,14 +59,20 @@ class Owners:
         owners = {address: self.of(graph.nodes[address], seen) for address, seen in found.items() if isinstance(seen, Present)}
         return {address: owner for address, owner in owners.items() if owner}
 
-    def _records(self) -> dict[tuple[str, str], list[tuple[str, str, Place]]]:
+    def _records(self) -> dict[_Key, list[tuple[str, str]]]:
         if self._known is None:
             self._known = {}
             for stack, state in {**self._parts.other_stacks(), self._parts.stack: self._parts.state}.items():
                 for record in state.resources.values():
-                    where = place(state, record.container)
-                    self._known.setdefault((record.kind, record.id), []).append((stack, record.address, where))
+                    inside = place(state, record.container)
+                    for machine in _machines(record.machine, stack, record.where):
+                        self._known.setdefault((record.kind, record.id, inside, machine), []).append((stack, record.address))
         return self._known
+
+
+def _machines(machine: str, stack: str, where: str) -> tuple[tuple[str, ...], ...]:
+    """What a machine is found by: one that gets another address keeps the name that its own stack gives it."""
+    return ((machine,), (stack, where))
 
 
 def how_to_get(owner: str, estate: str, to_stack: str) -> str:

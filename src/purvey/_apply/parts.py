@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from purvey._apply.call import EngineCall
-from purvey._apply.hosts import ROUTE_SECRETS
+from purvey._apply.hosts import ROUTE_SECRETS, machine_of
 from purvey._apply.redacting import Redacting
 from purvey._base.address import full, parted, split
 from purvey._base.value import (
@@ -267,6 +267,10 @@ class Parts:
         if key not in self._at_rest:
             self._at_rest[key] = _with_plain(resolved, lambda value: self.sealer.mask(Secret(value)))
         return self._at_rest[key]
+
+    def machine(self, how: Value) -> str:
+        """Identifies the machine of a node, by the record as it is now; see `machine_of`."""
+        return machine_of(resolve(how, self.masked_link, self.mask))
 
     def next_generation(self, address: str) -> int:
         """The number of the next object at an address; never reused."""

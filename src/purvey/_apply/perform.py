@@ -301,7 +301,7 @@ class Performer:
             address=node.address, kind=node.kind, generation=generation, id="", name=name, inputs=inputs, digest=node.digest,
             home=before.home if before is not None else "",
             needs=node.needs, container=node.container, where=node.where, how=self.parts.how_at_rest(node.how), way=node.way,
-            source=node.source,
+            machine=self.parts.machine(node.how), source=node.source,
             protect=said(options.protect, recorded=former is not None and former.protect),
             retain=said(options.retain, recorded=former is not None and former.retain),
             version=kind.version, run=self.parts.run, ignore=options.ignore,

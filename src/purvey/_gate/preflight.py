@@ -21,7 +21,7 @@ from purvey._graph import Node
 from purvey._plan.plan import Plan
 from purvey.errors import PurveyError, RefusedError
 from purvey.providers import Call, Finding, NotKnownError, Observed, Present, Provider, Registry
-from purvey.providers.host import HostProvider, Place
+from purvey.providers.host import HostProvider, Place, is_asked_together
 
 if TYPE_CHECKING:
     from purvey._gate.machines import Told
@@ -93,7 +93,7 @@ def _sorted(nodes: Iterable[Node], kinds: Registry) -> tuple[list[tuple[Node, Ho
     alone: list[Node] = []
     for node in nodes:
         provider = kinds.get(node.kind).provider
-        if isinstance(provider, HostProvider):
+        if is_asked_together(provider):
             together.append((node, provider))
         else:
             alone.append(node)

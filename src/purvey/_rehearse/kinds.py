@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from purvey._base.value import Value
+from purvey._hosts.fact import Answers
 from purvey._rehearse.outputs import outputs_of
 from purvey._rehearse.world import Place, Thing, Traits, World, traits_of
 from purvey._script.step import StepProvider
@@ -31,6 +32,7 @@ from purvey.providers import (
     Provider,
     Registry,
 )
+from purvey.providers import host as on_host
 
 
 class Stage:
@@ -101,7 +103,9 @@ class LookingKinds(Registry):
         kind = self._kinds.get(name)
         if kind is None:
             kind = self._real.get(name)
-            if type(kind.provider).find is not Provider.find:
+            if on_host.is_asked_together(kind.provider):
+                kind = twin(kind, {"found": self._remembering_answers(kind.provider)})
+            elif type(kind.provider).find is not Provider.find:
                 kind = twin(kind, {"find": self._remembering(kind.provider)})
             self.add(kind)
         return kind
@@ -113,6 +117,14 @@ class LookingKinds(Registry):
             return seen
 
         return find
+
+    def _remembering_answers(self, provider: on_host.HostProvider[Any]) -> Callable[..., Any]:
+        def found(_: Any, place: on_host.Place, want: Any, answers: Answers) -> Observed:
+            """As the real one, which reads what the machine has answered."""
+            seen = self.found[place.address] = provider.found(place, want, answers)
+            return seen
+
+        return found
 
 
 def twin(kind: Kind, methods: Mapping[str, Any]) -> Kind:

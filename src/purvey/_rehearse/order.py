@@ -58,6 +58,7 @@ class Undone:
     Attributes:
         taken: What the effect occupied alone that was not its own before.
         restored: What it gave up, and the undo needs again.
+        where: The machine on which that is.
     """
 
     def __init__(self, effect: Effect, operation: Operation, held: Held) -> None:
@@ -65,6 +66,7 @@ class Undone:
         self.begun = effect.begun
         self.address = effect.begun.address
         self.body = effect.after or effect.begun.node
+        self.where = self.body.where
         before = set(held(effect.begun.prior)) if effect.begun.verb != "create" else set()
         after = set(held(effect.after))
         self.taken = after - before
@@ -121,7 +123,8 @@ def _removed_early(undone: Sequence[Undone], order: _Order, kinds: Registry) -> 
 def _uses(above: Undone, below: Undone, kinds: Registry) -> str:
     """How one object rests on another without an edge; empty if it does not."""
     kind = kinds.get(above.body.kind)
-    inside = [claim for claim in above.taken for other in below.taken if _beneath(claim, other)]
+    taken = below.taken if above.where == below.where else set()
+    inside = [claim for claim in above.taken for other in taken if _beneath(claim, other)]
     if above.made and inside:
         return f"is made in it ({inside[0].partition(':')[2]})"
     is_step = isinstance(kind.provider, StepProvider)
@@ -130,7 +133,7 @@ def _uses(above: Undone, below: Undone, kinds: Registry) -> str:
     marks = [text for text in _texts(thawed(below.body.outputs)) if MARK in text]
     if any(mark in text for mark in marks for text in texts):
         return "was given its output by value(...)"
-    places = [claim.partition(":")[2] for claim in below.taken if claim.startswith("path:")]
+    places = [claim.partition(":")[2] for claim in taken if claim.startswith("path:")]
     if is_step and any(text == place or text.startswith(f"{place}/") for place in places for text in texts):
         return "works in it"
     return ""
@@ -161,5 +164,6 @@ def _still_held(undone: Sequence[Undone], order: _Order) -> list[Finding]:
         )
         for back in undone
         for holder in undone
-        if back.address != holder.address and contested(back.restored, holder.taken) and not order.is_after(back.id, holder.id)
+        if back.address != holder.address and back.where == holder.where and contested(back.restored, holder.taken)
+        and not order.is_after(back.id, holder.id)
     ]  # fmt: skip

@@ -198,8 +198,11 @@ def _ended(run: RehearsedRun) -> tuple[Closed | None, PurveyError | None]:
     found: list[Closed] = []
 
     async def work() -> None:
-        """The whole run."""
-        found.append(await run.apply())
+        """The whole run, with every way to a machine given up: what was opened on one event loop is of no use on the next."""
+        try:
+            found.append(await run.apply())
+        finally:
+            await run.parts.hosts.close()
 
     try:
         with redirect_stdout(io.StringIO()):

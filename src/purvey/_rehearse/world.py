@@ -192,7 +192,7 @@ class World:
         if not wanted:
             return
         for other in self.there():
-            shared = contested(wanted, frozenset(other.claims))
+            shared = contested(wanted, frozenset(other.claims)) if other.body.where == body.where else ()
             if shared and other.place != place:
                 raise ProviderError(
                     "already_exists",

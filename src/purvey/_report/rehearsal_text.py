@@ -37,8 +37,10 @@ def rehearsal_page(rehearsal: Rehearsal) -> Page:
 def rehearsal_sum(rehearsal: Rehearsal) -> str:
     """The last line: how many operations, and how many of them an undo takes back whole."""
     count = len(rehearsal.operations)
-    if not count:
+    if not count and rehearsal.restores:
         return "Rehearsal: nothing to do, so nothing to undo."
+    if not count:
+        return "Rehearsal: the run fails before it has done anything, so there was nothing to undo."
     plural = "" if count == 1 else "s"
     if rehearsal.restores:
         return f"Rehearsal: {count} operation{plural} failed in turn; every undo restores everything."

@@ -24,6 +24,7 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         where: The name of the machine it is on; empty for the one that purvey runs on.
         how: How to get there, each part sealed; None for the machine that purvey runs on.
         way: Identifies how its last declaration said one gets there.
+        machine: Identifies the machine for every stack, whatever each of them calls it; empty for the one that purvey runs on.
         protect: Whether it may not be deleted or replaced.
         retain: Whether a delete leaves it in the world.
         adopted: Whether it existed before purvey knew it; an undo never deletes it.
@@ -53,6 +54,7 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     where: str = ""
     how: Any = None
     way: str = ""
+    machine: str = ""
     protect: bool = False
     retain: bool = False
     adopted: bool = False

@@ -8,7 +8,7 @@ as JSON, are tested without one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
@@ -197,6 +197,12 @@ class HostProvider(Provider[R]):
             ended = went_through(self, subject, ending)
         await call.identified(work.id)
         return Done(work.id, {**(work.outputs or {}), **self.learnt(subject, work, ended)})
+
+
+def is_asked_together(provider: Provider[Any]) -> TypeGuard[HostProvider[Any]]:
+    """Whether what a provider knows of its objects is what machines answer; one that looks by itself is asked by itself."""
+    looks = type(provider)
+    return issubclass(looks, HostProvider) and looks.read is HostProvider.read and looks.find is HostProvider.find
 
 
 def place_of(call: Call) -> Place:

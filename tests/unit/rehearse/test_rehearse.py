@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from purvey._rehearse.finding import Rehearsal
+from purvey._report.rehearsal_text import rehearsal_sum
 from purvey._state.history import RunHistory
 from purvey.errors import RefusedError
 from tests.support.project import PRELUDE, Project
@@ -95,6 +96,15 @@ def test_a_right_script_is_not_blamed(case: Case, project: Project, monkeypatch:
     assert [(item.what, item.address, item.why) for item in found.findings] == []
     assert found.restores
     assert all(item.restored for item in found.operations)
+
+
+def test_a_run_that_fails_at_once_is_not_called_empty(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the first operation fails by itself there was nothing to undo, but something to do."""
+    case = next(item for item in BUGS if item.name == "a diff that lets an immutable field change")
+
+    told = rehearsal_sum(rehearsed(project, case, monkeypatch))
+
+    assert told == "Rehearsal: the run fails before it has done anything, so there was nothing to undo."
 
 
 def test_what_a_protected_object_stands_on_is_told_too(project: Project) -> None:

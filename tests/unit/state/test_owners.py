@@ -42,11 +42,12 @@ def test_what_another_stack_took_meanwhile_is_refused(store: SqlStore, what: str
 
 
 def test_only_an_object_in_the_same_place_is_the_same(store: SqlStore) -> None:
-    """An id tells objects apart inside what they live in; and of another kind it is another object."""
+    """An id tells objects apart inside what they live in and on their machine; and of another kind it is another object."""
     shelf, inside = kit.resource("shelf", kind="own.Shelf"), kit.resource("in", id="/srv/web", container="files.File::shelf")
     with kit.held(store) as lease:
         journal = store.open_journal(kit.STACK, "RUN1", lease.fence, since=store.moment().sequence)
         _imported(store, shelf, inside, kit.resource("other", id="/srv/web", kind="own.Other"))
+        _imported(store, kit.resource("there", id="/srv/web", where="box", machine="ab12"))
 
         journal.write_now(kit.opened(), kit.noted("imported", kit.resource("web"), state=kit.resource("web")))
 

@@ -46,11 +46,11 @@ def refuse_owned(connection: Connection, journal: Journal, records: Sequence[Rec
     if not others:
         return
     mine = read.load(connection, journal.stack, mac)
-    wanted = {(state.kind, state.id, place(mine, state.container)) for state in taken}
+    wanted = {(state.kind, state.id, state.machine, place(mine, state.container)) for state in taken}
     for stack in sorted(others):
         theirs = read.load(connection, stack, mac)
         for state in theirs.resources.values():
-            if (state.kind, state.id, place(theirs, state.container)) in wanted:
+            if (state.kind, state.id, state.machine, place(theirs, state.container)) in wanted:
                 raise _owned(state.id, full(stack, state.address))
 
 
