@@ -227,6 +227,12 @@ def current() -> Recorder:
     return recorder
 
 
+def source_here() -> str:
+    """``file:line`` of the script that is running; empty while it is imported, for whoever imports it adds the line."""
+    recorder = _current.get()
+    return recorder.source() if recorder is not None else ""
+
+
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[Recorder]:
     """Make `recorder` the current one."""
