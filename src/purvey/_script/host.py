@@ -25,9 +25,10 @@ _SSH_PORT: Final = 22
 
 
 class Place:
-    """The base of what `on=` takes; `name` is where it is."""
+    """The base of what `on=` takes; `name` is where it is, `has_our_files` whether this machine's folders are there."""
 
     name: str
+    has_our_files: ClassVar[bool] = False
     _how: Mapping[str, Any]
     _texts: ClassVar[Sequence[str]] = ("name",)
 
@@ -128,6 +129,7 @@ class Chroot(Place):
 class Namespace(Place):
     """A network namespace of this machine, by its name in ip-netns(8), with this machine's files. Needs root."""
 
+    has_our_files = True
     _texts = ("namespace", "name")
 
     def __init__(self, namespace: str, /, *, name: str = "") -> None:

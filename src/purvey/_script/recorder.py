@@ -79,6 +79,7 @@ class Recorder:
 
     Attributes:
         after: What every node that is declared now waits for, besides what it says itself.
+        elsewhere: Whether the node that is being declared is where the script's own folder is not.
         places: Of each place that nodes are on, by its identity: its frozen form, itself, and how many secrets were revealed
             before.
     """
@@ -98,6 +99,7 @@ class Recorder:
         self.revealed: dict[str, Value] = {}
         self.asked: set[str] = set()
         self.after: tuple[str, ...] = ()
+        self.elsewhere = False
         self.places: dict[int, tuple[tuple[str, Value], object, int]] = {}
         self._root_prefix = f"{root}/"
 

@@ -22,7 +22,7 @@ import msgspec
 from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
 from purvey._graph import DEFAULT_OPTIONS, Node, NodeOptions, OnFailure, edges_of
 from purvey._script.fields import Declaration, FieldSpec, Input
-from purvey._script.host import frozen_place, lives_in
+from purvey._script.host import Place, frozen_place, lives_in
 from purvey._script.recorder import current, options_matter
 from purvey._script.reference import freeze, no_text, refuse_tokens
 from purvey.errors import ScriptError
@@ -131,6 +131,7 @@ class Resource(Declaration):
                 if given not in kind.inputs:
                     raise _unknown_input(kind, address, given, source)
             named = {"name": name, **inputs} if "name" in kind.inputs else inputs
+            recorder.elsewhere = isinstance(on, Place) and not on.has_our_files
             prepared = self.prepare(named, recorder.root)
             frozen = _frozen_inputs(type(self), address, prepared, source)
             options = _node_options(opts, source)
