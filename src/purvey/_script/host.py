@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Final, Literal
 
 from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
 from purvey._hosts.route import FIRST_USE, KNOWN_HOSTS, place
-from purvey._script.recorder import current
-from purvey._script.reference import freeze, no_text, refuse_tokens
+from purvey._script.recorder import current, source_here
+from purvey._script.reference import SecretHandle, freeze, no_text, refuse_tokens
 from purvey.errors import ScriptError
 
 _FINGERPRINT: Final = "SHA256:"
@@ -184,7 +184,7 @@ def _where(how: Value) -> str:
 
 def _require_secret(name: str, given: object) -> None:
     """Refuse what stands in clear where a secret must be; an output may be one."""
-    if given is None:
+    if given is None or isinstance(given, SecretHandle):
         return
     found = walk(freeze(given, current().source(), name))
     if not any(isinstance(item, Link | SecretRef | Masked) for item in found):
@@ -196,5 +196,5 @@ def _require_secret(name: str, given: object) -> None:
 
 def _bad(problem: str, hint: str) -> ScriptError:
     return ScriptError(
-        "script.bad_host", "A place to put things on is not one", detail=problem, hint=hint, source=current().source()
+        "script.bad_host", "A place to put things on is not one", detail=problem, hint=hint, source=source_here()
     )

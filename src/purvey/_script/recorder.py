@@ -222,11 +222,17 @@ def current() -> Recorder:
     if recorder is None:
         raise ScriptError(
             "script.outside",
-            "A resource was declared outside a stack",
-            detail="Declarations belong into a function with `@stack`; at import time no run exists that could record them.",
+            "A line needs a stack around it",
+            detail="Resources, values, and text with a secret in it belong into a function with `@stack`; at import time no "
+            "run exists that could record them.",
             hint="Move the line into the stack function, then run `purvey plan SCRIPT`.",
         )
     return recorder
+
+
+def is_recording() -> bool:
+    """Whether a script is running; none is while it is imported, and then no reference exists either."""
+    return _current.get() is not None
 
 
 def source_here() -> str:
