@@ -60,7 +60,27 @@ def entries(module: str) -> Iterator[KindEntry]:
         dotted = ".".join(source.relative_to(KINDS.parents[1]).with_suffix("").parts).removesuffix(".__init__")
         for node in ast.parse(source.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and (kind := _text(node.keywords, "kind")):
-                yield KindEntry(kind, f"{dotted}.{node.name}", list(_fields(node, "Input")), list(_fields(node, "Output")))
+                line = _line(node, _classes(module))
+                yield KindEntry(kind, f"{dotted}.{node.name}", _rows(line, "Input"), _rows(line, "Output"))
+
+
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """The classes from which a module's kinds may inherit, by name: its own, and those that all modules share."""
+    trees = [ast.parse(source.read_text(encoding="utf-8")) for source in (*sorted(KINDS.glob("_*.py")), *_sources(module))]
+    return {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _line(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[ast.ClassDef]:
+    """A class and those from which it inherits fields, the farthest base first."""
+    bases = [classes[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in classes]
+    return [*(above for base in bases for above in _line(base, classes)), node]
+
+
+def _rows(line: list[ast.ClassDef], which: str) -> list[FieldRow]:
+    """The fields of a kind, its own first; those of a class win over its bases'."""
+    own = {row.name: row for node in line for row in _fields(node, which)}
+    order = dict.fromkeys(row.name for node in reversed(line) for row in _fields(node, which))
+    return [own[name] for name in order]
 
 
 def _sources(module: str) -> list[Path]:
@@ -69,7 +89,8 @@ def _sources(module: str) -> list[Path]:
 
 
 def _docstring(path: str) -> str:
-    return f"::: {path}\n    options:\n      members: []\n      show_root_heading: false\n      show_root_toc_entry: false"
+    options = ("members: []", "show_root_heading: false", "show_bases: false", "show_root_toc_entry: false")
+    return "\n".join([f"::: {path}", "    options:", *(f"      {option}" for option in options)])
 
 
 def _fields(node: ast.ClassDef, which: str) -> Iterator[FieldRow]:

@@ -64,9 +64,13 @@ def main() -> int:
     link = HERE / ".lab"
     if link.exists():
         parser.error(f"The machines of another lab are in use: {link.resolve()}. End that one first.")
+    try:
+        wanted = Lab(options.hosts, offers=["nginx"])
+    except ValueError as error:
+        parser.error(str(error))
     sys.stderr.write("Making the machines; the first time on a computer that takes some minutes.\n")
     try:
-        with Lab(options.hosts, offers=["nginx"]) as lab:
+        with wanted as lab:
             environment = os.environ | furnish(lab, HERE) | {"PATH": f"{VENV}:{os.environ.get('PATH', '')}"}
             if not options.command:
                 ssh = " ".join(lab.ssh(lab.hosts[0]))

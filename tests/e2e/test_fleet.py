@@ -190,3 +190,15 @@ def test_the_example_starts_its_own_machines() -> None:
     )  # fmt: skip
     assert "+ create   web-1/packages.Apt::nginx" in ended.stdout, ended.stderr
     assert not (EXAMPLE / ".lab").is_symlink()
+
+
+@pytest.mark.parametrize("hosts", ["0", "99999"])
+def test_a_number_of_machines_that_cannot_be_is_refused(hosts: str) -> None:
+    """It is told as any other mistake in the command line, before anything is begun."""
+    ended = subprocess.run(
+        [sys.executable, str(EXAMPLE / "lab.py"), "--hosts", hosts], capture_output=True, text=True, timeout=300, check=False
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(f"error: A lab has 1 to 200 hosts, not {hosts}.\n")
+    assert "Making" not in ended.stderr

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
 from purvey._hosts.route import FIRST_USE, KNOWN_HOSTS, place
-from purvey._script.recorder import current
-from purvey._script.reference import freeze, refuse_tokens
+from purvey._script.recorder import current, source_here
+from purvey._script.reference import SecretHandle, freeze, no_text, refuse_tokens
 from purvey.errors import ScriptError
 
 _FINGERPRINT: Final = "SHA256:"
@@ -25,14 +25,24 @@ _SSH_PORT: Final = 22
 
 
 class Place:
-    """The base of what `on=` takes; `name` is where it is."""
+    """The base of what `on=` takes; `name` is where it is, `has_our_files` whether this machine's folders are there."""
 
     name: str
+    has_our_files: ClassVar[bool] = False
     _how: Mapping[str, Any]
+    _texts: ClassVar[Sequence[str]] = ("name",)
 
     def __repr__(self) -> str:
-        """Where it is; never how to get there."""
+        """Where it is, for debuggers; never how to get there."""
         return f"<{type(self).__name__} {self.name}>"
+
+    def __str__(self) -> str:
+        """Refused: it has an address and a name, and text needs one of them."""
+        raise no_text(f"A {type(self).__name__}", self._texts)
+
+    def __format__(self, spec: str) -> str:
+        """As `__str__`."""
+        return str(self)
 
 
 class Host(Place):
@@ -64,6 +74,8 @@ class Host(Place):
     Raises:
         ScriptError: ``script.bad_host``.
     """
+
+    _texts = ("address", "name")
 
     def __init__(
         self, address: str, /, *, name: str = "", user: str | None = None, port: int | None = None, key: Secret | None = None,
@@ -106,6 +118,8 @@ class Host(Place):
 class Chroot(Place):
     """A root file system in a folder of this machine, worked on with chroot(8): an image in the making. Needs root."""
 
+    _texts = ("root", "name")
+
     def __init__(self, root: str, /, *, name: str = "") -> None:
         self.root = root
         self.name = name
@@ -114,6 +128,9 @@ class Chroot(Place):
 
 class Namespace(Place):
     """A network namespace of this machine, by its name in ip-netns(8), with this machine's files. Needs root."""
+
+    has_our_files = True
+    _texts = ("namespace", "name")
 
     def __init__(self, namespace: str, /, *, name: str = "") -> None:
         self.namespace = namespace
@@ -167,7 +184,7 @@ def _where(how: Value) -> str:
 
 def _require_secret(name: str, given: object) -> None:
     """Refuse what stands in clear where a secret must be; an output may be one."""
-    if given is None:
+    if given is None or isinstance(given, SecretHandle):
         return
     found = walk(freeze(given, current().source(), name))
     if not any(isinstance(item, Link | SecretRef | Masked) for item in found):
@@ -179,5 +196,5 @@ def _require_secret(name: str, given: object) -> None:
 
 def _bad(problem: str, hint: str) -> ScriptError:
     return ScriptError(
-        "script.bad_host", "A place to put things on is not one", detail=problem, hint=hint, source=current().source()
+        "script.bad_host", "A place to put things on is not one", detail=problem, hint=hint, source=source_here()
     )

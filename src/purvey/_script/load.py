@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 import traceback
@@ -18,14 +17,11 @@ from purvey._script.archive import ArchiveFinder, module_name, with_packages
 from purvey._script.parameters import Given, Parameter, bind, parameters_of, unknown
 from purvey._script.recorder import Knowledge, Paused, Recorder, recording
 from purvey._script.reference import freeze
-from purvey._script.resource import Options
+from purvey._script.slips import hint_for
 from purvey._script.words import PausedResult, Stack
 from purvey._secrets.redaction import Redactor
 from purvey.errors import Problems, PurveyError, ScriptError
 from purvey.providers import registry
-
-_OPTION = re.compile(r"Unexpected keyword argument '(\w+)'")
-"""How `Options` tells of an option that it does not have."""
 
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -308,20 +304,11 @@ def _as_script_error(error: Exception | SystemExit, root: Path) -> ScriptError:
     source, text = _line_of(error, root)
     if isinstance(error, SyntaxError):
         source, text = f"{Path(error.filename or '').name}:{error.lineno}", (error.text or "").strip()
-    hint = ""
-    if "Ref" in str(error) and isinstance(error, TypeError):
-        hint = "An output is a reference until it is known. Take the real value with value(...), or format it with an f-string."
-    if isinstance(error, TypeError) and (unknown := _OPTION.match(str(error))):
-        names = Options.__struct_fields__
-        close = difflib.get_close_matches(unknown[1], names, n=1)
-        hint = f"Did you mean `{close[0]}`?" if close else f"Options has: {', '.join(names)}."
-    if isinstance(error, ModuleNotFoundError):
-        hint = f"Install it into the environment that purvey runs in:\n\n    pip install {error.name}"
     return ScriptError(
         "script.failed",
         "The script stopped with an error of its own",
         detail=f"{type(error).__name__}: {error}" + (f"\n    {text}" if text else ""),
-        hint=hint,
+        hint=hint_for(error),
         source=source,
     )
 

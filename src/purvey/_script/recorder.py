@@ -79,6 +79,7 @@ class Recorder:
 
     Attributes:
         after: What every node that is declared now waits for, besides what it says itself.
+        elsewhere: Whether the node that is being declared is where the script's own folder is not.
         places: Of each place that nodes are on, by its identity: its frozen form, itself, and how many secrets were revealed
             before.
     """
@@ -98,6 +99,7 @@ class Recorder:
         self.revealed: dict[str, Value] = {}
         self.asked: set[str] = set()
         self.after: tuple[str, ...] = ()
+        self.elsewhere = False
         self.places: dict[int, tuple[tuple[str, Value], object, int]] = {}
         self._root_prefix = f"{root}/"
 
@@ -220,11 +222,23 @@ def current() -> Recorder:
     if recorder is None:
         raise ScriptError(
             "script.outside",
-            "A resource was declared outside a stack",
-            detail="Declarations belong into a function with `@stack`; at import time no run exists that could record them.",
+            "A line needs a stack around it",
+            detail="Resources, values, and text with a secret in it belong into a function with `@stack`; at import time no "
+            "run exists that could record them.",
             hint="Move the line into the stack function, then run `purvey plan SCRIPT`.",
         )
     return recorder
+
+
+def is_recording() -> bool:
+    """Whether a script is running; none is while it is imported, and then no reference exists either."""
+    return _current.get() is not None
+
+
+def source_here() -> str:
+    """``file:line`` of the script that is running; empty while it is imported, for whoever imports it adds the line."""
+    recorder = _current.get()
+    return recorder.source() if recorder is not None else ""
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
@@ -19,7 +20,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from purvey._base.value import Late, Link, Masked, NodeLink, SecretRef, Value
-from purvey._script.recorder import Recorder, current
+from purvey._script.recorder import Recorder, current, source_here
 from purvey.errors import ScriptError
 
 REVEALED_LENGTH_MIN: Final = 8
@@ -92,6 +93,23 @@ class SecretHandle(Tokenised):
             hint="Pass it to an input that accepts secrets, or format it into one with an f-string.",
             source=current().source(),
         )
+
+
+def no_text(what: str, fields: Sequence[str]) -> ScriptError:
+    """The error for a node or a place that was formatted into text, which only one of its fields could be.
+
+    Args:
+        what: What was formatted, as the message names it.
+        fields: The fields that may be meant, the likeliest first.
+    """
+    return ScriptError(
+        "script.no_text",
+        "A whole object stands where text must",
+        detail=f"{what} was formatted into text. It has many values, and which of them is meant is not said.",
+        hint=f"Write the one that is meant, with its name in the script before it: `.{fields[0]}`."
+        + (f" It has: {', '.join(sorted(fields))}." if len(fields) > 1 else ""),
+        source=source_here(),
+    )
 
 
 class Ref(Tokenised):

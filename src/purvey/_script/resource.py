@@ -22,9 +22,9 @@ import msgspec
 from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
 from purvey._graph import DEFAULT_OPTIONS, Node, NodeOptions, OnFailure, edges_of
 from purvey._script.fields import Declaration, FieldSpec, Input
-from purvey._script.host import frozen_place, lives_in
+from purvey._script.host import Place, frozen_place, lives_in
 from purvey._script.recorder import current, options_matter
-from purvey._script.reference import freeze, refuse_tokens
+from purvey._script.reference import freeze, no_text, refuse_tokens
 from purvey.errors import ScriptError
 from purvey.providers import Field, Kind, Provider, registry
 
@@ -131,6 +131,7 @@ class Resource(Declaration):
                 if given not in kind.inputs:
                     raise _unknown_input(kind, address, given, source)
             named = {"name": name, **inputs} if "name" in kind.inputs else inputs
+            recorder.elsewhere = isinstance(on, Place) and not on.has_our_files
             prepared = self.prepare(named, recorder.root)
             frozen = _frozen_inputs(type(self), address, prepared, source)
             options = _node_options(opts, source)
@@ -180,8 +181,18 @@ class Resource(Declaration):
         return copy
 
     def __repr__(self) -> str:
-        """The address; never a value."""
+        """The address, for debuggers; never a value."""
         return f"<{self._address}>"
+
+    def __str__(self) -> str:
+        """Refused in a script: a node has many values, and text needs one of them."""
+        if self._values is not None:
+            return repr(self)
+        raise no_text(f"The node {self._address}", _likeliest(self._kind))
+
+    def __format__(self, spec: str) -> str:
+        """As `__str__`."""
+        return format(str(self), spec)
 
 
 def _fields(cls: type) -> list[Field]:
@@ -192,6 +203,12 @@ def _fields(cls: type) -> list[Field]:
             if isinstance(item, FieldSpec) and name not in ("_name", "opts", "on"):
                 found[name] = item.field
     return list(found.values())
+
+
+def _likeliest(kind: Kind) -> list[str]:
+    """The fields of a kind, first the one that is most likely meant where the node itself was written."""
+    usual = [name for name in ("path", "name") if name in kind.fields]
+    return list(dict.fromkeys((*usual, *sorted(kind.outputs), *sorted(kind.inputs))))
 
 
 def _container(kind: Kind, inputs: Mapping[str, Value]) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from purvey._base.value import LATE_FUNCTIONS, Late, Link, Masked, Secret, SecretRef, Unknown, Value, resolve, walk
 from purvey._graph import Later
 from purvey._script.parameters import Parameter, convert, given_text
-from purvey._script.recorder import Paused, Recorder, current
+from purvey._script.recorder import Paused, Recorder, current, is_recording, source_here
 from purvey._script.reference import SecretHandle, Tokenised, freeze, refuse_tokens, token
 from purvey.errors import ScriptError
 
@@ -162,6 +162,8 @@ def scope(name: str) -> Iterator[None]:
 def secret(source: str, /) -> Secret:
     """A secret, by reference; the plaintext is read only by the provider that needs it, when it needs it.
 
+    It may stand at the top of a script; text is made with it only inside a stack.
+
     Args:
         source: ``env:NAME`` or ``file:path`` (relative to the script's folder), or ``scheme:path`` of a registered backend.
     """
@@ -172,9 +174,10 @@ def secret(source: str, /) -> Secret:
             "A secret's source is not of the form backend:path",
             detail="What was given names no backend; if it is the secret itself, it does not belong into a script.",
             hint='Write secret("env:NAME") or secret("file:path").',
-            source=current().source(),
+            source=source_here(),
         )
-    return cast("Secret", SecretHandle(SecretRef(refuse_tokens(source, "A secret's source"))))
+    fixed = refuse_tokens(source, "A secret's source") if is_recording() else source
+    return cast("Secret", SecretHandle(SecretRef(fixed)))
 
 
 def lookup(name: str, read: Callable[..., T], /, *args: Any) -> T:

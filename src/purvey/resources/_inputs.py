@@ -22,14 +22,37 @@ def refused(code: str, summary: str, detail: str, hint: str, *, source: str = ""
 
 
 def absolute(path: Any, folder: Path) -> Any:
-    """`path` as an absolute path; relative ones begin at `folder`.
+    """The path of an object as an absolute path; on this machine, relative ones begin at `folder`.
 
     Args:
         path: Text, a path, or a reference; text that begins with a reference is left as it is.
         folder: The script's folder.
 
     Raises:
-        ScriptError: ``script.bad_path`` if it is empty, begins with ``~`` or holds a null character.
+        ScriptError: ``script.bad_path`` if it is empty, begins with ``~`` or holds a null character; ``script.bad_input`` if it
+            is relative and the object is where the script's folder is not.
+    """
+    known = beside(path, folder)
+    begun = ("/", "{{" + current().nonce)
+    if isinstance(path, str | PurePath) and not str(path).startswith(begun) and current().elsewhere:
+        raise refused(
+            "script.bad_input",
+            "A path on another machine is relative",
+            f"{str(path)!r} begins in the script's folder, which is on this machine and not on that one.",
+            "Begin it with a slash.",
+        )
+    return known
+
+
+def beside(path: Any, folder: Path) -> Any:
+    """The path of a file that the script reads, as an absolute path; relative ones begin at `folder`, beside the script.
+
+    Args:
+        path: As for `absolute`.
+        folder: The script's folder.
+
+    Raises:
+        ScriptError: ``script.bad_path`` as for `absolute`.
     """
     if not isinstance(path, str | PurePath):
         return path

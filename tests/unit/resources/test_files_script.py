@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from purvey import Host, Namespace
 from purvey._base.value import Late, SecretRef
 from purvey._script.recorder import Recorder, recording
 from purvey._script.words import secret
@@ -38,6 +39,18 @@ def test_relative_paths_begin_at_the_script(script: Recorder, tmp_path: Path) ->
     files.File("a", path="etc/../motd", content="x")
 
     assert inputs_of(script) == {"path": str(tmp_path / "motd"), "content": "x", "mode": "0644"}
+
+
+def test_sources_stay_beside_the_script_wherever_the_file_is(script: Recorder, tmp_path: Path) -> None:
+    """What a script reads is on this machine whatever it is for, and a network namespace has this machine's files."""
+    (tmp_path / "motd").write_text("hello", encoding="utf-8")
+    site = files.Directory("site", on=Host("192.0.2.11"), path="/srv")
+    files.File("a", on=Host("192.0.2.11"), path="/etc/motd", source="motd")
+    files.File("b", on=Host("192.0.2.11"), path=f"{site.path}/motd", content="x")
+    files.File("c", on=Namespace("blue"), path="motd", content="x")
+
+    assert script.nodes["files.File::a"].inputs["content"] == "hello"
+    assert script.nodes["files.File::c"].inputs["path"] == str(tmp_path / "motd")
 
 
 def test_a_path_that_begins_with_an_output_is_left_alone(script: Recorder) -> None:

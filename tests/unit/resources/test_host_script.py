@@ -256,7 +256,7 @@ def test_what_is_always_done_again_is_nobody_s_drift() -> None:
     want = view(host.Command, command=["true"], always=True)
     kind = kind_of(want)
     diff = kind.provider.diff(kind, {"always": True}, Recorded({"always": True}, {}), {"always": False})
-    assert [(item.name, item.because) for item in diff.changes] == [("always", "script")]
+    assert [(item.name, item.because) for item in diff.changes] == [("always", "always")]
 
 
 PEOPLE_READ: dict[str, tuple[Resource, str]] = {

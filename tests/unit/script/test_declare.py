@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from purvey._base.value import NodeLink
+from purvey._base.value import NodeLink, SecretRef
+from purvey.errors import ScriptError
 from tests.support.scripts import Scripts
 
 
@@ -154,6 +155,22 @@ def test_a_declaration_outside_a_stack(scripts: Scripts) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - its code is looked at.
         scripts.load('Thing("a")\n\n@stack\ndef main():\n    pass\n')
     assert getattr(caught.value, "code", "") == "script.outside"
+
+
+def test_a_secret_at_the_top_of_a_script(scripts: Scripts) -> None:
+    """A secret is declared there as inside the stack, and lets a machine be described there as well."""
+    top = 'from purvey import Host\npassword = secret("env:PASSWORD")\nweb = Host("192.0.2.1", key=password)\n'
+    graph = scripts.load(f'{top}\n@stack\ndef main():\n    Safe("a", text=password)\n')
+
+    assert graph.nodes["test.Safe::a"].inputs["text"] == SecretRef("env:PASSWORD")
+
+
+def test_a_secret_at_the_top_needs_a_backend_too(scripts: Scripts) -> None:
+    """The mistake is at its line."""
+    with pytest.raises(ScriptError, match="no backend") as caught:
+        scripts.load('secret("hunter2")\n\n@stack\ndef main():\n    pass\n')
+
+    assert caught.value.source == f"shop.py:{scripts.line('hunter2')}"
 
 
 def test_a_swallowed_pause_is_an_error(scripts: Scripts) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from purvey import Chroot, Host, Secret, secret, sha256, to_base64, to_gzip, to_json, to_yaml, value
+from purvey import Chroot, Host, Namespace, Secret, secret, sha256, to_base64, to_gzip, to_json, to_yaml, value
 from purvey._base.value import Late, Link, SecretRef, resolve, walk
 from purvey._script.host import frozen_place, lives_in
 from purvey._script.recorder import Recorder
@@ -278,3 +278,22 @@ def test_the_text_form_of_an_open_secret_says_nothing() -> None:
     opened = Secret("correct-horse")
     assert {str(opened), repr(opened), f"{opened}", f"{opened:>5}"} == {"(secret)"}
     assert "correct" not in str([opened])
+
+
+@pytest.mark.parametrize(("made", "meant"), [(Host, "address"), (Chroot, "root"), (Namespace, "namespace")])
+@pytest.mark.parametrize("written", ["{}", "{:>9}", "{!s}"])
+def test_a_place_has_no_text(recorder: Recorder, made: Callable[[str], Any], meant: str, written: str) -> None:
+    """A place in text is refused, however it comes there, and the field that is meant is named; debuggers see it."""
+    place = made("/srv/root")
+    with pytest.raises(ScriptError, match="A whole object") as caught:
+        written.format(place)
+
+    assert f"`.{meant}`" in caught.value.hint
+    assert repr(place).startswith("<")
+
+
+def test_what_a_provider_is_given_may_stand_in_its_messages(recorder: Recorder) -> None:
+    """Bound to values, a node's text is its address: no script meant one of its fields."""
+    view = Thing._kind.bind("test.Thing::a", {})
+
+    assert f"{view}" == "<test.Thing::a>"

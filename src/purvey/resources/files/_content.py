@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from purvey._base.value import Masked, SecretRef, Unknown, Value, reveal, walk
 from purvey._script.reference import refuse_tokens
 from purvey.errors import ProviderError
-from purvey.resources._inputs import absolute, refused
+from purvey.resources._inputs import beside, refused
 from purvey.resources._plaintext import holds_secret, plaintexts
 from purvey.resources.files._template import parse, render
 
@@ -159,7 +159,7 @@ def local(given: Any, name: str, folder: Path) -> Path:
         raise _bad(
             f"`{name}` is not a path that is known now.", "It is read while the script runs; take the real value: value(...)."
         )
-    return Path(absolute(refuse_tokens(str(given), f"`{name}`"), folder))
+    return Path(beside(refuse_tokens(str(given), f"`{name}`"), folder))
 
 
 def digest_of(path: Path, name: str) -> str:

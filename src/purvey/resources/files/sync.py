@@ -16,7 +16,7 @@ from purvey._script.resource import Resource
 from purvey.errors import ProviderError
 from purvey.providers import Absent, Diff, Finding, Kind, Observed, Present, Recorded, Unreadable
 from purvey.providers.host import HostProvider, Place, Work
-from purvey.resources._inputs import absolute, octal, refused, require_absolute
+from purvey.resources._inputs import absolute, beside, octal, refused, require_absolute
 from purvey.resources._paths import above, bits, blocked
 from purvey.resources.files._merge import Item, give_back, plainly, put, take_away
 from purvey.resources.files._tree import Found, found_in, looking, read
@@ -174,7 +174,7 @@ class Sync(Resource, kind="files.Sync", provider=SyncProvider):
         source = known.get("source")
         if not isinstance(source, str | PurePath):
             return known
-        place = Path(absolute(refuse_tokens(str(source), "`source`"), folder))
+        place = Path(beside(refuse_tokens(str(source), "`source`"), folder))
         exclude = [str(pattern) for pattern in known.get("exclude", ())]
         try:
             tree = read(place, exclude, known.get("mode"), known["directory_mode"])

@@ -11,7 +11,7 @@ from purvey._hosts.command import Command
 from purvey._script.fields import Input
 from purvey._script.reference import refuse_tokens
 from purvey.resources._given import bad
-from purvey.resources._inputs import absolute, refused
+from purvey.resources._inputs import beside, refused
 from purvey.resources._plaintext import holds_secret
 from purvey.resources.host._guarded import FED, Guarded, GuardedProvider, checked, variables
 
@@ -64,7 +64,7 @@ class Script(Guarded, kind="host.Script", provider=ScriptProvider):
         known = checked(inputs, folder)
         if given == ["source"]:
             known = {name: value for name, value in known.items() if name != "source"}
-            known["content"] = _read(Path(absolute(refuse_tokens(str(inputs["source"]), "`source`"), folder)))
+            known["content"] = _read(Path(beside(refuse_tokens(str(inputs["source"]), "`source`"), folder)))
         return known
 
 

@@ -23,7 +23,7 @@ from purvey._script.reference import freeze
 from purvey._script.words import to_gzip, to_yaml
 from purvey.errors import ScriptError
 from purvey.providers import registry
-from purvey.resources._inputs import absolute, refused
+from purvey.resources._inputs import beside, refused
 from purvey.resources.host._clear import in_document, in_part
 
 FOLDER: Final = "/var/lib/cloud/purvey"
@@ -155,7 +155,7 @@ def _read(path: str | Path) -> tuple[str, str]:
     Raises:
         ScriptError: ``script.source_unreadable``.
     """
-    place = Path(absolute(str(path), current().root))
+    place = Path(beside(str(path), current().root))
     try:
         return place.name, place.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

@@ -53,7 +53,10 @@ class SystemdProvider(ServiceProvider["Systemd"]):
         """See `ServiceProvider.state`."""
         said = answers[_show(subject.unit)]
         if said.returncode == MISSING:
-            raise HostError("not_found", "The machine has no systemd", detail="There is no systemctl.")
+            raise HostError(
+                "not_found", "The machine has no systemd", detail="There is no systemctl.",
+                hint="Use services.OpenRC on Alpine, and services.Sysv where init scripts are in /etc/init.d.",
+            )  # fmt: skip
         told = dict(line.split("=", 1) for line in said.text().splitlines() if "=" in line)
         if said.returncode or not told:
             raise HostError(
