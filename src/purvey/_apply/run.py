@@ -29,6 +29,7 @@ from purvey._base.event import Message, PhaseStarted, Planned
 from purvey._base.limits import HOSTS_AT_ONCE, STAGES_MAX
 from purvey._base.value import digest, resolve, thaw
 from purvey._gate.expected import refuse_strangers
+from purvey._gate.notes import notes
 from purvey._gate.preflight import refuse
 from purvey._gate.tags import refuse_tagged
 from purvey._graph import Graph
@@ -164,11 +165,11 @@ class Run:
             for warning in plan.warnings:  # Nobody is shown this plan.
                 self.parts.tell(Message(at=self._now(), run=self.parts.run, level="warning", text=warning))
             return
-        await self._approved(plan, approved)
+        await self._approved(plan, approved, notes(ready.findings))
         if not self._failing:
             self._failing = await failing_already(self.parts, plan)
 
-    async def _approved(self, plan: Plan, earlier: Sequence[Approved]) -> None:
+    async def _approved(self, plan: Plan, earlier: Sequence[Approved], found: Sequence[str]) -> None:
         if not beyond(plan, earlier):
             return
         covered = within_later(plan, earlier)
@@ -177,9 +178,10 @@ class Run:
             return
         shown = msgspec.structs.replace(plan, later=remaining(plan, earlier))
         standing = "" if _losses(plan, earlier) and self.request.final != "allow" else self.request.standing
-        who = self._approve(shown) or standing
+        noted = msgspec.structs.replace(shown, warnings=(*shown.warnings, *found))
+        who = self._approve(noted) or standing
         if not who:
-            raise AwaitsApproval(shown)
+            raise AwaitsApproval(noted)
         await self._write(approval(shown, self._now(), plan_digest(shown), who))
 
     async def _perform(self, plan: Plan) -> Performer:

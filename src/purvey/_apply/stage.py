@@ -82,12 +82,13 @@ async def prepare(
     view, call = _viewer(parts, decider), _caller(parts)
     findings = await look_around(plan, parts.kinds, view, call, told)
     plan, decider = await _foretold(parts, request, seen, found, graph, plan, decider)
+    secrets = _unreadable_secrets(parts, graph)
     findings = [
-        *_unreadable_secrets(parts, graph),
+        *secrets,
         *disk(parts.folder),
         *_conflicts(parts, graph, plan, found, earlier or []),
         *await _out_of_reach(parts, plan),
-        *findings,
+        *(item for item in findings if not _repeats(item, secrets)),
     ]
     view = _viewer(parts, decider)
     return StagePlan(
@@ -184,9 +185,13 @@ def _unreadable_secrets(parts: Parts, graph: Graph) -> list[Finding]:
     with_secrets = [node for node in graph.nodes.values() if node.how is not None or parts.kinds.get(node.kind).secrets]
     wanted = secrets_of(with_secrets)
     bad = {source: (problem, fix) for source, problem, fix in parts.reader.problems([source for source, _ in wanted])}
-    return [
-        Finding(address, f"secret {source}: {bad[source][0]}", bad[source][1]) for source, address in wanted if source in bad
-    ]
+    told = {source: problem if source in problem else f"{source}: {problem}" for source, (problem, _) in bad.items()}
+    return [Finding(address, f"secret {told[source]}", bad[source][1]) for source, address in wanted if source in bad]
+
+
+def _repeats(finding: Finding, secrets: Sequence[Finding]) -> bool:
+    """Whether it tells of an object what is told of the secret that it needs already."""
+    return not finding.certain and any(secret.problem.removeprefix("secret ") in finding.problem for secret in secrets)
 
 
 def _caller(parts: Parts) -> Any:

@@ -52,6 +52,7 @@ async def look_around(
     together, alone = _sorted(wanted, kinds)
     taken_over, _ = _sorted(adopted, kinds)
     asked = [node for node in alone if type(kinds.get(node.kind).provider).preflight is not Provider.preflight]
+    told = {} if told is None else told
     replies = await inquire(
         [
             Inquiry(node.address, call(node), provider, partial(to_change, provider), partial(view, node))
@@ -59,6 +60,7 @@ async def look_around(
         ],
         told,
     )
+    silent = _silent([node for node, _ in together], replies, told)
 
     async def ask(node: Node) -> Sequence[Finding]:
         """Ask about one node; what it cannot tell yet, or in time, is no finding."""
@@ -73,8 +75,27 @@ async def look_around(
         return found
 
     found = dict(zip([node.address for node in asked], await asyncio.gather(*map(ask, asked)), strict=True))
-    found |= {address: _findings(address, reply) for address, reply in replies.items()}
-    return [finding for node in wanted for finding in found.get(node.address, ())]
+    found |= {address: _findings(address, reply) for address, reply in replies.items() if address not in silent}
+    return [*dict.fromkeys(silent.values()), *(finding for node in wanted for finding in found.get(node.address, ()))]
+
+
+def _silent(nodes: Iterable[Node], replies: Mapping[str, Reply], told: Told) -> dict[str, Finding]:
+    """The finding about its machine, by the address of each node that is on one that has not answered."""
+    errors = {id(answer) for answer in told.values() if isinstance(answer, PurveyError)}
+    groups: dict[int, list[Node]] = {}
+    for node in nodes:
+        reply = replies.get(node.address)
+        if reply is not None and id(reply.answers) in errors:
+            groups.setdefault(id(reply.answers), []).append(node)
+    found: dict[str, Finding] = {}
+    for group in groups.values():
+        error = replies[group[0].address].answers
+        assert isinstance(error, PurveyError)  # Its id is among those of errors.
+        count = "1 object on it is" if len(group) == 1 else f"{len(group)} objects on it are"
+        told_of = "\n".join(part for part in (f"{error.summary}; {count} not looked at", error.detail, error.hint) if part)
+        finding = Finding(group[0].where or "this machine", told_of, certain=False)
+        found |= {node.address: finding for node in group}
+    return found
 
 
 def _findings(address: str, reply: Reply) -> Sequence[Finding]:

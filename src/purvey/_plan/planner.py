@@ -389,8 +389,14 @@ def _unmatched(graph: Graph, decider: Decider) -> tuple[str, ...]:
 
 
 def _warnings(decider: Decider) -> tuple[str, ...]:
+    """What cannot be read; of a machine that does not answer, one sentence for all that is on it."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for address, decision in decider.decisions.items():
+        if decision.action == "unreadable":
+            alike.setdefault((decision.node.where or address, decision.cause), []).append(address)
     return tuple(
-        f"{address} cannot be read now ({decision.cause}); it is left as it is."
-        for address, decision in decider.decisions.items()
-        if decision.action == "unreadable"
+        f"{addresses[0]} cannot be read now ({cause}); it is left as it is."
+        if len(addresses) == 1
+        else f"{where}: {len(addresses)} objects cannot be read now ({cause}); they are left as they are."
+        for (where, cause), addresses in alike.items()
     )

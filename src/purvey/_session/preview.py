@@ -8,6 +8,7 @@ import msgspec
 
 from purvey._apply.request import Request
 from purvey._apply.stage import observed, prepare, refusals
+from purvey._gate.notes import notes
 from purvey._gate.tags import tagged
 from purvey._plan.drift import drift_plan
 from purvey._session import recorded
@@ -49,13 +50,12 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
     async def work() -> None:
         """Observe and plan. It returns nothing, because asyncio.run formats what a task returns, however large."""
         ready = await prepare(parts, request, await observed(parts, request), recorded.outputs_of(store))
-        findings = tuple(f"{item.address}: {item.problem}." + (f" {item.fix}" if item.fix else "") for item in ready.findings)
         doubts = tuple(
             f"{item.begun.address}: its {item.begun.verb} has begun and not ended: a run is at it, or the next settles it."
             for item in state.in_doubt.values()
         )
         tags = tuple(f"{told}." for told in tagged(ready.plan, store.tags(stack))) if store is not None else ()
-        warnings = (*ready.plan.warnings, *findings, *doubts, *tags)
+        warnings = (*ready.plan.warnings, *notes(ready.findings), *doubts, *tags)
         no = refusals(ready, request.deletes_max)
         if any(item.certain for item in ready.findings) or tags:
             no = (*no, "What is warned of above stops it before the first write.")

@@ -16,6 +16,7 @@ import msgspec
 
 from purvey._base.value import Value
 from purvey._hosts.change import Change
+from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Ended
 from purvey.errors import HostError, ProviderError
@@ -24,6 +25,7 @@ from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._note import asked as asked_note
 from purvey.resources._note import forgotten, noted, was_before
 from purvey.resources.packages._names import fits, required_versions
+from purvey.resources.packages._words import in_short
 
 INSTALL_S: Final = 1800.0
 """Seconds that an installation may take: large packages come over slow links."""
@@ -265,6 +267,10 @@ class PackagesProvider(HostProvider[P]):
     def explained(self, subject: P, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`."""
         return error
+
+    def doing(self, subject: P, command: Command) -> str:
+        """See `HostProvider.doing`: without variables and options."""
+        return in_short(command.argv)
 
     def reaches(self, want: P) -> Sequence[str] | None:
         """See `HostProvider.reaches`: packages bring files, and run programs."""
