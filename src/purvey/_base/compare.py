@@ -10,7 +10,8 @@ from purvey._base.value import Value
 class FieldChange(msgspec.Struct, frozen=True):
     """One field that differs: `path` is ``env.PORT`` or ``rules[2]``; `replaces` says that it cannot be changed in place.
 
-    `because` is ``script`` (the wish changed), ``drift`` (the world changed) or ``upstream`` (a value it uses changes).
+    `because` is ``script`` (the wish changed), ``drift`` (the world changed), ``upstream`` (a value it uses changes) or
+    ``always`` (the script wants it done in every run).
     """
 
     path: str

@@ -7,11 +7,12 @@ is there already under a name that is about to be taken, and whether every secre
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from purvey._base.limits import DISK_FREE_BYTES_MIN, PARALLEL_DEFAULT
 from purvey._base.value import SecretRef, walk
@@ -26,6 +27,9 @@ from purvey.providers.host import HostProvider, Place, is_asked_together
 if TYPE_CHECKING:
     from purvey._gate.machines import Told
     from purvey._hosts.fact import Fact
+
+_SORT: Final = re.compile(r"\(a (file|directory|link|other)\)")
+"""How an object's value tells that something of another sort stands in its place."""
 
 ViewOf = Callable[[Node], Any]
 """Makes a node an instance of its declaration, with the values that are known; raises NotKnownError where it cannot."""
@@ -205,9 +209,19 @@ def conflicts(plan: Plan, found: Mapping[str, Observed], owners: Mapping[str, tu
             owner, fix = owners[change.address]
             findings.append(Finding(change.address, f"{seen.id} exists already, and belongs to {owner}", fix))
         elif change.action == "create":
-            fix = "Adopt it with Options(adopt=True), give the node another name, or remove the object."
-            findings.append(Finding(change.address, f"{seen.id} exists already, and purvey did not make it", fix))
+            findings.append(_in_the_way(change.address, seen))
     return findings
+
+
+def _in_the_way(address: str, seen: Present) -> Finding:
+    """An object that nobody wanted there; what is of another sort, which one of its values tells, may be none to adopt."""
+    sorts = (_SORT.fullmatch(value) for value in seen.values.values() if isinstance(value, str))
+    sort = next((found[1] for found in sorts if found), "")
+    fix = "Adopt it with Options(adopt=True), give the node another name, or remove the object."
+    if sort and sort != "link":
+        fix = "Choose another place for the node, or move away what is there: it cannot be adopted."
+    what = {"": "", "other": " and is of another sort"}.get(sort, f" and is a {sort}")
+    return Finding(address, f"{seen.id} exists already{what}, and purvey did not make it", fix)
 
 
 def disk(folder: Path) -> list[Finding]:

@@ -113,6 +113,8 @@ def cause_of(node: Node, fields: tuple[FieldChange, ...], action: Action) -> str
     if any(change.path == UNSURE for change in fields):
         return "it may not stay as it is"
     reasons = {change.because for change in fields}
+    if reasons == {"always"}:
+        return f"declared at {node.source}"
     if reasons == {"drift"}:
         return "it was changed outside purvey"
     if reasons == {"upstream"} or any(not is_known(change.after) for change in fields):

@@ -20,6 +20,8 @@ INLINE_MAX: Final = 64
 
 _CAUSES: Final = {"drift": "changed outside purvey", "upstream": "follows what it uses"}
 
+_EVERY_TIME: Final = "runs in every apply"
+
 Line = tuple[Span | str, ...]
 
 
@@ -30,6 +32,8 @@ def visible(change: Change) -> list[FieldChange]:
 
 def inline(field: FieldChange) -> str:
     """A field on one line: ```env.PORT` 80 -> 8080``; empty where it needs more room."""
+    if field.because == "always":
+        return _EVERY_TIME
     if field.path == "(unreadable)" or _is_long(field):
         return ""
     text = f"`{field.path}` {transition(field.before, field.after)}"
@@ -51,6 +55,9 @@ def transition(before: Value, after: Value) -> str:
 
 def field_lines(field: FieldChange) -> Iterator[Line]:
     """A field on as many lines as it needs."""
+    if field.because == "always":
+        yield (_EVERY_TIME,)
+        return
     if field.path == "(unreadable)":
         yield (f"cannot be read now ({field.before}); looked at again when what it needs has changed",)
         return

@@ -162,7 +162,7 @@ def _named(scopes: Sequence[str]) -> str:
 def _change(page: Page, change: Change, width: int) -> None:
     fields = visible(change)
     short = inline(fields[0]) if len(fields) == 1 and not change.reasons else ""
-    place = change.cause.removeprefix("changed at ")
+    place = change.cause.removeprefix("changed at ").removeprefix("declared at ")
     if short:
         story = f"{short}  ({place})" if place else short
     elif change.action in ("delete", "forget") and change.source:

@@ -96,3 +96,17 @@ def test_what_is_found_without_the_lease_says_nothing(project: Project) -> None:
     assert caught.value.code == "state.lease_lost"
     assert project.world.log == ["create a"]
     project.require_sound()
+
+
+@pytest.mark.parametrize("declared", ['files.File("a", path="here", content="x")', 'files.Link("a", path="here", target="/a")'])
+def test_a_folder_in_the_way_is_told_as_one(project: Project, declared: str) -> None:
+    """Whoever declared a file learns what is there instead, and is not sent to adopt it, which would fail."""
+    (project.folder / "here").mkdir()
+    project.declare(f"from purvey.resources import files\n{declared}")
+
+    with pytest.raises(RefusedError) as refused:
+        project.apply()
+
+    (finding,) = refused.value.findings
+    assert "here exists already and is a directory" in finding
+    assert "adopt=True" not in refused.value.detail + refused.value.hint

@@ -69,6 +69,20 @@ def test_a_machine_is_named_where_the_address_does_not() -> None:
     assert on_machine("", "files.File::motd") == ""
 
 
+def test_what_runs_in_every_apply_is_told_so() -> None:
+    """No field of it changes, alone or beside others that do."""
+    always, user = FieldChange("always", False, True, "always"), FieldChange("user", "ana", "ben")
+    alone = Change(
+        address="host.Command::sync", kind="host.Command", action="update", source="shop.py:9", cause="declared at shop.py:9",
+        fields=(always,),
+    )  # fmt: skip
+
+    assert "host.Command::sync  runs in every apply  (shop.py:9)\n" in text_of(Plan(stack="shop/dev", changes=(alone,)))
+    both = text_of(Plan(stack="shop/dev", changes=(msgspec.structs.replace(alone, fields=(always, user)),)))
+    assert "runs in every apply\n" in both
+    assert "-> true" not in both
+
+
 def test_a_clock_shows_hours_only_when_there_are_some() -> None:
     """A running time is minutes and seconds, with hours when it takes them."""
     assert [clock_face(7.9), clock_face(3_723)] == ["0:07", "1:02:03"]

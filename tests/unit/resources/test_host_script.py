@@ -13,6 +13,7 @@ from purvey._base.value import resolve
 from purvey._hosts.change import Run
 from purvey._hosts.command import Completed, failed
 from purvey._hosts.fact import Answers
+from purvey._plan.decision import cause_of
 from purvey._script.recorder import Recorder, recording
 from purvey._script.resource import Resource
 from purvey._script.words import secret
@@ -251,12 +252,15 @@ def test_no_text_of_a_kind_tells_a_secret(script: Recorder) -> None:
     assert "env" in repr(inputs["password"])
 
 
-def test_what_is_always_done_again_is_nobody_s_drift() -> None:
+def test_what_is_always_done_again_is_nobody_s_drift(script: Recorder) -> None:
     """A command that the script wants each time differs by the script's word; drift is what somebody did to the world."""
     want = view(host.Command, command=["true"], always=True)
     kind = kind_of(want)
     diff = kind.provider.diff(kind, {"always": True}, Recorded({"always": True}, {}), {"always": False})
     assert [(item.name, item.because) for item in diff.changes] == [("always", "always")]
+    host.Command("c", command=["true"], always=True)
+    node = only(script, "host.Command")
+    assert cause_of(node, diff.changes, "update") == f"declared at {node.source}"
 
 
 PEOPLE_READ: dict[str, tuple[Resource, str]] = {

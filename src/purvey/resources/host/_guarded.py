@@ -128,7 +128,7 @@ class GuardedProvider(HostProvider[G]):
     def diff(self, kind: Kind, desired: Mapping[str, Value], recorded: Recorded | None, observed: Mapping[str, Value]) -> Diff:
         """See `Provider.diff`: what is done each time is so by the script, not by anybody's hand."""
         changes = super().diff(kind, desired, recorded, observed).changes
-        told = (msgspec.structs.replace(item, because="script") if item.name == "always" else item for item in changes)
+        told = (msgspec.structs.replace(item, because="always") if item.name == "always" else item for item in changes)
         return Diff(tuple(told))
 
     def found(self, place: Place, want: G, answers: Answers) -> Observed:
