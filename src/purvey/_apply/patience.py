@@ -56,7 +56,7 @@ def last_call(performer: Performer, doubt: InDoubt, deadline_s: float) -> float:
     """
     former = performer.parts.former
     hung = former.hung_until + deadline_s if former.hung_until else 0.0
-    failed = doubt.failed.at if doubt.failed is not None else 0.0
+    failed = doubt.failed.at if doubt.failed is not None and not doubt.failed.answered else 0.0
     return max(former.calls_until, hung, failed, performer.parts.unanswered.get(doubt.begun.operation, 0.0))
 
 

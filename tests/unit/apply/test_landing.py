@@ -48,6 +48,25 @@ def test_a_creation_that_may_still_land_is_waited_for(
     assert project.clock.now() - started >= provider.lands_within_s
 
 
+def test_what_was_answered_is_not_waited_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made, and then refused in so many words, is taken back at once: no call of it is on its way any more."""
+    make = kinds.ThingProvider.create
+
+    async def refused(self: kinds.ThingProvider, call: Any, want: Any) -> Any:
+        """Make it, and then say that it is no good."""
+        await make(self, call, want)
+        raise ProviderError("failed", "It has taken itself back")
+
+    monkeypatch.setattr(kinds.ThingProvider, "create", refused)
+    project.declare('Thing("late")')
+    started = project.clock.now()
+
+    assert project.apply().result == "undone"
+    assert project.clock.now() - started < kinds.ThingProvider.lands_within_s
+    assert project.world.objects == {}
+    project.require_sound()
+
+
 def test_an_update_that_may_still_land_is_waited_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The former value is put back only when the update that was cut off can no longer come after it."""
     project.declare('Thing("late")')
