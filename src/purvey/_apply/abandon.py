@@ -13,6 +13,7 @@ from typing import Any
 from purvey._apply import patience
 from purvey._apply.attempt import Parked
 from purvey._apply.call import EngineCall
+from purvey._apply.executor import Stop
 from purvey._apply.parts import Parts
 from purvey._apply.perform import Failure, Performer
 from purvey._apply.recover import attempts_for, settle
@@ -33,8 +34,14 @@ def settling_ones(parts: Parts) -> tuple[list[InDoubt], list[InDoubt]]:
     return found
 
 
-async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
-    """Take back each operation; one that cannot be taken back stays in doubt, and the performer notes the failure."""
+async def abandon(performer: Performer, doubts: Sequence[InDoubt], person: Stop) -> None:
+    """Take back each operation; one that cannot be taken back stays in doubt, and the performer notes the failure.
+
+    Args:
+        performer: Performs the undo.
+        doubts: The operations.
+        person: Ends the waiting for what may still land; what is taken back already is finished.
+    """
     for doubt in doubts:
         begun = doubt.begun
         kind = performer.parts.kinds.get(begun.node.kind)
@@ -42,7 +49,7 @@ async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
             if begun.verb == "delete" or (kind.provider.forgets and kind.provider.recovers_by != "nothing"):
                 await settle(performer, doubt)
                 continue
-            await _take_back(performer, doubt, kind)
+            await _take_back(performer, doubt, kind, person)
         except Parked as parked:
             performer.parked.append((begun.address, parked.progress))
             continue
@@ -60,11 +67,11 @@ async def abandon(performer: Performer, doubts: Sequence[InDoubt]) -> None:
         )  # fmt: skip
 
 
-async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind) -> None:
+async def _take_back(performer: Performer, doubt: InDoubt, kind: Kind, person: Stop) -> None:
     begun = doubt.begun
     deadline_s = attempts_for(performer, doubt, kind).job.deadline_s
     await patience.until_quiet(performer, doubt, deadline_s)
-    await patience.until_landed(performer, doubt, kind, patience.last_call(performer, doubt, deadline_s))
+    await patience.until_landed(performer, doubt, kind, patience.last_call(performer, doubt, deadline_s), person)
     recovers_by = kind.provider.recovers_by
     if recovers_by == "nothing" or begun.verb == "undo":
         raise ProviderError("failed", f"Its interrupted {begun.verb} cannot be settled", hint="See `purvey state settle`.")

@@ -43,7 +43,8 @@ async def until_quiet(performer: Performer, doubt: InDoubt, deadline_s: float) -
         Parked: if the run is asked to stop meanwhile.
     """
     until = performer.parts.former.hung_until + deadline_s
-    await _wait_out(performer, doubt, until, "the run before may still be calling; waiting {left:.0f} s for its call to end")
+    text = "the run before may still be calling; waiting {left:.0f} s for its call to end"
+    await _wait_out(performer, doubt, until, text, performer.stop)
 
 
 def last_call(performer: Performer, doubt: InDoubt, deadline_s: float) -> float:
@@ -56,28 +57,28 @@ def last_call(performer: Performer, doubt: InDoubt, deadline_s: float) -> float:
     """
     former = performer.parts.former
     hung = former.hung_until + deadline_s if former.hung_until else 0.0
-    failed = doubt.failed.at if doubt.failed is not None else 0.0
+    failed = doubt.failed.at if doubt.failed is not None and not doubt.failed.answered else 0.0
     return max(former.calls_until, hung, failed, performer.parts.unanswered.get(doubt.begun.operation, 0.0))
 
 
-async def until_landed(performer: Performer, doubt: InDoubt, kind: Kind, cut_at: float) -> None:
+async def until_landed(performer: Performer, doubt: InDoubt, kind: Kind, cut_at: float, stop: Stop) -> None:
     """Return when what was cut off at `cut_at` can have no effect any more, so that it may be taken back.
 
     Raises:
         Parked: if the run is asked to stop meanwhile.
     """
     text = f"its {doubt.begun.verb} may still have its effect; waiting {{left:.0f}} s before it is taken back"
-    await _wait_out(performer, doubt, cut_at + kind.provider.lands_within_s, text)
+    await _wait_out(performer, doubt, cut_at + kind.provider.lands_within_s, text, stop)
 
 
-async def _wait_out(performer: Performer, doubt: InDoubt, until: float, text: str) -> None:
+async def _wait_out(performer: Performer, doubt: InDoubt, until: float, text: str, stop: Stop) -> None:
     parts, address = performer.parts, doubt.begun.address
     left = until - parts.clock.now()
     if left > 0:
         _tell(parts, f"{address}: {text.format(left=left)}")
     while parts.clock.now() < until:
-        _heed(performer.stop, address)
-        await performer.stop.pause(parts.clock.sleep(min(LOOK_S, max(until - parts.clock.now(), 0.001))))
+        _heed(stop, address)
+        await stop.pause(parts.clock.sleep(min(LOOK_S, max(until - parts.clock.now(), 0.001))))
 
 
 async def found(performer: Performer, address: str, kind: Kind, called_at: float, look: Look) -> Observed:

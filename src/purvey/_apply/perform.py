@@ -239,11 +239,14 @@ class Performer:
             raise
         except ProviderError as error:
             self.clean(error)
+            # A machine knows each step by its token, so that its answer is that to all attempts.
+            answered = not error.may_exist and (attempts.called_at is None or kind.provider.on_hosts)
             made = begun.makes and bool(call.id)  # It was identified, so it is there, whatever the error thinks.
             error.may_exist = error.may_exist or made
             if error.may_exist:
                 self.doubtful.add(begun.node.where)
-            await self.record(self.failure(begun, error, attempts.number, attempts.job.started))
+            failed = self.failure(begun, error, attempts.number, attempts.job.started)
+            await self.record(msgspec.structs.replace(failed, answered=answered and error.may_exist))
             raise
         return await self.succeeded(begun, kind, done, call, attempts.number, attempts.job.started)
 

@@ -272,11 +272,14 @@ class Run:
     async def undo(self, cause: str, address: str = "", detail: str = "", only: Sequence[str] = ()) -> Closed:
         """Take back what the run did and has not taken back yet; with `only`, what it did there."""
         self._phase("undo", "")
-        stop = Stop()  # One Ctrl-C does not stop an undo that has begun; a second one leaves at once.
+        stop = Stop()  # One Ctrl-C ends only its waiting for what may still land; a second one leaves at once.
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
         await without_unbegun(list(self.parts.state.in_doubt.values()), self._settler)
         settling, doubts = settling_ones(self.parts)
-        await abandon(first, doubts)
+        await abandon(first, doubts, self.stop)
+        if first.parked and self.stop.is_asked():  # A resume goes on with the undo.
+            address, progress = first.parked[0]
+            return await self._close("interrupted", "still pending", address, progress)
         done = effects(self.records())
         plan = undo_plan(
             self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds, only, later=self._later()
@@ -285,7 +288,7 @@ class Run:
         performer.undone = {effect.begun.operation: effect for effect in done}
         performer.failures, performer.parked = first.failures, first.parked
         await self._execute(plan.operations, performer, stop, lambda _: True)
-        await abandon(performer, settling)
+        await abandon(performer, settling, self.stop)
         await self._forget_checks(performer)
         left = [change.address for change in plan.changes if change.final]
         if performer.failures or performer.parked or left:

@@ -218,7 +218,8 @@ class Succeeded(Base, frozen=True, tag="succeeded"):
 class Failed(Base, frozen=True, tag="failed"):
     """The effect did not happen, or may have: `may_exist` says whether anything may be there.
 
-    `unbegun` says that nothing failed: it was given to its machine, which never came to it.
+    `answered` says that no call of it can have a later effect, although something is there. `unbegun` says that nothing failed:
+    it was given to its machine, which never came to it.
     """
 
     operation: str
@@ -228,6 +229,7 @@ class Failed(Base, frozen=True, tag="failed"):
     summary: str
     detail: str = ""
     may_exist: bool = False
+    answered: bool = False
     unbegun: bool = False
     attempts: int = 1
     seconds: float = 0.0

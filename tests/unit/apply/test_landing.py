@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from purvey._apply import perform as performing
+from purvey._base.event import Event, Message
 from purvey._state.lease import HeldLease
 from purvey.errors import Code, ProviderError, StateError
 from purvey.providers import Provider, registry
@@ -46,6 +47,49 @@ def test_a_creation_that_may_still_land_is_waited_for(
 
     assert project.apply().result == "undone"
     assert project.clock.now() - started >= provider.lands_within_s
+
+
+def test_what_was_answered_is_not_waited_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made, and then refused in so many words, is taken back at once: no call of it is on its way any more."""
+    make = kinds.ThingProvider.create
+
+    async def refused(self: kinds.ThingProvider, call: Any, want: Any) -> Any:
+        """Make it, and then say that it is no good."""
+        await make(self, call, want)
+        raise ProviderError("failed", "It has taken itself back")
+
+    monkeypatch.setattr(kinds.ThingProvider, "create", refused)
+    project.declare('Thing("late")')
+    started = project.clock.now()
+
+    assert project.apply().result == "undone"
+    assert project.clock.now() - started < kinds.ThingProvider.lands_within_s
+    assert project.world.objects == {}
+    project.require_sound()
+
+
+def test_ctrl_c_ends_the_wait_for_what_may_still_land(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The undo is interrupted while it only waits, and a resume goes on with it."""
+    slow_once(monkeypatch, kinds.ThingProvider, "create")
+    project.declare('Thing("late")\nLock("bad")')
+    project.world.fail("create", "bad")
+    session = project.session()
+
+    def react(event: Event) -> None:
+        """Ctrl-C as soon as the wait is told."""
+        if isinstance(event, Message) and "may still have its effect" in event.text:
+            session.interrupt()
+
+    project.watcher.react = react
+    started = project.clock.now()
+    run = session.apply(project.script_path, approve=project.approve)
+
+    assert run.result == "interrupted"
+    assert project.clock.now() - started < kinds.ThingProvider.lands_within_s
+    monkeypatch.setattr(performing, "CALL_DEADLINE_S", 120.0)
+    assert project.resume().result == "undone"
+    assert project.world.objects == {}
+    project.require_sound()
 
 
 def test_an_update_that_may_still_land_is_waited_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
