@@ -59,4 +59,7 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def _noun(word: str, count: int) -> str:
-    return f"check{'' if count == 1 else 's'} passed" if word == "passed" else word
+    if word == "passed":
+        return f"check{'' if count == 1 else 's'} passed"
+    verb, _, became = word.partition(" ")
+    return f"{verb}s {became}" if count > 1 and became in ("failed", "in doubt") else word

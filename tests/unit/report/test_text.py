@@ -74,6 +74,30 @@ def test_a_clock_shows_hours_only_when_there_are_some() -> None:
     assert [clock_face(7.9), clock_face(3_723)] == ["0:07", "1:02:03"]
 
 
+def test_a_cut_output_says_where_it_is_whole() -> None:
+    """A long list is cut in the end of a run; the command that prints it stands below, and only then."""
+    few, many = ({"urls": [f"http://192.0.2.{n}:8080/" for n in range(count)]} for count in (2, 20))
+
+    assert f"  … whole with: purvey outputs {samples.RUN} --json" in plain(ended_page(samples.SUCCEEDED, many))
+    assert "whole with" not in plain(ended_page(samples.SUCCEEDED, few))
+
+
+def test_a_run_that_took_a_batch_back_says_so() -> None:
+    """It was not left as it is: only what failed together was taken back."""
+    run = samples.run("kept", samples.CREATED, samples.FAILED, samples.REMOVED, **samples.CAUSE)
+
+    told = plain(ended_page(run, {}))
+
+    assert told.startswith("Undone in part: the run failed, and only what failed together was taken back; the rest stays.")
+    assert "left as it is" not in told
+
+
+def test_several_failures_are_counted_as_people_say_them() -> None:
+    """Three checks failed, not three check failed."""
+    assert counted({"check failed": 3, "update failed": 1}) == "3 checks failed, 1 update failed"
+    assert counted({"create in doubt": 2}) == "2 creates in doubt"
+
+
 def test_counts_name_checks() -> None:
     """A number of passed checks is not mistaken for a number of objects."""
     assert counted({"created": 2, "passed": 1}) == "2 created, 1 check passed"
