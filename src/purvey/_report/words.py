@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -35,6 +36,11 @@ def happened(change: ChangeHistory) -> str:
 def on_machine(where: str, address: str) -> str:
     """On which machine something is, where that is not this one and no scope of its address says so: ``on web-1  ``."""
     return f"on {where}  " if where and where not in split(address)[0].split("/") else ""
+
+
+def by_number(address: str) -> list[tuple[int, str]]:
+    """Sorts addresses as people count: web-2 comes before web-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", address)]
 
 
 def duration(seconds: float) -> str:

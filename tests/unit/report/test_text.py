@@ -9,6 +9,7 @@ from purvey._base.compare import FieldChange
 from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Unknown
 from purvey._graph import Later
 from purvey._plan.plan import Change, Plan
+from purvey._report.drift_text import drift_page
 from purvey._report.errors_text import PROBLEMS_MAX, error_page, excerpt_from
 from purvey._report.fields import DIFF_LINES_MAX, field_lines, inline
 from purvey._report.run_text import ended_page, show_page, sum_of
@@ -96,6 +97,16 @@ def test_several_failures_are_counted_as_people_say_them() -> None:
     """Three checks failed, not three check failed."""
     assert counted({"check failed": 3, "update failed": 1}) == "3 checks failed, 1 update failed"
     assert counted({"create in doubt": 2}) == "2 creates in doubt"
+
+
+def test_machines_are_listed_as_people_count() -> None:
+    """The tenth machine does not come before the second."""
+    changes = [
+        Change(address=f"web-{n}/test.Thing::a", kind="test.Thing", action="create", cause="it is gone") for n in (1, 10, 2)
+    ]
+    lines = plain(drift_page(Plan(stack="shop/dev", verb="drift", changes=tuple(changes)), "purvey apply")).splitlines()
+
+    assert [line.split()[2].partition("/")[0] for line in lines if "gone  " in line] == ["web-1", "web-2", "web-10"]
 
 
 def test_counts_name_checks() -> None:
