@@ -41,15 +41,23 @@ async def check(performer: Performer, operation: Operation, attempts: Attempts) 
         if parked.interrupted:
             raise
         error = ProviderError("check_failed", "A check did not pass in time", detail=parked.progress)
+        _with_title(error, values.get("title"))
         await _failed(performer, operation, error, attempts)
         raise error from None
     except ProviderError as error:
+        _with_title(error, values.get("title"))
         await _failed(performer, operation, error, attempts)
         raise
     wanted = performer.wanted(node, kind, values, operation.generation, "")
     record = msgspec.structs.replace(wanted, outputs=performer.outputs(kind, done))
     await performer.record(_noted(performer, operation, record, attempts))
     return "done"
+
+
+def _with_title(error: ProviderError, title: object) -> None:
+    """Say first what the script says that passing means: people know that better than a path or a port."""
+    if isinstance(title, str) and title:
+        error.detail = "\n".join(part for part in (f"Not so: {title}", error.detail) if part)
 
 
 async def _failed(performer: Performer, operation: Operation, error: ProviderError, attempts: Attempts) -> None:

@@ -31,6 +31,13 @@ class Verdict(NamedTuple):
     only: tuple[str, ...]
 
 
+def story(failure: Failure, failures: Sequence[Failure] = ()) -> str:
+    """What was said of a failure and what to do; where other checks failed too, which and what they saw."""
+    checks = [item for item in failures if item is not failure and item.code == "check_failed"]
+    others = [" ".join(f"Also failed: {item.address}: {item.detail or item.summary}".split()) for item in checks]
+    return "\n".join(part for part in (failure.detail, *others, failure.hint) if part)
+
+
 class Policies:
     """Says what follows from failures.
 

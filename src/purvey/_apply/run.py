@@ -18,8 +18,8 @@ from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
 from purvey._apply.ledger import Ledger
 from purvey._apply.parts import Parts
-from purvey._apply.perform import Failure, Performer, Write
-from purvey._apply.policy import Policies
+from purvey._apply.perform import Performer, Write
+from purvey._apply.policy import Policies, story
 from purvey._apply.probe import failing_already, probe
 from purvey._apply.recover import settle
 from purvey._apply.request import Approve, AwaitsApproval, Request, StagePlan
@@ -230,10 +230,10 @@ class Run:
         done = {effect.begun.address for effect in effects(self.records())}
         only = tuple(address for address in batch if address in done)
         if policy in ("keep", "continue") or (policy == "undo_batch" and not only):
-            return await self._close("kept", failure.summary, failure.address, _story(failure))
-        cause, story = failure.summary, _story(failure)
-        await self._write(Undoing(at=self._now(), cause=cause, address=failure.address, detail=story, only=only))
-        return await self.undo(cause, failure.address, story, only)
+            return await self._close("kept", failure.summary, failure.address, story(failure, performer.failures))
+        cause, told = failure.summary, story(failure, performer.failures)
+        await self._write(Undoing(at=self._now(), cause=cause, address=failure.address, detail=told, only=only))
+        return await self.undo(cause, failure.address, told, only)
 
     def _policies(self, plan: Plan) -> Policies:
         return Policies(plan, self.request.on_failure, self._failing)
@@ -292,7 +292,7 @@ class Run:
         await self._forget_checks(performer)
         left = [change.address for change in plan.changes if change.final]
         if performer.failures or performer.parked or left:
-            more = "\n".join(f"{item.address}: {_story(item)}" for item in performer.failures)
+            more = "\n".join(f"{item.address}: {story(item)}" for item in performer.failures)
             more += "".join(f"\n{item} cannot be undone" for item in left)
             ledger = Ledger(performer).of_undo(plan, effects(self.records()))
             cause = cause or "the undo is not complete"
@@ -336,7 +336,7 @@ class Run:
         if performer.failures:
             failure = performer.failures[0]
             ledger = Ledger(performer).of_removal(deletions)
-            return await self._close("partial", failure.summary, failure.address, _story(failure), ledger)
+            return await self._close("partial", failure.summary, failure.address, story(failure), ledger)
         if performer.parked and not performer.interrupted:
             address, progress = performer.parked[0]
             return await self._close("parked", "still pending", address, progress)
@@ -387,7 +387,3 @@ def plan_digest(plan: Plan) -> str:
 def _losses(plan: Plan, approved: Sequence[Approved]) -> list[Change]:
     """By what data is lost that nobody has said yes to; a destroy says it with its name."""
     return [change for change in uncovered(plan, approved) if change.holds_data and plan.verb != "destroy"]
-
-
-def _story(failure: Failure) -> str:
-    return "\n".join(part for part in (failure.detail, failure.hint) if part)

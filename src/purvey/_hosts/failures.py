@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Final, assert_never
 
 from purvey._hosts.change import (
@@ -18,6 +19,7 @@ from purvey._hosts.change import (
     Write,
 )
 from purvey._hosts.command import Command, Completed, evidence, failed
+from purvey._hosts.paths import OWN_FOLDER
 from purvey.errors import Code, HostError
 
 NOT_ACCEPTED: Final = 65
@@ -77,10 +79,11 @@ def failure(change: Change, said: Completed, machine: str) -> HostError:
         if (error := not_run(change.validate, said, machine)) is not None:
             return error
         words = evidence(change.validate, said) or "It said nothing."
+        told = PurePosixPath(change.path).name if change.path.startswith(OWN_FOLDER) else change.path
         return HostError(
             "invalid",
             "A new file was not accepted, so the old one stays",
-            detail=f"{change.path} on {machine} was checked by:\n  {change.validate}\n{words}",
+            detail=f"{told} on {machine} was checked by:\n  {change.validate.about(told)}\n{words}",
             hint="Correct the content; the message above is the validating command's own.",
         )
     text = said.stderr.decode(errors="replace").strip()

@@ -10,7 +10,7 @@ from purvey._plan.plan import Change, Plan
 from purvey._report.fields import field_lines, visible
 from purvey._report.style import Page, Span, bold, dim
 from purvey._report.text import address_width
-from purvey._report.words import on_machine
+from purvey._report.words import by_number, on_machine
 
 _SIGNS: Final[Mapping[str, Span]] = {
     "gone": Span("  - gone      ", "bad"),
@@ -31,7 +31,7 @@ def drift_page(plan: Plan, repair: str) -> Page:
     page.blank()
     width = address_width(plan.changes)
     for word in _SIGNS:
-        for change in plan.changes:
+        for change in sorted(plan.changes, key=lambda item: by_number(item.address)):
             if found_of(change) == word:
                 _difference(page, change, word, width)
     page.blank()

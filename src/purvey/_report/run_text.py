@@ -51,7 +51,7 @@ def ended_page(run: RunHistory, outputs: Mapping[str, Value], *, program: str = 
     page.add(dim(f"  run {run.id}"))
     if outputs:
         page.blank()
-        outputs_lines(page, outputs)
+        outputs_lines(page, outputs, f"{program} outputs {run.id} --json")
     _cause(page, run)
     _left(page, run)
     _next(page, run, program, seen=False)
@@ -94,12 +94,14 @@ def runs_page(runs: Sequence[RunHistory]) -> Page:
     return page
 
 
-def outputs_lines(page: Page, outputs: Mapping[str, Value]) -> None:
-    """Add outputs, one on a line, secrets masked."""
+def outputs_lines(page: Page, outputs: Mapping[str, Value], whole: str) -> None:
+    """Add outputs, one on a line, secrets masked; where one is cut, also the command that shows them whole."""
     page.add(bold("Outputs"))
     width = max(map(len, outputs))
     for name, value in outputs.items():
         page.add(f"  {name.ljust(width)} = ", value if isinstance(value, str) else shown(value))
+    if any(not isinstance(value, str) and shown(value).endswith(" …") for value in outputs.values()):
+        page.add(dim(f"  … whole with: {whole}"))
 
 
 def sum_of(changes: Sequence[ChangeHistory]) -> str:
@@ -132,6 +134,8 @@ def _ending(page: Page, run: RunHistory) -> None:
         text = "Undone: what the run had changed was taken back, as you asked"
     elif run.result in ("succeeded", "kept") and was_asked_to_undo(run):
         text, style = "Undone in part, as you asked", "good"
+    elif run.result == "kept" and any(change.action == "undo" for change in run.changes):
+        text, style = "Undone in part: the run failed, and only what failed together was taken back; the rest stays", "bad"
     timed = run.ended is not None and run.result == "succeeded" and not was_asked_to_undo(run)
     took = f" in {duration(run.ended - run.started)}" if run.ended is not None and timed else ""
     what = sum_of(_settled(run)) or "nothing had to change"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -37,6 +38,11 @@ def on_machine(where: str, address: str) -> str:
     return f"on {where}  " if where and where not in split(address)[0].split("/") else ""
 
 
+def by_number(address: str) -> list[tuple[int, str]]:
+    """Sorts addresses as people count: web-2 comes before web-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", address)]
+
+
 def duration(seconds: float) -> str:
     """A time as people say it: ``0.1 s``, ``42.0 s``, ``3 min 05 s``, ``2 h 04 min``."""
     if seconds < 60:  # noqa: PLR2004 - a minute.
@@ -59,4 +65,7 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def _noun(word: str, count: int) -> str:
-    return f"check{'' if count == 1 else 's'} passed" if word == "passed" else word
+    if word == "passed":
+        return f"check{'' if count == 1 else 's'} passed"
+    verb, _, became = word.partition(" ")
+    return f"{verb}s {became}" if count > 1 and became in ("failed", "in doubt") else word

@@ -11,11 +11,12 @@ bound to values, so that ``want.owner`` is the text itself. A type checker sees 
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, Union, get_args, get_origin
+from typing import Any, Final, Self, Union, get_args, get_origin
 
 import msgspec
 
@@ -297,8 +298,13 @@ def _converts(item: Value, hint: Any) -> tuple[bool, str]:
     return True, ""
 
 
+_MODULES: Final = re.compile(r"(?<!['\"\w.])(?:[a-z_]\w*\.)+(?=[A-Za-z_])")
+"""What stands before a class in the text of a type; in quotes it is a value."""
+
+
 def _spell(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "").replace("purvey.", "")
+    """A type as a script writes it: a class by its name alone."""
+    return hint.__name__ if isinstance(hint, type) else _MODULES.sub("", str(hint))
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:

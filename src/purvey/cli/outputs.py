@@ -51,7 +51,7 @@ def command(*, target: str, stack: str, env: str, function: str, name: str, reve
         return 0
     page = Page()
     if found:
-        outputs_lines(page, found)
+        outputs_lines(page, found, "purvey outputs --json")
     else:
         page.add("The stack has no outputs, or was not applied yet.")
     screen.page(page)

@@ -9,6 +9,7 @@ from purvey._base.compare import FieldChange
 from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Unknown
 from purvey._graph import Later
 from purvey._plan.plan import Change, Plan
+from purvey._report.drift_text import drift_page
 from purvey._report.errors_text import PROBLEMS_MAX, error_page, excerpt_from
 from purvey._report.fields import DIFF_LINES_MAX, field_lines, inline
 from purvey._report.run_text import ended_page, show_page, sum_of
@@ -86,6 +87,40 @@ def test_what_runs_in_every_apply_is_told_so() -> None:
 def test_a_clock_shows_hours_only_when_there_are_some() -> None:
     """A running time is minutes and seconds, with hours when it takes them."""
     assert [clock_face(7.9), clock_face(3_723)] == ["0:07", "1:02:03"]
+
+
+def test_a_cut_output_says_where_it_is_whole() -> None:
+    """A long list is cut in the end of a run; the command that prints it stands below, and only then."""
+    few, many = ({"urls": [f"http://192.0.2.{n}:8080/" for n in range(count)]} for count in (2, 20))
+
+    assert f"  … whole with: purvey outputs {samples.RUN} --json" in plain(ended_page(samples.SUCCEEDED, many))
+    assert "whole with" not in plain(ended_page(samples.SUCCEEDED, few))
+
+
+def test_a_run_that_took_a_batch_back_says_so() -> None:
+    """It was not left as it is: only what failed together was taken back."""
+    run = samples.run("kept", samples.CREATED, samples.FAILED, samples.REMOVED, **samples.CAUSE)
+
+    told = plain(ended_page(run, {}))
+
+    assert told.startswith("Undone in part: the run failed, and only what failed together was taken back; the rest stays.")
+    assert "left as it is" not in told
+
+
+def test_several_failures_are_counted_as_people_say_them() -> None:
+    """Three checks failed, not three check failed."""
+    assert counted({"check failed": 3, "update failed": 1}) == "3 checks failed, 1 update failed"
+    assert counted({"create in doubt": 2}) == "2 creates in doubt"
+
+
+def test_machines_are_listed_as_people_count() -> None:
+    """The tenth machine does not come before the second."""
+    changes = [
+        Change(address=f"web-{n}/test.Thing::a", kind="test.Thing", action="create", cause="it is gone") for n in (1, 10, 2)
+    ]
+    lines = plain(drift_page(Plan(stack="shop/dev", verb="drift", changes=tuple(changes)), "purvey apply")).splitlines()
+
+    assert [line.split()[2].partition("/")[0] for line in lines if "gone  " in line] == ["web-1", "web-2", "web-10"]
 
 
 def test_counts_name_checks() -> None:

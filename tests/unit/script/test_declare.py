@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import pytest
 
-from purvey._base.value import NodeLink, SecretRef
+from purvey._base.value import NodeLink, Secret, SecretRef
+from purvey._script.resource import _spell
 from purvey.errors import ScriptError
 from tests.support.scripts import Scripts
 
@@ -228,3 +232,17 @@ def test_a_paused_result_is_refused_as_an_input(scripts: Scripts) -> None:
         Thing("never")
     """)
     assert list(graph.nodes) == ["one/test.Thing::a"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "words"),
+    [
+        (int, "int"),
+        (Secret | None, "Secret | None"),
+        (Sequence[str | Secret], "Sequence[str | Secret]"),
+        (Literal["a.b", "c"], "Literal['a.b', 'c']"),
+    ],
+)
+def test_a_type_is_told_as_scripts_write_it(hint: object, words: str) -> None:
+    """Where a class is defined says nothing to whoever gave a wrong value."""
+    assert _spell(hint) == words

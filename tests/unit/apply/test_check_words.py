@@ -1,0 +1,40 @@
+"""How checks that do not pass are told: with what passing means, and none of them left out."""
+
+from __future__ import annotations
+
+from tests.support.project import Project
+
+SCRIPT = """
+from purvey import stack
+from purvey.resources import command
+
+@stack
+def main():
+    command.Check("queue", title="the queue is empty", command=["sh", "-c", "echo 4 jobs; exit 1"], within_s=0.0)
+"""
+
+
+def test_a_failed_check_tells_what_passing_means(project: Project) -> None:
+    """The title stands before what the check saw, in the cause and in the story of the run."""
+    project.write(SCRIPT, prelude="")
+
+    run = project.apply(on_failure="keep")
+
+    told = "Not so: the queue is empty\nended with code 1 instead of 0: 4 jobs"
+    assert run.cause_detail == told
+    assert [change.detail for change in run.changes] == [told]
+
+
+def test_every_failed_check_is_in_the_cause(project: Project) -> None:
+    """Whoever mends the first one knows of the others; an operation that was not a check is not among them."""
+    project.declare('for name in "abc":\n    Probe(name)')
+    for name in "abc":
+        project.world.fail("check", name, detail=f"{name} is down")
+
+    run = project.apply(on_failure="keep")
+
+    assert run.cause == "It does not answer"
+    assert sorted(run.cause_detail.split("\n")) == sorted(
+        [f"{run.cause_address[-1]} is down"]
+        + [f"Also failed: test.Probe::{name}: {name} is down" for name in "abc" if name != run.cause_address[-1]]
+    )
