@@ -107,21 +107,11 @@ def failed(command: Command, completed: Completed) -> HostError:
 
 
 def evidence(command: Command, completed: Completed) -> str:
-    """The last lines of what the command said, its secrets masked: what it printed, then what it complained of.
-
-    A linter prints what is wrong and complains that something is; each of both has half of the room.
-    """
-    said = [stream.strip() for stream in (completed.stdout, completed.stderr)]
-    parts = len([stream for stream in said if stream]) or 1
-    return "\n".join(_end(command, stream, parts) for stream in said if stream)
-
-
-def _end(command: Command, said: bytes, parts: int) -> str:
-    """The end of one of the streams, in its part of the room."""
-    text = said.decode(errors="replace")
+    """The last lines of what the command said on standard error, else on standard output, its secrets masked."""
+    text = (completed.stderr.strip() or completed.stdout.strip()).decode(errors="replace")
     for value in sorted(_secrets(command, text), key=len, reverse=True):
         text = text.replace(value, "(secret)")
-    return "\n".join(text[-(EVIDENCE_BYTES_MAX // parts) :].splitlines()[-(EVIDENCE_LINES // parts) :])
+    return "\n".join(text[-EVIDENCE_BYTES_MAX:].splitlines()[-EVIDENCE_LINES:])
 
 
 def _secrets(command: Command, text: str) -> set[str]:

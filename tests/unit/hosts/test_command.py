@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from purvey._hosts.command import EVIDENCE_LINES, TIMED_OUT, Command, Completed, check, evidence
+from purvey._hosts.command import TIMED_OUT, Command, Completed, check, evidence
 from purvey.errors import HostError
 
 SECRET = "correct-horse"
@@ -63,17 +63,6 @@ def test_other_endings_have_their_own_words(returncode: int, code: str, words: s
 def test_standard_output_is_the_evidence_when_there_is_no_other() -> None:
     """A program that complains on standard output is heard as well."""
     assert evidence(COMMAND, Completed(1, b"bad input\n")) == "bad input"
-
-
-def test_both_streams_are_the_evidence() -> None:
-    """What a command printed is not lost because it complained, too; the complaint stands last, and each has half the room."""
-    printed, complained = (b"".join(b"%s %d\n" % (word, n) for n in range(100)) for word in (b"printed", b"complained"))
-
-    told = evidence(COMMAND, Completed(1, printed, complained)).splitlines()
-
-    half = EVIDENCE_LINES // 2
-    assert told[:half] == [f"printed {n}" for n in range(100 - half, 100)]
-    assert told[half:] == [f"complained {n}" for n in range(100 - half, 100)]
 
 
 def test_the_path_to_validate_takes_the_place_of_its_mark() -> None:

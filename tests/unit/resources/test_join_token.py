@@ -29,14 +29,6 @@ async def test_what_is_no_id_is_refused(tmp_path: Path, printed: str) -> None:
     assert "--all" not in caught.value.detail
 
 
-async def test_what_was_printed_before_a_failure_is_not_shown(tmp_path: Path) -> None:
-    """It may be a token; what the command complained of is told."""
-    failing = token("").with_values(create=["sh", "-c", "echo token ab-12; echo no room >&2; exit 1", "{ttl_s}"])
-    with pytest.raises(HostError, match="A command failed") as caught:
-        await made(PlainCall(str(tmp_path), host=LocalConnector()), failing)
-    assert caught.value.detail.endswith("\nno room")
-
-
 async def test_an_id_is_taken_from_the_token(tmp_path: Path) -> None:
     """By the first group of the pattern."""
     have = await made(PlainCall(str(tmp_path), host=LocalConnector()), token("token ab-12"))

@@ -18,9 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from purvey._hosts.command import Command, failed
+from purvey._hosts.command import Command, check
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
 from purvey.errors import HostError, ScriptError
@@ -154,12 +152,8 @@ async def _revoke(call: Call, token: JoinToken, token_id: str) -> None:
 
 
 async def _said(call: Call, argv: tuple[str, ...]) -> str:
-    """What it printed; where it fails, only its complaint is told, for what it printed may be a token."""
     command = Command(argv)
-    completed = await call.host.run(command)
-    if completed.returncode:
-        raise failed(command, msgspec.structs.replace(completed, stdout=b""))
-    return completed.text()
+    return check(command, await call.host.run(command)).text()
 
 
 def _bad(problem: str, hint: str) -> ScriptError:
