@@ -10,7 +10,7 @@ from purvey.resources import command
 
 @stack
 def main():
-    command.Check("queue", title="the queue is empty", command=["sh", "-c", "echo 4 jobs; exit 1"], within_s=0.0)
+    command.Check("queue", title="the queue is empty", command=["sh", "-c", "echo 4 jobs; exit 1"], within_s=1.0)
 """
 
 
