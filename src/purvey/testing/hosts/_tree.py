@@ -20,7 +20,8 @@ from purvey.testing.hosts._network import command
 
 _SUITE: Final = "bookworm"
 _PACKAGES: Final = (
-    "adduser", "busybox", "ca-certificates", "cron", "iproute2", "nftables", "openssh-server", "passwd", "procps", "sudo",
+    "adduser", "busybox", "ca-certificates", "cron", "iproute2", "nftables", "opendoas", "openssh-server", "passwd", "procps",
+    "sudo",
 )  # fmt: skip
 """No Python, so that nothing can rely on one."""
 
