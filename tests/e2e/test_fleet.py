@@ -39,8 +39,7 @@ class Fleet:
 
     def said(self, host: Host, command: str) -> str:
         """What a command on a machine says, past its sshd."""
-        ended = host.exec(["sh", "-c", command])
-        return f"{ended.stdout}{ended.stderr}".strip()
+        return host.exec(["sh", "-c", command]).stdout.strip()
 
     def everywhere(self, command: str) -> list[str]:
         """What it says on each."""
