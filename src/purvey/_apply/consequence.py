@@ -26,7 +26,7 @@ from purvey._hosts.change import (
     paths_changed,
 )
 from purvey._hosts.fact import Answer, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf, Unanswered
-from purvey._hosts.paths import OWN_FOLDER
+from purvey._hosts.paths import OWN_FOLDER, is_in
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -77,8 +77,8 @@ class Consequence(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(fact, Ask):
             return self._after_ask(fact, before, looks_at)
         if self.changes is None:
-            return Open(self.root) if _is_in(fact.path, self._paths()) else before
-        if _is_in(fact.path, self.reaches):
+            return Open(self.root) if is_in(fact.path, self._paths()) else before
+        if is_in(fact.path, self.reaches):
             return Open(self.root)
         for change in self.changes:
             before = self._after_run(change, fact, before) if isinstance(change, Run) else _after(change, fact, before, self)
@@ -88,7 +88,7 @@ class Consequence(msgspec.Struct, frozen=True, kw_only=True):
         if looks_at is None or (self.changes is None and ask in self.own):
             return Open(self.root)
         changed = list(self._paths())
-        if any(_is_in(path, looks_at) or _is_in(looked, [path]) for path in changed for looked in looks_at):
+        if any(is_in(path, looks_at) or is_in(looked, [path]) for path in changed for looked in looks_at):
             return Open(self.root)
         for change in self.changes or ():
             if isinstance(change, Run):
@@ -121,7 +121,7 @@ def does_anything(changes: Iterable[Change], known: Mapping[Fact, Answer | Unans
 def _does(change: Change, known: Mapping[Fact, Answer | Unanswered], folder: str) -> bool:
     if isinstance(change, Run):
         return True
-    if isinstance(change, Keep | MakeOwnFolder) or is_private(change.path) or _is_in(change.path, [folder]):
+    if isinstance(change, Keep | MakeOwnFolder) or is_private(change.path) or is_in(change.path, [folder]):
         return False
     if isinstance(change, Remove):
         return not any(fact in known and known[fact] is None for fact in (StatOf(change.path), ContentOf(change.path)))
@@ -150,14 +150,10 @@ def is_private(path: str) -> bool:
     return path.startswith(OWN_FOLDER)
 
 
-def _is_in(path: str, places: Iterable[str]) -> bool:
-    return any(place in (_ANYWHERE, path) or path.startswith(f"{place}/") for place in places)
-
-
 def _after(change: Change, fact: Fact, before: Foreseen, of: Consequence) -> Foreseen:
     """The answer about a path after a change that is no command."""
     assert not isinstance(fact, Ask | Run)  # They are told apart before.
-    if isinstance(change, Keep | MakeOwnFolder | Run) or not _is_in(fact.path, [change.path]):
+    if isinstance(change, Keep | MakeOwnFolder | Run) or not is_in(fact.path, [change.path]):
         return before
     if fact.path != change.path:
         return _below(change, before, of)

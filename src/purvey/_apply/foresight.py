@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from purvey._hosts.change import Run, foreseen, paths_changed
 from purvey._hosts.fact import Ask
+from purvey._hosts.paths import is_in
 
 if TYPE_CHECKING:
     from purvey._hosts.change import Change
@@ -53,7 +54,8 @@ class Foresight:
             if need in self._followed and need not in seen:
                 seen.add(need)
                 before, changes = self._followed[need]
-                meets = any(_meet(path, looked) for path in _paths(changes) for looked in looks_at or ())
+                places = looks_at or ()
+                meets = any(is_in(path, places) or any(is_in(place, [path]) for place in places) for path in _paths(changes))
                 if meets or (looks_at is None and changes):
                     return True
                 waiting += before.needs
@@ -81,8 +83,3 @@ class Foresight:
 
 def _paths(changes: Sequence[Change]) -> Iterator[str]:
     return (path for change in changes if not isinstance(change, Run) for path in paths_changed(change))
-
-
-def _meet(one: str, other: str) -> bool:
-    """Whether one path is the other, or in it."""
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")

@@ -80,15 +80,15 @@ async def prepare(
         decider = _decider(parts, request, seen, found)
     plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage)
     view, call = _viewer(parts, decider), _caller(parts)
-    findings = await look_around(plan, parts.kinds, view, call, told)
+    secrets, without = _unreadable_secrets(parts, graph)
+    findings = await look_around(plan, parts.kinds, view, call, told, without)
     plan, decider = await _foretold(parts, request, seen, found, graph, plan, decider)
-    secrets = _unreadable_secrets(parts, graph)
     findings = [
         *secrets,
         *disk(parts.folder),
         *_conflicts(parts, graph, plan, found, earlier or []),
         *await _out_of_reach(parts, plan),
-        *(item for item in findings if not _repeats(item, secrets)),
+        *findings,
     ]
     view = _viewer(parts, decider)
     return StagePlan(
@@ -180,18 +180,17 @@ def _decider(
     )  # fmt: skip
 
 
-def _unreadable_secrets(parts: Parts, graph: Graph) -> list[Finding]:
-    """Secrets that the graph refers to and that cannot be read; certain to fail."""
+def _unreadable_secrets(parts: Parts, graph: Graph) -> tuple[list[Finding], frozenset[str]]:
+    """Secrets that the graph refers to and that cannot be read, once each: certain to fail; and all nodes that need one."""
     with_secrets = [node for node in graph.nodes.values() if node.how is not None or parts.kinds.get(node.kind).secrets]
-    wanted = secrets_of(with_secrets)
-    bad = {source: (problem, fix) for source, problem, fix in parts.reader.problems([source for source, _ in wanted])}
-    told = {source: problem if source in problem else f"{source}: {problem}" for source, (problem, _) in bad.items()}
-    return [Finding(address, f"secret {told[source]}", bad[source][1]) for source, address in wanted if source in bad]
-
-
-def _repeats(finding: Finding, secrets: Sequence[Finding]) -> bool:
-    """Whether it tells of an object what is told of the secret that it needs already."""
-    return not finding.certain and any(secret.problem.removeprefix("secret ") in finding.problem for secret in secrets)
+    needing = secrets_of(with_secrets)
+    findings: list[Finding] = []
+    without: set[str] = set()
+    for source, problem, fix in parts.reader.problems(needing):
+        told = problem if source in problem else f"{source}: {problem}"
+        findings.append(Finding(needing[source][0], f"secret {told}", fix))
+        without.update(needing[source])
+    return findings, frozenset(without)
 
 
 def _caller(parts: Parts) -> Any:

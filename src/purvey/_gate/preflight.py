@@ -7,12 +7,11 @@ is there already under a name that is about to be taken, and whether every secre
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from purvey._base.limits import DISK_FREE_BYTES_MIN, PARALLEL_DEFAULT
 from purvey._base.value import SecretRef, walk
@@ -28,16 +27,14 @@ if TYPE_CHECKING:
     from purvey._gate.machines import Told
     from purvey._hosts.fact import Fact
 
-_SORT: Final = re.compile(r"\(a (file|directory|link|other)\)")
-"""How an object's value tells that something of another sort stands in its place."""
-
 ViewOf = Callable[[Node], Any]
 """Makes a node an instance of its declaration, with the values that are known; raises NotKnownError where it cannot."""
 
 
 async def look_around(
-    plan: Plan, kinds: Registry, view: ViewOf, call: Callable[[Node], Call], told: Told | None = None
-) -> list[Finding]:
+    plan: Plan, kinds: Registry, view: ViewOf, call: Callable[[Node], Call], told: Told | None = None,
+    without: Collection[str] = (),
+) -> list[Finding]:  # fmt: skip
     """Ask the provider of every node that will be made or changed.
 
     Args:
@@ -46,12 +43,14 @@ async def look_around(
         view: See `ViewOf`.
         call: Makes the gate for a node.
         told: What machines have told `look_up`.
+        without: Nodes that cannot be looked at, because a secret that they need cannot be read.
 
     Returns:
         The findings, in the order of the plan.
     """
-    wanted = [plan.nodes[change.address] for change in plan.changes if change.action in ("create", "update", "replace")]
-    adopted = [plan.nodes[change.address] for change in plan.changes if change.action == "adopt"]
+    changes = [change for change in plan.changes if change.address not in without]
+    wanted = [plan.nodes[change.address] for change in changes if change.action in ("create", "update", "replace")]
+    adopted = [plan.nodes[change.address] for change in changes if change.action == "adopt"]
     turns = asyncio.Semaphore(PARALLEL_DEFAULT)  # The time of a question begins when it is asked.
     together, alone = _sorted(wanted, kinds)
     taken_over, _ = _sorted(adopted, kinds)
@@ -214,13 +213,11 @@ def conflicts(plan: Plan, found: Mapping[str, Observed], owners: Mapping[str, tu
 
 
 def _in_the_way(address: str, seen: Present) -> Finding:
-    """An object that nobody wanted there; what is of another sort, which one of its values tells, may be none to adopt."""
-    sorts = (_SORT.fullmatch(value) for value in seen.values.values() if isinstance(value, str))
-    sort = next((found[1] for found in sorts if found), "")
+    """An object that nobody wanted there; one of another sort is none to adopt, but a link may be."""
     fix = "Adopt it with Options(adopt=True), give the node another name, or remove the object."
-    if sort and sort != "link":
+    if seen.sort not in ("", "link"):
         fix = "Choose another place for the node, or move away what is there: it cannot be adopted."
-    what = {"": "", "other": " and is of another sort"}.get(sort, f" and is a {sort}")
+    what = {"": "", "other": " and is of another sort"}.get(seen.sort, f" and is a {seen.sort}")
     return Finding(address, f"{seen.id} exists already{what}, and purvey did not make it", fix)
 
 
@@ -234,14 +231,14 @@ def disk(folder: Path) -> list[Finding]:
     return [Finding("(this machine)", problem, "Free some space, or keep the store on another disk (`store` in purvey.toml).")]
 
 
-def secrets_of(nodes: Iterable[Node]) -> list[tuple[str, str]]:
-    """Every secret source that nodes refer to, with the first node that does."""
-    found: dict[str, str] = {}
+def secrets_of(nodes: Iterable[Node]) -> dict[str, list[str]]:
+    """Every secret source that nodes refer to, with the nodes that do, in their order."""
+    found: dict[str, list[str]] = {}
     for node in nodes:
-        for item in walk([*node.inputs.values(), node.how]):
-            if isinstance(item, SecretRef):
-                found.setdefault(item.source, node.address)
-    return list(found.items())
+        sources = (item.source for item in walk([*node.inputs.values(), node.how]) if isinstance(item, SecretRef))
+        for source in dict.fromkeys(sources):
+            found.setdefault(source, []).append(node.address)
+    return found
 
 
 def refuse(findings: Sequence[Finding]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
@@ -46,6 +47,11 @@ def require_sound(path: str) -> str:
 def parent(path: str) -> str:
     """The folder that a path is in."""
     return str(PurePosixPath(path).parent)
+
+
+def is_in(path: str, places: Iterable[str]) -> bool:
+    """Whether a path is one of the places, or below one."""
+    return any(place in ("/", path) or path.startswith(f"{place}/") for place in places)
 
 
 @lru_cache(PATHS_MAX)

@@ -25,11 +25,13 @@ class Present(msgspec.Struct, frozen=True):
     """The object exists: its `id`, and the values of those inputs and outputs that can be read.
 
     `owner` is the mark (see `Call.mark`) that `Provider.find` has read on it; empty where it has none, or cannot have one.
+    `sort` says what it is where that is none of the kind's objects, but stands in the place of one: ``directory``.
     """
 
     id: str
     values: dict[str, Value]
     owner: str = ""
+    sort: str = ""
 
 
 class Absent(msgspec.Struct, frozen=True):

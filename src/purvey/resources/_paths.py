@@ -67,6 +67,11 @@ def named(object_id: str) -> dict[str, Value]:
     return {"path": require_absolute(posixpath.normpath("/" + object_id.lstrip("/")))}  # POSIX would leave two slashes there.
 
 
+def sort(status: FileStat, wanted: str) -> str:
+    """See `Present.sort`, for a kind whose objects are `wanted`: ``file``, ``directory`` or ``link``."""
+    return "" if status.kind == wanted else status.kind
+
+
 def bits(mode: str) -> int:
     """A mode's permission bits.
 

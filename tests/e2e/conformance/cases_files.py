@@ -136,10 +136,10 @@ class FileCase(Place, Case):
         path = self.there()
         return (self.look(), path.stat().st_ino, path.stat().st_mtime_ns) if path is not None else None
 
-    def drift(self) -> str:
-        """See `Case.drift`."""
+    def drift(self) -> str | tuple[str, ...]:
+        """See `Case.drift`: the digest tells it, and the content shows it."""
         self.path().write_text("somebody was here\n")
-        return "digest"
+        return "digest", "content"
 
     def found(self) -> None:
         """See `Case.found`."""
@@ -179,6 +179,11 @@ class TemplateCase(FileCase):
         """See `Situation.may_hold`: the file is for it, and the copy for an undo is the same file's."""
         own = [path for path in self.objects.rglob("*.before") if path.stat().st_mode & 0o777 == 0o600]
         return [self.path(), self.path("replaced"), *own]
+
+    def drift(self) -> str:
+        """See `Case.drift`: what holds a secret is not shown."""
+        super().drift()
+        return "digest"
 
 
 class LinkCase(Place, Case):

@@ -16,7 +16,7 @@ from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Finding, Observed, Present
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._inputs import placed, require_absolute
-from purvey.resources._paths import above, attributes, bits, blocked, named
+from purvey.resources._paths import above, attributes, bits, blocked, named, sort
 from purvey.resources._place import standing
 
 
@@ -37,7 +37,7 @@ class DirectoryProvider(HostProvider["Directory"]):
         values: dict[str, Value] = attributes(status, have)
         if status.kind != "directory":
             values["mode"] = f"(a {status.kind})"
-        return Present(have.path, values)
+        return Present(have.path, values, sort=sort(status, "directory"))
 
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""

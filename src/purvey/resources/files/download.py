@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from purvey._base.value import Secret, Value, reveal
 from purvey._hosts.change import Change, Run
 from purvey._hosts.command import Command
@@ -20,7 +22,7 @@ from purvey.errors import ProviderError
 from purvey.providers import Absent, Finding, Observed, Present
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._inputs import placed, refused, require_absolute
-from purvey.resources._paths import above, attributes, bits, blocked, given_back, kept, stem, with_attributes
+from purvey.resources._paths import above, attributes, bits, blocked, given_back, kept, sort, stem, with_attributes
 from purvey.resources._plaintext import hidden, plaintexts
 from purvey.resources.files._merge import shell
 from purvey.resources.files.file import remove_file
@@ -72,12 +74,12 @@ class DownloadProvider(HostProvider["Download"]):
         if status is None:
             return Absent()
         digest = answers[DigestOf(have.path)] if status.kind == "file" else f"(a {status.kind})"
-        return Present(have.path, {"sha256": digest or "", **attributes(status, have)})
+        return Present(have.path, {"sha256": digest or "", **attributes(status, have)}, sort=sort(status, "file"))
 
     def found(self, place: Place, want: Download, answers: Answers) -> Observed:
         """See `HostProvider.found`: whatever is at that path."""
         seen = self.seen(place, want, answers)
-        return Present(seen.id, {**seen.values, "revision": ""}) if isinstance(seen, Present) else seen
+        return msgspec.structs.replace(seen, values={**seen.values, "revision": ""}) if isinstance(seen, Present) else seen
 
     def make(self, place: Place, want: Download, answers: Answers) -> Work:
         """See `HostProvider.make`."""

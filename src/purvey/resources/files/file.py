@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from purvey._base.compare import FieldChange
 from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Secret, Value
@@ -37,6 +39,7 @@ from purvey.resources._paths import (
     kept,
     key_path,
     named,
+    sort,
     with_attributes,
 )
 from purvey.resources._place import standing
@@ -80,7 +83,7 @@ class FileProvider(HostProvider["File"]):
         if status is None:
             return Absent()
         digest = _digest(place, have, status, answers, keyed=_is_keyed(have) if have.digest else is_secret(have))
-        return Present(have.path, {"digest": digest, **attributes(status, have)})
+        return Present(have.path, {"digest": digest, **attributes(status, have)}, sort=sort(status, "file"))
 
     def found(self, place: Place, want: File, answers: Answers) -> Observed:
         """See `HostProvider.found`: whatever is at that path."""
@@ -90,7 +93,7 @@ class FileProvider(HostProvider["File"]):
         secret = is_secret(want)
         digest = _digest(place, want, status, answers, keyed=secret)
         known = {"digest": digest, "size": 0 if secret or status.kind != "file" else status.size, "revision": ""}
-        return Present(want.path, {**known, **attributes(status, want)})
+        return Present(want.path, {**known, **attributes(status, want)}, sort=sort(status, "file"))
 
     def unclear(self, place: Place, have: File, seen: Present) -> Sequence[Fact]:
         """See `HostProvider.unclear`: the text, where the wish is shown as well, or others may read the file."""
@@ -102,7 +105,7 @@ class FileProvider(HostProvider["File"]):
         """See `HostProvider.clearer`: what can be shown as text."""
         said = answers[_text_of(have.path)]
         text = shown_text(said.stdout) if said.returncode == 0 else None
-        return seen if text is None else Present(seen.id, {**seen.values, "content": text})
+        return seen if text is None else msgspec.structs.replace(seen, values={**seen.values, "content": text})
 
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""

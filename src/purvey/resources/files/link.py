@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from purvey._base.limits import LOCAL_LANDS_S
 from purvey._base.value import Value
 from purvey._hosts.change import MakeLink, Remove
@@ -16,7 +18,7 @@ from purvey.errors import ProviderError
 from purvey.providers import Absent, Call, Finding, Observed, Present
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._inputs import absolute, require_absolute
-from purvey.resources._paths import above, blocked, named
+from purvey.resources._paths import above, blocked, named, sort
 from purvey.resources._place import standing
 
 
@@ -35,12 +37,12 @@ class LinkProvider(HostProvider["Link"]):
         if status is None:
             return Absent()
         target = status.target if status.kind == "link" else f"(a {status.kind})"
-        return Present(have.path, {"path": have.path, "target": target})
+        return Present(have.path, {"path": have.path, "target": target}, sort=sort(status, "link"))
 
     def found(self, place: Place, want: Link, answers: Answers) -> Observed:
         """See `HostProvider.found`: whatever is at that path."""
         seen = self.seen(place, want, answers)
-        return Present(seen.id, {**seen.values, "revision": ""}) if isinstance(seen, Present) else seen
+        return msgspec.structs.replace(seen, values={**seen.values, "revision": ""}) if isinstance(seen, Present) else seen
 
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`."""

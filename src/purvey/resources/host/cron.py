@@ -16,7 +16,7 @@ from purvey.errors import ProviderError
 from purvey.providers import Absent, Finding, Observed, Present
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._given import ONE_LINE, ONE_LINE_SAYS, bad, matching, require, text
-from purvey.resources._paths import above, blocked, forgotten, given_back, kept
+from purvey.resources._paths import above, blocked, forgotten, given_back, kept, sort
 from purvey.resources.host._schedule import problem_of
 
 _FOLDER: Final = "/etc/cron.d"
@@ -46,7 +46,7 @@ class CronProvider(HostProvider["Cron"]):
         if content == _text(have):
             told = {"schedule": have.schedule, "user": have.user, "command": have.command, "env": dict(have.env)}
         safe = (status.kind, status.mode, status.owner) == ("file", _MODE, "root")
-        return Present(_path(have), {"name": have.name, **told, "safe": safe})
+        return Present(_path(have), {"name": have.name, **told, "safe": safe}, sort=sort(status, "file"))
 
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`: the file's name."""

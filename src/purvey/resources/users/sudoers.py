@@ -17,7 +17,7 @@ from purvey.errors import ProviderError
 from purvey.providers import Absent, Finding, Observed, Present
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._given import bad, matching, require, text
-from purvey.resources._paths import forgotten, given_back, kept
+from purvey.resources._paths import forgotten, given_back, kept, sort
 from purvey.resources._programs import missing, not_installed, program
 
 FOLDER: Final = "/etc/sudoers.d"
@@ -42,7 +42,7 @@ class SudoersProvider(HostProvider["Sudoers"]):
             return Absent()
         content = answers[ContentOf(_path(have))]
         told = f"(a {status.kind})" if content is None else content.decode(errors="replace")
-        return Present(_path(have), {"name": have.name, "content": told, "safe": _is_safe(status)})
+        return Present(_path(have), {"name": have.name, "content": told, "safe": _is_safe(status)}, sort=sort(status, "file"))
 
     def named(self, object_id: str) -> Mapping[str, Value]:
         """See `Provider.named`: the file's name."""

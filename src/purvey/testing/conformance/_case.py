@@ -115,8 +115,8 @@ class Case(Situation):
         """Remove the object behind the engine's back."""
         raise NotImplementedError
 
-    def drift(self) -> str:
-        """Change the object behind the engine's back; returns the field that now differs."""
+    def drift(self) -> str | tuple[str, ...]:
+        """Change the object behind the engine's back; returns the field that now differs, or all that tell it."""
         raise NotImplementedError
 
     def hidden(self) -> AbstractContextManager[None]:
