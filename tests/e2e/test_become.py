@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -65,8 +64,7 @@ class Desk:
     def __init__(self, lab: Lab, project: Project) -> None:
         self.host = lab.hosts[0]
         self.project = project
-        shutil.copy(lab.key, project.folder / "key")
-        shutil.copy(lab.known_hosts, project.folder / "known_hosts")
+        lab.introduce(project.folder)
         self.on_host(PREPARED)
 
     def write(self, by: str, password: str = "", *, user: str = "admin", more: str = "") -> None:

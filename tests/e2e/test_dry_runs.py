@@ -7,7 +7,6 @@ to a cause: an operation before it that nobody can foresee. Whatever it said, a 
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,7 @@ def machine(purvey_lab: Callable[[int], Lab], purvey_project: Project) -> Iterat
         repository.publish(package)
     host = lab.hosts[0]
     (host.root / "etc/apt/sources.list").write_text(repository.source(), encoding="utf-8")
-    shutil.copy(lab.key, purvey_project.folder / "key")
-    shutil.copy(lab.known_hosts, purvey_project.folder / "known_hosts")
+    lab.introduce(purvey_project.folder)
     purvey_project.clock = SystemClock()
     with lab.inside():
         yield host

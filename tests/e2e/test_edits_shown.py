@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,7 @@ head -c 70000 /dev/zero | tr '\0' x >long
 def lab(purvey_lab: Callable[[int], Lab], purvey_project: Project) -> Iterator[Lab]:
     """A host, and a project that has put files on it, which somebody has edited."""
     made = purvey_lab(1)
-    shutil.copy(made.key, purvey_project.folder / "key")
-    shutil.copy(made.known_hosts, purvey_project.folder / "known_hosts")
+    made.introduce(purvey_project.folder)
     (purvey_project.folder / "app").touch(mode=0o600)
     (purvey_project.folder / "app").write_text("a secret that nobody sees", encoding="utf-8")
     (purvey_project.folder / "conf.j2").write_text("listen {{ port }}\nroot /srv\n", encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +36,7 @@ def fleet(hosts: int = 2, text: str = "hello", on: str = "") -> None:
 def lab(purvey_lab: Callable[[int], Lab], purvey_project: Project) -> Iterator[Lab]:
     """Two hosts, and a project whose commands reach them."""
     made = purvey_lab(2)
-    shutil.copy(made.key, purvey_project.folder / "key")
-    shutil.copy(made.known_hosts, purvey_project.folder / "known_hosts")
+    made.introduce(purvey_project.folder)
     (purvey_project.folder / "app").touch(mode=0o600)
     (purvey_project.folder / "app").write_text("a secret that nobody sees", encoding="utf-8")
     purvey_project.write(SCRIPT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -67,8 +66,7 @@ def control(purvey_project: Project) -> Iterator[Host]:
         program = host.root / "srv/bin/tokens"
         program.write_text(TOKENS, encoding="utf-8")
         program.chmod(0o755)
-        shutil.copy(lab.key, purvey_project.folder / "key")
-        shutil.copy(lab.known_hosts, purvey_project.folder / "known_hosts")
+        lab.introduce(purvey_project.folder)
         purvey_project.write(SCRIPT)
         with lab.inside():
             yield host

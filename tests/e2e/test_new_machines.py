@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +28,7 @@ def machines() -> Iterator[Lab]:
 def guest(machines: Lab, purvey_project: Project) -> Iterator[Guest]:
     """A machine that is off, and a project whose scripts make it."""
     folder = purvey_project.folder
-    shutil.copy(machines.key, folder / "key")
-    shutil.copy(machines.known_hosts, folder / "known_hosts")
+    machines.introduce(folder)
     (folder / "setup.sh").write_text("#!/bin/sh -e\necho set up by a script: ünï 😀 >/srv/script\n", encoding="utf-8")
     made = Guest(machines.hosts[0], folder / "power")
     with machines.inside():

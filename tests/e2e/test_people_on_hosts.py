@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +53,7 @@ WATCHED = (
 def lab(purvey_lab: Callable[[int], Lab], purvey_project: Project) -> Iterator[Lab]:
     """One host, and a project whose commands reach it."""
     made = purvey_lab(1)
-    shutil.copy(made.key, purvey_project.folder / "key")
-    shutil.copy(made.known_hosts, purvey_project.folder / "known_hosts")
+    made.introduce(purvey_project.folder)
     (purvey_project.folder / "password").touch(mode=0o600)
     (purvey_project.folder / "password").write_text("a password that nobody sees", encoding="utf-8")
     purvey_project.write(SCRIPT)

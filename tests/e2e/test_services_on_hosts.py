@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -52,8 +51,7 @@ def fleet(text: str = "one") -> None:
 def machine(purvey_lab: Callable[[int], Lab], purvey_project: Project) -> Iterator[Host]:
     """A host, and a project whose commands reach it."""
     lab = purvey_lab(1)
-    shutil.copy(lab.key, purvey_project.folder / "key")
-    shutil.copy(lab.known_hosts, purvey_project.folder / "known_hosts")
+    lab.introduce(purvey_project.folder)
     purvey_project.write(SCRIPT)
     with lab.inside():
         yield lab.hosts[0]

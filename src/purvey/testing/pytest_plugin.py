@@ -22,6 +22,7 @@ Real hosts, for which the tests must run as root:
 
     def test_the_shop_is_set_up(purvey_lab, purvey_project):
         lab = purvey_lab(2)
+        lab.introduce(purvey_project.folder)
         purvey_project.write(SCRIPT)
 
         with lab.inside():

@@ -174,6 +174,11 @@ class Lab:
             f"{user}@{host.address}", *command,
         ]  # fmt: skip
 
+    def introduce(self, folder: Path) -> None:
+        """Put copies of `key` and `known_hosts` into a folder, where a script says ``secret("file:key")``."""
+        shutil.copy(self.key, folder / "key")
+        shutil.copy(self.known_hosts, folder / "known_hosts")
+
     # More in it.
 
     @contextlib.contextmanager
