@@ -128,6 +128,8 @@ def test_an_upgrade_takes_out_three_at_a_time(fleet: Fleet) -> None:
 
     fleet.project.run("undo", "--yes")
     assert fleet.shown() == ["<h1>The shop, version 1.0</h1>"] * 10
+    assert fleet.plan() == {f"web-{n}/http.Check::shop" for n in range(1, 11)}, "what was put back has not been checked yet"
+    assert "10 checks passed" in fleet.project.run("apply", "--yes")
 
 
 def test_a_bad_version_is_taken_back_from_its_first_batch(fleet: Fleet) -> None:
