@@ -8,7 +8,7 @@ from purvey._apply.request import AwaitsApproval
 from purvey._plan.plan import Plan
 from purvey.errors import HostError
 from tests.support.project import Project
-from tests.support.shells import HastyClock
+from tests.support.shells import Brief, HastyClock
 
 SCRIPT = """
 from purvey import Chroot, Host, scope, secret, stack
@@ -28,7 +28,7 @@ def main(locked: bool = False):
 """
 
 
-class Gone:
+class Gone(Brief):
     """A way to a machine that is not there."""
 
     async def start(self, command: str) -> None:
