@@ -159,9 +159,12 @@ new_folder() { # UMASK PATH MODE OWNER exact|masked
     umask 077
     [ "$code" = 0 ] || return 1
   }
-  made "$2" "$3" "$4" && return
-  rmdir -- "$2"
-  return 1
+  if ! made "$2" "$3" "$4"; then
+    rmdir -- "$2"
+    return 1
+  fi
+  # So we need not look whether it is.
+  if [ -z "$exact" ] && [ "$answer" = safe ]; then sure=$sure$2$nl; fi
 }
 
 link() { # TARGET TEMPORARY PATH FOLDER
@@ -273,7 +276,7 @@ keep() { # PATH COPY FOLDER TOKEN
   if ! plain_file "$1"; then
     reachable "$above" && printf '%s\n' "$4" >"$2.new"
   elif safe "$above"; then
-    { stat -c "$4 %a %u %g" -- "$1" && cat -- "$1"; } >"$2.new"
+    clerk copy "$1" "$2.new" "$4" || { stat -c "$4 %a %u %g" -- "$1" && cat -- "$1"; } >"$2.new"
   else
     (approach "$above" && held "./${1##*/}" copy "$4") >"$2.new"
   fi || {
@@ -284,13 +287,13 @@ keep() { # PATH COPY FOLDER TOKEN
 }
 
 own_folder() { # FOLDER: closed to others, the ones above it open.
-  [ -d "$1" ] || {
+  [ -d "$1" ] || if clerk own "$1"; then soil "${1%/*}"; else
     umask 022
     mkdir -p -m 700 -- "$1"
     code=$?
     umask 077
     [ "$code" = 0 ] && { [ ! -g "$1" ] || chmod 00700 -- "$1"; } && soil "${1%/*}"
-  }
+  fi
 }
 
 restore() { # PATH COPY FOLDER TOKEN TEMPORARY; 75 if there was nothing to keep.

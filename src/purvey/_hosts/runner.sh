@@ -148,10 +148,11 @@ remembered() { # What was begun, and how it ended.
   printf %s "$past" 2>/dev/null >&3
 }
 
-# See clerk.sh.
-clerk() { # sync PATH... | name OLD NEW | folder UMASK PATH: whether it has done so.
+# See clerk.sh. Sets `answer`: done, or safe for a folder that nobody but us can change.
+clerk() { # sync PATH... | name OLD NEW | folder UMASK PATH | own PATH | copy PATH COPY TOKEN: whether it has done so.
+  answer=
   [ -n "$hired" ] && [ -z "$apart" ] || return 1 # It stands where it was hired.
-  printf '%s\n' "$@" '' 2>/dev/null >&8 && IFS= read -r answer <&9 && [ "$answer" = done ]
+  printf '%s\n' "$@" '' 2>/dev/null >&8 && IFS= read -r answer <&9 && case $answer in done | safe) ;; *) false ;; esac
 }
 
 leave() {
