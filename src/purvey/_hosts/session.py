@@ -2,12 +2,13 @@
 
 A program is whole or not run at all: it is read to its end first, and its end is marked. It is given on standard input and kept
 in memory, because it may hold secrets, and arguments can be read by every user of the machine. Each runs in a process of its
-own, which leaves nothing behind in the shell; what all of them call is sent once.
+own, which leaves nothing behind in the shell, and reads it itself if it is long; what all of them call is sent once.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,9 @@ INCOMPLETE: Final = 97
 LINE_MAX: Final = 1_000
 """Characters of a program that is sent in one line: a shell reads a line by single bytes, which costs less than a process."""
 
+PARTS_FIRST: Final = 65_536
+"""From this many characters on, a program is sent after what it calls, or the waiting shell would hold on to what it read."""
+
 
 def reader(mark: str) -> str:
     """What ``sh -c`` gets to wait for programs; what comes before the first one, a password nobody asked for, is dropped.
@@ -31,9 +35,11 @@ def reader(mark: str) -> str:
     It has no character that csh or fish, as somebody's login shell, would take for something else between single quotes. The
     variables may have come with the login, and would be given to every command.
     """
-    longer = f'P=$(head -c "$C"); if [ "${{P%"#end {mark}"}}" = "$P" ]; then exit {INCOMPLETE}; fi'
-    each = f'case $C in 0) ;; *) {longer} ;; esac; eval "$P"; printf "\\n%s over %s\\n" "$N" "$?"'
-    return f'unset P N; while read -r K C N P; do if [ "$K" = "#{mark}" ]; then {each}; fi; done'
+    whole = f'P=$(head -c "$C"); if [ "${{P%"#end {mark}"}}" = "$P" ]; then exit {INCOMPLETE}; fi'
+    here = f'"+{mark}") {whole}; eval "$P" ;;'
+    apart = f'"#{mark}") (case $C in 0) ;; *) {whole} ;; esac; exec </dev/null && eval "$P") ;;'
+    after = f'case $? in {INCOMPLETE}) exit {INCOMPLETE} ;; esac; P=; printf "\\n%s over\\n" "$N"'
+    return f"unset K C N P; while read -r K C N P; do case $K in {here} {apart} *) continue ;; esac; {after}; done"
 
 
 class Session:
@@ -64,29 +70,46 @@ class Session:
             HostError: ``unavailable`` if the link was lost.
         """
         self.is_free = False
-        new = [part for part in program.parts if part not in self._known]
-        self._known.update(new)
-        await self.pipes.send(self._letter([*map(_text, new), *self._alone(program.calls)], nonce))
+        parts, calls = [_text(part) for part in program.parts if part not in self._known], program.calls
+        self._known.update(program.parts)
         if not self._lasts:
+            await self.pipes.send(self._letter("+", [*parts, *calls], nonce))
             await self.pipes.end()
+        elif not parts:
+            await self.pipes.send(self._calling(calls, nonce))
+        elif sum(map(len, calls)) < PARTS_FIRST:
+            await self.pipes.send(self._letter("+", [*parts, "(:", *calls, ") </dev/null"], nonce))
+        else:
+            await self.pipes.send(self._letter("+", parts, nonce))
+            async for _ in self._until_over(nonce):
+                pass
+            if self.is_free:
+                self.is_free = False
+                await self.pipes.send(self._calling(calls, nonce))
+        async with contextlib.aclosing(self._until_over(nonce)) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def _until_over(self, nonce: str) -> AsyncGenerator[Frame]:
+        """What is told of one letter; nothing may follow it before, for head(1) may read more than it is asked for."""
         frames = Frames(nonce)
         while data := await self.pipes.receive():
             for frame in frames.feed(data):
                 if frame.kind == "over":
-                    self.is_new, self.is_free = False, True
+                    self.is_new, self.is_free = False, self._lasts
                     return
                 yield frame
 
-    def _alone(self, calls: Sequence[str]) -> Iterable[str]:
-        """The calls in a process of their own, where more are to come."""
-        return ("(:", *calls, ") </dev/null") if self._lasts else calls
-
-    def _letter(self, lines: Sequence[str], nonce: str) -> bytes:
-        line = "; ".join(lines)
+    def _calling(self, calls: Sequence[str], nonce: str) -> bytes:
+        line = "; ".join(calls)
         if len(line) <= LINE_MAX and "\n" not in line:
             return f"#{self._mark} 0 {nonce} {line}\n".encode(errors="surrogateescape")
+        return self._letter("#", calls, nonce)
+
+    def _letter(self, how: str, lines: Sequence[str], nonce: str) -> bytes:
+        """What is run by the waiting shell itself (+), or is read and run by a process of its own (#)."""
         body = "\n".join([*lines, f"#end {self._mark}"]).encode(errors="surrogateescape")
-        return f"#{self._mark} {len(body)} {nonce}\n".encode() + body
+        return f"{how}{self._mark} {len(body)} {nonce}\n".encode() + body
 
 
 @cache
