@@ -1,7 +1,8 @@
 """What a program's output says: frames, cut out of the stream as it comes. Pure.
 
 A frame is a line ``NONCE KIND WORDS…`` and the bytes up to the next one. The nonce is random and no process but the shell knows
-it, so that nothing a command prints can look like a frame. A frame that nothing follows is not told: its end may be missing.
+it, so that nothing a command prints can look like a frame. A frame that nothing follows is not told, as its end may be missing;
+nor is one that only the end of the program follows, which somebody has killed then.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ class Frames:
             end = self._rest.find(b"\n", start + len(self._mark))
             if end < 0:
                 return
-            if self._open is not None:
-                yield msgspec.structs.replace(self._open, data=bytes(self._rest[:start]))
             kind, *words = self._rest[start + len(self._mark) : end].decode(errors="replace").split()
+            if self._open is not None and kind != "over":
+                yield msgspec.structs.replace(self._open, data=bytes(self._rest[:start]))
             del self._rest[: end + 1]
             self._looked = 0
             self._open = None if kind in BARE else Frame(kind, tuple(words))
