@@ -179,8 +179,9 @@ class ShellHost(ShellCalls):
         """See `Connector.tidy`."""
         if self._spent:
             await self.ask(())
-        if self._free is not None:
-            await self._free.pipes.close()
+        session, self._free = self._free, None
+        if session is not None:
+            await session.pipes.close()
 
     def _forgotten(self, spent: Sequence[str]) -> None:
         self._spent = tuple(token for token in self._spent if token not in spent)
@@ -240,7 +241,7 @@ class ShellHost(ShellCalls):
                     error.may_exist = error.may_exist or error.code == "unavailable"
                     raise
             finally:
-                await self._release(session)
+                await self._release(session, is_sound=begun)
 
     async def _waiting(self) -> Session:
         """A shell that waits for a program: the one that ran the last one, if it is still there."""
@@ -250,9 +251,9 @@ class ShellHost(ShellCalls):
         mark = self._clock.entropy(12).hex()
         return Session(await self._door.open(self._shell, mark), mark, lasts=self._shell.lasts)
 
-    async def _release(self, session: Session) -> None:
-        """Let a shell that waits for the next program wait; one is enough."""
-        if session.is_free and self._free is None:
+    async def _release(self, session: Session, *, is_sound: bool) -> None:
+        """Let a shell that waits for the next program wait; one is enough, and one that could not even begin one is none."""
+        if is_sound and session.is_free and self._free is None:
             self._free = session
             await self._shell.park(session.pipes)
         else:

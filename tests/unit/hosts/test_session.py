@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from purvey._hosts.change import Run
+import asyncio
+import resource
+from pathlib import Path
+
+from purvey._hosts.change import Run, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answer, Ask, Fact, Unanswered
+from purvey._hosts.frames import Frame, Frames
 from purvey._hosts.shell_host import ShellHost
 from purvey._hosts.step import Ended, Step
-from tests.support.shells import Desk
+from tests.support.shells import Desk, desk, local_shell
 
 STATE = Ask(("sh", "-c", "umask; pwd; env | sort"))
 """What a program could leave to the next one, were they one process."""
@@ -16,6 +21,18 @@ STATE = Ask(("sh", "-c", "umask; pwd; env | sort"))
 def shout(token: str) -> Step:
     """A step that runs a command with a variable and a folder of its own."""
     return Step(token, 1, (Run(Command(("sh", "-c", "umask 027; echo $WORD"), env={"WORD": token}, cwd="/tmp")),))
+
+
+def memory(pid: int) -> bytes:
+    """What a process has written into its memory."""
+    found = b""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as file:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            if " rw-p " in line:
+                start, end = (int(word, 16) for word in line.split()[0].split("-"))
+                file.seek(start)
+                found += file.read(end - start)
+    return found
 
 
 async def told(host: ShellHost, fact: Fact) -> Answer | Unanswered:
@@ -41,6 +58,49 @@ async def test_a_program_leaves_nothing_to_the_next(machine: Desk) -> None:
     await machine.host.perform([shout("once")])
 
     assert await told(machine.host, STATE) == before
+
+
+async def test_no_command_gets_a_variable_of_the_waiting_shell(shell_name: str, lasts: bool, tmp_path: Path) -> None:
+    """Those of the same names that came with the login are not given to commands with what we have put into them."""
+    names = ("K", "C", "N", "P")
+    login = {"HOME": str(tmp_path), **dict.fromkeys(names, "theirs")}
+    async with desk(local_shell(shell_name, environment=login, lasts=lasts), tmp_path / ".local/state/purvey") as machine:
+        seen = await machine.host.ask([fact := Ask(("printenv", *names))])
+
+    assert seen[fact].stdout == b""
+
+
+async def test_a_waiting_shell_holds_on_to_no_long_program(machine: Desk, lasts: bool, tmp_path: Path) -> None:
+    """Nothing of what it wrote, which may be secret, and not the memory that it took."""
+    if not lasts:
+        return
+    steps = [
+        Step(f"t{number}", 1, (Write(str(tmp_path / f"{number}"), f"hidden-{number:04}".encode() * 300, 0o600),))
+        for number in range(100)
+    ]
+    await machine.host.perform(steps)
+
+    assert b"hidden-" not in memory(machine.shell.started[-1].process.pid)
+
+
+async def test_a_shell_that_cannot_begin_a_program_is_replaced(machine: Desk, lasts: bool) -> None:
+    """One that starts no process any more is not asked again and again."""
+    if not lasts:
+        return
+    before = await told(machine.host, STATE)
+    resource.prlimit(machine.shell.started[-1].process.pid, resource.RLIMIT_NOFILE, (0, 0))
+
+    async with asyncio.timeout(60):
+        assert await told(machine.host, STATE) == before
+
+
+def test_what_is_cut_off_by_the_end_of_a_program_is_not_told() -> None:
+    """A process that was killed has not said all; the shell that waits for its end goes on, and says that it ended."""
+    frames = Frames("abc")
+
+    told = list(frames.feed(b"\nabc hello\nall\nabc log\nB one.1\nB tw\nabc over\n"))
+
+    assert told == [Frame("hello", data=b"all"), Frame("over")]
 
 
 async def test_a_shell_that_is_gone_is_replaced_without_a_word(machine: Desk) -> None:
