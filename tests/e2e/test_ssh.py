@@ -159,6 +159,34 @@ async def test_what_waits_for_more_to_do_makes_room(tmp_path: Path, pool: Pool) 
         assert not shell.resume(pipes)
 
 
+async def test_what_made_room_counts_until_it_has_ended(tmp_path: Path, pool: Pool) -> None:
+    """A server counts a command that we let go of while it still runs; we then know no less of how many it takes."""
+    with running(Sshd(tmp_path, settings="MaxSessions 2\n")) as server:
+        shell = pool.shell(server.route())
+        busy = await shell.start("cat")
+        slow = await shell.start("while read -r line; do :; done; sleep 0.5")
+        await shell.park(slow)
+
+        async with asyncio.timeout(30):
+            assert await said(shell, "echo next") == (0, "next\n", "")
+        await busy.close()
+
+
+async def test_what_waits_is_not_there_any_more_once_its_link_is_left(server: Sshd, pool: Pool) -> None:
+    """Although its end is told a moment later: it could be sent nothing more."""
+    shell = pool.shell(server.route())
+    pipes = await shell.start("cat")
+    await shell.park(pipes)
+    leaving = asyncio.create_task(shell._link.close())  # type: ignore[attr-defined]
+    asked: list[bool] = []
+
+    asyncio.get_running_loop().call_soon(lambda: asked.append(shell.resume(pipes)))
+    await leaving
+
+    assert asked == [False]
+    assert await said(shell, "echo next") == (0, "next\n", "")
+
+
 async def test_a_closed_pool_leaves_no_connection(server: Sshd) -> None:
     """After the end of a run no server serves it any more, although a command was still running."""
     pool = Pool(SystemClock())

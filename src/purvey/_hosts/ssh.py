@@ -63,10 +63,7 @@ class SshShell:
         if pipes not in self._parked:
             return False
         self._parked.remove(pipes)
-        if not pipes.wake():
-            return False
-        self._link.begin()
-        return True
+        return self._woken(pipes)
 
     async def close(self) -> None:
         """See `Shell.close`."""
@@ -78,9 +75,17 @@ class SshShell:
         while self._link.users + len(self._parked) >= self._most:
             self._freed.clear()
             if self._parked:
-                await self._parked.pop(0).close()
+                pipes = self._parked.pop(0)
+                self._woken(pipes)  # It counts until it has ended, as the server counts it.
+                await pipes.close()
             else:
                 await self._freed.wait()
+
+    def _woken(self, pipes: SshPipes) -> bool:
+        is_there = pipes.wake()
+        if is_there:
+            self._link.begin()
+        return is_there
 
     async def _refused(self, attempt: int) -> None:
         """Wait for one of ours to end; where none runs, one that we have let go of may still hold its place."""

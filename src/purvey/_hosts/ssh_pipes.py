@@ -51,7 +51,7 @@ class SshPipes(asyncssh.SSHClientSession[bytes]):
     async def send(self, data: bytes) -> None:
         """See `Pipes.send`; what an ended command did not read is nobody's."""
         for start in range(0, len(data), CHUNK_BYTES):
-            if self._closed or self._channel is None:
+            if self._channel is None or self._is_ending():
                 break
             self._channel.write(data[start : start + CHUNK_BYTES])
             await self._room.wait()
@@ -100,16 +100,18 @@ class SshPipes(asyncssh.SSHClientSession[bytes]):
 
     def rest(self) -> bool:
         """The command waits for more to do, and counts no more; false if it has ended."""
-        if self._closed:
+        if self._is_ending():
             return False
         self._rests = True
         self._ended()
         return True
 
     def wake(self) -> bool:
-        """It gets more to do; false if it has ended."""
+        """It gets more to do, and is to be counted again; false if it has ended."""
+        if self._is_ending():
+            return False
         self._rests = False
-        return not self._closed
+        return True
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """See `asyncssh.SSHClientSession`."""
@@ -160,6 +162,10 @@ class SshPipes(asyncssh.SSHClientSession[bytes]):
         self._changed.set()
         if not self._rests:
             self._ended()
+
+    def _is_ending(self) -> bool:
+        """Whether it is closed, or about to be told that it is."""
+        return self._closed or self._channel is None or self._channel.is_closing()
 
     def _gone(self) -> HostError:
         return errors.lost(self._where(), self._lost)
