@@ -142,13 +142,14 @@ class ShellHost(ShellCalls):
             self._is_halted = False
             work = Work(steps, self.name, partial(self._heard, steps, told))
             for link in itertools.count():
-                if link:
-                    await self._clock.sleep(min(PAUSE_S_MAX, PAUSE_S * 2 ** min(link - 1, 10)))
                 try:
                     return await self._work(work, fresh=fresh and not link)
                 except HostError as error:
                     work.may_run = error.may_exist = work.may_run or error.may_exist
                     if error.code != "unavailable" or not work.may_run or link + 1 == LINKS_MAX or self._is_halted:
+                        raise
+                    await self._clock.sleep(min(PAUSE_S_MAX, PAUSE_S * 2 ** min(link, 10)))
+                    if self._is_halted:  # What we would send now would be newer than what halted it.
                         raise
             raise AssertionError  # It is left above.
 

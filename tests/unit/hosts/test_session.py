@@ -6,13 +6,16 @@ import asyncio
 import resource
 from pathlib import Path
 
+import pytest
+
 from purvey._hosts.change import Run, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answer, Ask, Fact, Unanswered
 from purvey._hosts.frames import Frame, Frames
 from purvey._hosts.shell_host import ShellHost
 from purvey._hosts.step import Ended, Step
-from tests.support.shells import Desk, desk, local_shell
+from purvey.errors import HostError
+from tests.support.shells import Desk, HastyClock, LocalPipes, desk, local_shell
 
 STATE = Ask(("sh", "-c", "umask; pwd; env | sort"))
 """What a program could leave to the next one, were they one process."""
@@ -120,3 +123,31 @@ async def test_nobody_waits_on_a_machine_after_a_run(machine: Desk) -> None:
 
     for pipes in machine.shell.started:
         assert await pipes.process.wait() == 0
+
+
+class HaltingClock(HastyClock):
+    """A clock by which somebody asks to stop while we wait to look for a link again."""
+
+    host: ShellHost
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock.sleep`."""
+        del seconds
+        await self.host.halt()
+
+
+async def test_what_is_halted_between_two_links_is_not_begun_again(machine: Desk, tmp_path: Path) -> None:
+    """The program that would be sent next would be newer than the one that halts."""
+    clock = HaltingClock()
+    clock.host = host = machine.another(clock=clock)
+
+    def power_off(pipes: LocalPipes) -> None:
+        if pipes.frames > 1:
+            pipes.cut()
+            pipes.kill()
+
+    machine.shell.cuts.append(power_off)
+    with pytest.raises(HostError, match="lost"):
+        await host.perform([shout("one"), Step("two", 1, (Write(str(tmp_path / "file"), b"", 0o600),))])
+
+    assert not (tmp_path / "file").exists()
