@@ -114,7 +114,7 @@ wait_for_others() {
     done
     [ ! -e "$said" ] || set -- "$@" "$S"/said/*
   fi
-  [ $# -lt 16 ] || rm -f -- "$@" 2>/dev/null || { # One process for the leavings of several runs.
+  [ $# -lt 16 ] || rm -f -- "$@" 2>/dev/null || [ "$since" != fresh ] || { # One process for the leavings of several runs.
     rm -rf -- "$S/said" # There were too many to be named.
     mkdir -- "$S/said"
   }

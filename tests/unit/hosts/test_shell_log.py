@@ -101,3 +101,12 @@ async def test_nothing_of_a_check_of_a_new_file_is_kept(machine: Desk, tmp_path:
     await machine.host.perform([Step("a", 1, (Write(str(tmp_path / "it"), b"x", 0o600, validate=check),))])
 
     assert kept(machine) == ""
+
+
+async def test_what_cannot_be_removed_takes_nothing_else_with_it(machine: Desk) -> None:
+    """What a program printed whose end is not written down here stays, whatever becomes of the leavings of older ones."""
+    told = [said(ending) for ending in await machine.host.perform([echo("one")])]
+    for number in range(20):
+        (machine.log / f"now/0.{number}.1.old").mkdir()
+
+    assert told == [said(ending) for ending in await machine.another().perform([echo("one")])] == [b"one\n"]
