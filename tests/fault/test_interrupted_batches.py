@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 from purvey._apply import sending
 from purvey._base.event import Message
+from purvey._hosts.frames import Frame
+from purvey._hosts.program import Program
+from purvey._hosts.session import Session
 from purvey._report.style import plain
 from purvey._report.text import plan_page
 from purvey.errors import HostError
@@ -90,21 +94,31 @@ def test_what_a_machine_has_not_begun_is_not_done_to_find_that_out(tmp_path: Pat
 
 
 def test_a_machine_is_asked_once_and_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first run sends two programs, one that asks all there is to ask and one that does it all; a second one only asks."""
-    box = Box(Project(tmp_path, monkeypatch), monkeypatch, {"machines": 1, "pages": 6})
-    programs: list[str] = []
-    start = Wire.start
+    """A first run sends two programs, one that asks all there is to ask and one that does it all; a second one only asks.
 
-    async def counted(wire: Wire, command: str) -> WirePipes:
+    Each run enters the machine once.
+    """
+    box = Box(Project(tmp_path, monkeypatch), monkeypatch, {"machines": 1, "pages": 6})
+    programs: list[Program] = []
+    started: list[str] = []
+    run, start = Session.run, Wire.start
+
+    def counted(session: Session, program: Program, nonce: str) -> AsyncGenerator[Frame]:
+        """See `Session.run`."""
+        programs.append(program)
+        return run(session, program, nonce)
+
+    async def entered(wire: Wire, command: str) -> WirePipes:
         """See `Wire.start`."""
-        programs.append(command)
+        started.append(command)
         return await start(wire, command)
 
-    monkeypatch.setattr(Wire, "start", counted)
+    monkeypatch.setattr(Session, "run", counted)
+    monkeypatch.setattr(Wire, "start", entered)
     box.apply({})
-    assert len(programs) == 2
+    assert (len(programs), len(started)) == (2, 1)
     box.apply({})
-    assert len(programs) == 3
+    assert (len(programs), len(started)) == (3, 2)
     assert last(box.project).result == "succeeded"
 
 
