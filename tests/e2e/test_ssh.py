@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from purvey._base.clock import SystemClock
-from purvey._hosts import ssh_link, ssh_pipes
+from purvey._hosts import ssh, ssh_link, ssh_pipes
 from purvey._hosts.pool import Pool
 from purvey._hosts.route import SshRoute
 from purvey.errors import HostError
@@ -157,6 +157,17 @@ async def test_what_waits_for_more_to_do_makes_room(tmp_path: Path, pool: Pool) 
         async with asyncio.timeout(30):
             assert await said(shell, "echo next") == (0, "next\n", "")
         assert not shell.resume(pipes)
+
+
+async def test_all_get_their_turn_where_a_server_takes_few(tmp_path: Path, pool: Pool) -> None:
+    """Whoever is refused for those that are ahead waits for them, however often: that is no failure to start."""
+    with running(Sshd(tmp_path, settings="MaxSessions 1\n")) as server:
+        shell = pool.shell(server.route())
+
+        for _ in range(3):
+            shell._most = ssh.COMMANDS_MAX  # type: ignore[attr-defined]
+            done = await asyncio.gather(*(said(shell, f"echo {number}") for number in range(25)))
+            assert done == [(0, f"{number}\n", "") for number in range(25)]
 
 
 async def test_what_made_room_counts_until_it_has_ended(tmp_path: Path, pool: Pool) -> None:

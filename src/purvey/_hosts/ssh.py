@@ -45,10 +45,12 @@ class SshShell:
             try:
                 return await self._begun(command)
             except asyncssh.ChannelOpenError as error:
+                if self._link.is_connected() and self._takes_no_more():
+                    continue
                 if attempt == ATTEMPTS_MAX:
                     raise errors.no_session(self._link.where(), error) from error
-            if self._link.is_connected():
-                await self._refused(attempt)
+            if self._link.is_connected():  # One that we have let go of may still hold its place.
+                await self._link.pause(attempt)
             attempt += 1
 
     async def park(self, pipes: Pipes) -> None:
@@ -87,12 +89,11 @@ class SshShell:
             self._link.begin()
         return is_there
 
-    async def _refused(self, attempt: int) -> None:
-        """Wait for one of ours to end; where none runs, one that we have let go of may still hold its place."""
+    def _takes_no_more(self) -> bool:
+        """Whether it refused one because of others of ours, whose number is what it takes: then it is no failure to wait."""
         if open_now := self._link.users + len(self._parked):
             self._most = open_now
-        else:
-            await self._link.pause(attempt)
+        return open_now > 0
 
     async def _begun(self, command: str) -> SshPipes:
         self._link.begin()

@@ -142,6 +142,7 @@ async def test_what_is_halted_between_two_links_is_not_begun_again(machine: Desk
     clock.host = host = machine.another(clock=clock)
 
     def power_off(pipes: LocalPipes) -> None:
+        """Once the first step has begun."""
         if pipes.frames > 1:
             pipes.cut()
             pipes.kill()
