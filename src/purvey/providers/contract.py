@@ -202,6 +202,9 @@ class Provider(Generic[R]):
     on_hosts = False
     """Whether its objects may be on another machine than this one (`on=`)."""
 
+    awaits_machine = False
+    """Whether it waits by itself until its machine answers (a check that it has come up, a restart)."""
+
     reads = True
     """Whether the world is asked at all; False takes the record's word (for a step without a check)."""
 
