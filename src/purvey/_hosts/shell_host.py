@@ -55,11 +55,13 @@ class ShellHost(ShellCalls):
         worker: The name of those who must not work there at the same time.
         fence: Our number among them, asked for each time that there is work; nobody else has it at the same time.
         number: Gives each program a higher number than every one before it that has the same fence and the same worker.
+        tell: Tells people that the link was lost while there was work, and that it is there again.
     """
 
     def __init__(
         self, shell: Shell, name: str, clock: Clock, becoming: Becoming, *,
         worker: str = "anyone", fence: Callable[[], int] = lambda: 0, number: Callable[[], int] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._shell = shell
         self.name = name
@@ -70,6 +72,8 @@ class ShellHost(ShellCalls):
         self._number = number or itertools.count(1).__next__
         self._working = asyncio.Lock()
         self._is_halted = False
+        self._tell = tell
+        self._is_lost = False
         self._spent: tuple[str, ...] = ()
         self._machine: Machine | None = None
         self._known_here: Machine | None = None
@@ -150,7 +154,14 @@ class ShellHost(ShellCalls):
                     work.may_run = error.may_exist = work.may_run or error.may_exist
                     if error.code != "unavailable" or not work.may_run or link + 1 == LINKS_MAX or self._is_halted:
                         raise
+                    self._see_lost()
             raise AssertionError  # It is left above.
+
+    def _see_lost(self) -> None:
+        """Tell once that the link is sought again; `_frames` sees that it is found."""
+        if not self._is_lost:
+            self._is_lost = True
+            self._tell(f"waiting {self.name}: the link was lost; the work goes on there, joining again")
 
     async def halt(self) -> None:
         """See `Connector.halt`: a newer program, which does nothing, makes the one at work leave."""
@@ -242,6 +253,9 @@ class ShellHost(ShellCalls):
                 if frame.kind == "hello":
                     self._machine = self._known_here = machine_of(frame)
                     begun = True
+                    if self._is_lost:
+                        self._is_lost = False
+                        self._tell(f"{self.name}: joined again")
                 else:
                     yield frame
         if not begun:
