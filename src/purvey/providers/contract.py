@@ -202,6 +202,10 @@ class Provider(Generic[R]):
     on_hosts = False
     """Whether its objects may be on another machine than this one (`on=`)."""
 
+    prints_secrets: bool | None = None
+    """Whether what its commands write to standard output may be secret: then no error repeats it. None: where the kind has an
+    output that is secret. One that runs commands by ``call.host.run`` says so in each, by `Command.hides_stdout`."""
+
     awaits_machine = False
     """Whether it waits by itself until its machine answers (a check that it has come up, a restart)."""
 
