@@ -279,6 +279,10 @@ class Provider(Generic[R]):
         """Whether `undo` can take back a ``create`` (`have` is None) or an ``update``. Pure; False is final in the plan."""
         return True
 
+    def leaves(self, have: R) -> Sequence[str]:
+        """What stays in the world when `delete` has removed the object, in a few words each: ``the home /srv/ana``. Pure."""
+        return ()
+
     async def identity(self, call: Call, want: R) -> Mapping[str, str]:
         """What the object is in, by what each is called: ``{"account": "1234"}``. MUST NOT change anything.
 
