@@ -94,7 +94,7 @@ def _machines(parts: Parts, plan: Plan, graph: Graph, without: Collection[str]) 
     found: Machines = {}
     for change in plan.changes:
         node = graph.nodes.get(change.address)
-        if node is None or node.how is None or node.address in without or change.action in ("delete", "forget", "none"):
+        if node is None or node.address in without or change.action in ("delete", "forget", "none"):
             continue
         try:
             found.setdefault(parts.host(node.where, node.how), []).append(node)

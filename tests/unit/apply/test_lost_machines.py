@@ -96,6 +96,16 @@ def test_the_refusal_names_the_machine_why_and_what_to_do(lost: Project) -> None
     assert lost.world.log == []
 
 
+def test_a_run_that_has_begun_is_not_refused(lost: Project) -> None:
+    """What it wrote may be why the machine is away: it tries to reach it, and ends as a failed run does."""
+    declare(lost, 'here = Thing("here")\nvalue(here.key)\npage(at(1))')
+
+    run = lost.apply()
+
+    assert (run.result, run.cause) == ("undone", "A host cannot be reached")
+    assert [line.split()[0] for line in lost.world.log] == ["create", "delete"]
+
+
 def test_a_machine_of_what_changes_in_the_run_is_noted(lost: Project) -> None:
     """It has its address from what the run changes, which may well be its start."""
     declare(lost, 'vm = Thing("vm", text="192.0.2.1")')
