@@ -61,7 +61,7 @@ def pages(lab: Lab) -> list[int]:
 
 
 def cut(lab: Lab) -> None:
-    """Pull the second machine's cable out, and forget that it was there a moment ago, which makes each try three seconds long."""
+    """Pull the second machine's cable out, and forget that it was there a moment ago, so that each try takes three seconds."""
     lab.hosts[1].link_down()
     assert lab.run(["ip", "neighbour", "flush", "to", lab.hosts[1].address]).returncode == 0
 

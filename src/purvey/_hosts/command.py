@@ -17,6 +17,8 @@ from purvey.errors import HostError
 EVIDENCE_LINES: Final = 20
 """Lines of each of a failed command's outputs that an error repeats: enough for a message, few enough for a screen."""
 
+_MASK: Final = "(secret)"
+
 PATH_MARK: Final = "{path}"
 """What stands in the arguments of a validating command for the file to validate."""
 
@@ -113,8 +115,8 @@ def evidence(command: Command, completed: Completed) -> str:
     said, complaints = _end_of(command, completed.stdout), _end_of(command, completed.stderr)
     if said and command.hides_stdout:
         said = "(not shown, for it may be secret)"
-    elif not (said and complaints):
-        return said or complaints
+    elif not said or not complaints or said == _MASK:  # A filter that repeats what it was given tells nothing.
+        return complaints or said
     return "\n".join(["standard output:", said, *(["standard error:", complaints] if complaints else [])])
 
 
@@ -126,7 +128,7 @@ def complaint(command: Command, completed: Completed) -> str:
 def _end_of(command: Command, data: bytes) -> str:
     text = data.strip().decode(errors="replace")
     for value in sorted(_secrets(command, text), key=len, reverse=True):
-        text = text.replace(value, "(secret)")
+        text = text.replace(value, _MASK)
     return "\n".join(text[-EVIDENCE_BYTES_MAX:].splitlines()[-EVIDENCE_LINES:])
 
 

@@ -76,6 +76,13 @@ def test_both_outputs_are_the_evidence_each_by_its_end() -> None:
     assert told[-2:] == ["standard error:", "make: *** [test] Error 1"]
 
 
+def test_what_a_filter_repeats_of_its_input_is_no_evidence() -> None:
+    """Only its complaint is shown, for the rest would be nothing but a mask."""
+    command = Command(("tee", "/proc/sys/kernel/x"), stdin=b"12345")
+
+    assert evidence(command, Completed(1, b"12345", b"tee: Invalid argument\n")) == "tee: Invalid argument"
+
+
 @pytest.mark.parametrize("complaint", ["", "no quorum"])
 def test_standard_output_that_may_be_secret_is_in_no_error(complaint: str) -> None:
     """It is said that there was some, so that nobody takes the command for silent; its complaints are shown."""
