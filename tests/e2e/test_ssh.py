@@ -140,6 +140,25 @@ async def test_a_command_that_nobody_waits_for_gives_its_place_back(tmp_path: Pa
         assert starting.cancelled()
 
 
+async def test_what_waits_for_more_to_do_makes_room(tmp_path: Path, pool: Pool) -> None:
+    """A parked command goes on where it stood; where a server takes one command, it ends for another one."""
+    with running(Sshd(tmp_path, settings="MaxSessions 1\n")) as server:
+        shell = pool.shell(server.route())
+        pipes = await shell.start("while read -r line; do echo $line $$; done")
+        await pipes.send(b"one\n")
+        first = await pipes.receive()
+        await shell.park(pipes)
+
+        assert shell.resume(pipes)
+        await pipes.send(b"two\n")
+        assert await pipes.receive() == first.replace(b"one", b"two")
+
+        await shell.park(pipes)
+        async with asyncio.timeout(30):
+            assert await said(shell, "echo next") == (0, "next\n", "")
+        assert not shell.resume(pipes)
+
+
 async def test_a_closed_pool_leaves_no_connection(server: Sshd) -> None:
     """After the end of a run no server serves it any more, although a command was still running."""
     pool = Pool(SystemClock())

@@ -22,6 +22,7 @@ from purvey._apply.sending import HALT_S
 from purvey._base.clock import SystemClock
 from purvey._base.event import Event, OperationProgress
 from purvey._base.limits import HEARTBEAT_S
+from purvey._hosts.shell import Pipes
 from purvey._state.journal import Journal
 from purvey._state.store import RunRow
 from purvey.errors import HostError, StateError
@@ -252,6 +253,8 @@ class Reachable:
         is_gone: Whether it is lost now.
     """
 
+    lasts = True
+
     def __init__(self, wire: Wire, is_gone: Callable[[], bool]) -> None:
         self._wire = wire
         self._is_gone = is_gone
@@ -265,6 +268,14 @@ class Reachable:
         if self._is_gone():
             raise HostError("unavailable", "A machine cannot be reached", detail="A test says so.")
         return await self._wire.start(command)
+
+    async def park(self, pipes: Pipes) -> None:
+        """See `Shell.park`."""
+        await self._wire.park(pipes)
+
+    def resume(self, pipes: Pipes) -> bool:
+        """See `Shell.resume`."""
+        return self._wire.resume(pipes)
 
     async def close(self) -> None:
         """See `Shell.close`."""

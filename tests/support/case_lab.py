@@ -13,12 +13,13 @@ from purvey._hosts.shell_host import ShellHost
 from purvey.testing.hosts import Lab
 from purvey.testing.hosts._tree import base_tree
 from tests.support.case_hosts import CaseHost
+from tests.support.shells import Brief
 
 if TYPE_CHECKING:
     from purvey.testing.hosts import Host
 
 
-class LabShell:
+class LabShell(Brief):
     """See `purvey._hosts.shell.Shell`; each command is a connection of its own.
 
     Args:

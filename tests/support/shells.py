@@ -16,6 +16,7 @@ from typing import Final
 from purvey._base.clock import Clock, SystemClock
 from purvey._base.limits import EVIDENCE_BYTES_MAX
 from purvey._hosts.become import Becoming
+from purvey._hosts.shell import Pipes
 from purvey._hosts.shell_host import ShellHost
 from purvey.errors import HostError
 
@@ -27,6 +28,21 @@ NOBODY: Final = 65534
 FRAME: Final = re.compile(rb"\n[0-9a-f]{24} ")
 
 
+class Brief:
+    """What is the same for all shells whose commands run one program."""
+
+    lasts = False
+
+    async def park(self, pipes: Pipes) -> None:
+        """See `Shell.park`."""
+        await pipes.close()
+
+    def resume(self, pipes: Pipes) -> bool:
+        """See `Shell.resume`."""
+        del pipes
+        return False
+
+
 class LocalShell:
     """See `purvey._hosts.shell.Shell`.
 
@@ -35,11 +51,14 @@ class LocalShell:
         path: Where commands are looked for first.
         before: The command that it is started by.
         environment: Variables besides the usual ones.
+        lasts: Whether what runs one program waits for the next.
     """
 
     def __init__(
-        self, shell: Sequence[str], path: str = PATH, *, before: Sequence[str] = (), environment: dict[str, str] | None = None
-    ) -> None:
+        self, shell: Sequence[str], path: str = PATH, *, before: Sequence[str] = (), environment: dict[str, str] | None = None,
+        lasts: bool = False,
+    ) -> None:  # fmt: skip
+        self.lasts = lasts
         self.shell = " ".join(shell)
         self.environment = {"PATH": path, "HOME": str(Path.home()), **(environment or {})}
         self.before = tuple(before)
@@ -59,6 +78,15 @@ class LocalShell:
         pipes = LocalPipes(process, self.cuts.pop(0) if self.cuts else lambda _: None)
         self.started.append(pipes)
         return pipes
+
+    async def park(self, pipes: Pipes) -> None:
+        """See `Shell.park`."""
+        if not self.lasts:
+            await pipes.close()
+
+    def resume(self, pipes: Pipes) -> bool:
+        """See `Shell.resume`; whether it is still there is for whoever uses it to see."""
+        return isinstance(pipes, LocalPipes) and not pipes.is_cut
 
     async def close(self) -> None:
         """See `Shell.close`; what still runs is ended, and its end is waited for."""
@@ -138,15 +166,30 @@ class LocalPipes:
                 pipe.close()
 
     def kill(self) -> None:
-        """Kill the shell alone, whatever it has started; once it has ended its number may be another's."""
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process.pid, signal.SIGKILL)
+        """Kill the shell and what it is itself in a process of its own, whatever else it has started."""
+        if self.process.returncode is None:  # Once it has ended its number may be another's.
+            for pid in (*_forks(self.process.pid), self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     async def _listen(self) -> None:
         assert self.process.stderr is not None
         while data := await self.process.stderr.read(65_536):
             self._complaints += data
+
+
+def _forks(pid: int) -> list[int]:
+    """The children of a shell that have become no other program; any of them may end meanwhile."""
+    own = _told(f"/proc/{pid}/cmdline")
+    return [
+        int(child) for child in _told(f"/proc/{pid}/task/{pid}/children").split() if _told(f"/proc/{int(child)}/cmdline") == own
+    ]
+
+
+def _told(path: str) -> bytes:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(path).read_bytes()
+    return b""
 
 
 class HastyClock(SystemClock):
@@ -163,12 +206,12 @@ def lost() -> HostError:
 
 
 def local_shell(
-    name: str, *, before: Sequence[str] = (), environment: dict[str, str] | None = None, first: str = ""
+    name: str, *, before: Sequence[str] = (), environment: dict[str, str] | None = None, first: str = "", lasts: bool = False
 ) -> LocalShell:
     """A shell of this machine by name; busybox brings its own tools, which are found before all others but those in `first`."""
     folders = [first, str(applets()) if name == "busybox" else "", PATH]
     shell = ["/usr/bin/busybox", "sh"] if name == "busybox" else [f"/bin/{name}"]
-    return LocalShell(shell, ":".join(filter(None, folders)), before=before, environment=environment)
+    return LocalShell(shell, ":".join(filter(None, folders)), before=before, environment=environment, lasts=lasts)
 
 
 def applets() -> Path:
@@ -237,7 +280,7 @@ async def desk(shell: LocalShell, state: Path | None = None) -> AsyncIterator[De
                 folder.parent.rmdir()
 
 
-class Gone:
+class Gone(Brief):
     """A way to a machine that is not there."""
 
     async def start(self, command: str) -> None:

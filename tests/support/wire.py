@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from purvey._hosts.enter import FROM_ROOT, EnteredPipes
+from purvey._hosts.shell import Pipes
 from tests.support.shells import FRAME, lost
 
 OWN_FOLDER = "/var/lib/purvey"
@@ -25,6 +26,8 @@ class Wire:
         at_frame: Is called for each frame with its pipes, before it is given on.
     """
 
+    lasts = True
+
     def __init__(self, home: Path, at_frame: Callable[[WirePipes], None]) -> None:
         self._way = FROM_ROOT if os.geteuid() else (*OWN, str(home))
         self._at_frame = at_frame
@@ -32,6 +35,15 @@ class Wire:
     async def start(self, command: str) -> WirePipes:
         """See `Shell.start`."""
         return WirePipes([*self._way, "/bin/sh", "-c", command], self._at_frame)
+
+    async def park(self, pipes: Pipes) -> None:
+        """See `Shell.park`."""
+        if not self.lasts:
+            await pipes.close()
+
+    def resume(self, pipes: Pipes) -> bool:
+        """See `Shell.resume`."""
+        return self.lasts and isinstance(pipes, WirePipes) and not pipes.is_cut
 
     async def close(self) -> None:
         """See `Shell.close`."""

@@ -1,4 +1,4 @@
-"""Changes as calls of the functions of `runner.sh`. Pure."""
+"""Changes as calls of the functions of `changes.sh` and `commands.sh`. Pure."""
 
 from __future__ import annotations
 

@@ -144,6 +144,11 @@ approach() { # FOLDER
   not_ours "$1: a link that others may change leads to $stood"
 }
 
+back() {
+  apart=
+  cd -- "$here" 2>/dev/null || cd /
+}
+
 held() { # PATH COMMAND...: let a command read a file where others may put a link in its place: not what that leads to.
   name=$1
   shift
@@ -192,13 +197,14 @@ outcome() { # CODE SECONDS: sets `code`, to -1000 if the command was ended becau
   fi
 }
 
-# What commands printed may be secret, so it stays no longer than until it is written down elsewhere.
+# What commands printed may be secret, so it stays no longer than until it is written down elsewhere. The names go with a later
+# run, as that takes a process.
 spend() { # FOLDER TOKEN...
   spent=$1/said
   shift
   for token; do
-    shift
-    set -- "$@" "$spent/$token.out" "$spent/$token.err"
+    for said in "$spent/$token.out" "$spent/$token.err"; do
+      [ ! -s "$said" ] || printf '' >"$said"
+    done
   done
-  rm -f -- "$@"
 }

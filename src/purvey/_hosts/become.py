@@ -17,8 +17,8 @@ import msgspec
 
 from purvey._base.value import Secret
 from purvey._hosts import become_refusals as refusals
-from purvey._hosts.program import reader
 from purvey._hosts.route import Become
+from purvey._hosts.session import reader
 from purvey.errors import HostError
 
 if TYPE_CHECKING:

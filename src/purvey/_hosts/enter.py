@@ -16,11 +16,14 @@ import os
 import pwd
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from purvey._base.limits import EVIDENCE_BYTES_MAX
 from purvey._hosts.route import ChrootRoute, NamespaceRoute, described
 from purvey.errors import HostError
+
+if TYPE_CHECKING:
+    from purvey._hosts.shell import Pipes
 
 CHUNK_BYTES: Final = 65_536
 """The size of a pipe: more is never there to read."""
@@ -47,12 +50,23 @@ class EnteredShell:
         route: Where to; None for this machine as it is.
     """
 
+    lasts = False  # What is entered may be made anew under the same name.
+
     def __init__(self, route: ChrootRoute | NamespaceRoute | None = None) -> None:
         self._route = route
 
     async def start(self, command: str) -> EnteredPipes:
         """See `Shell.start`."""
         return EnteredPipes([*_way(self._route), "/bin/sh", "-c", command])
+
+    async def park(self, pipes: Pipes) -> None:
+        """See `Shell.park`."""
+        await pipes.close()
+
+    def resume(self, pipes: Pipes) -> bool:
+        """See `Shell.resume`."""
+        del pipes
+        return False
 
     async def close(self) -> None:
         """See `Shell.close`; there is no way to give up."""

@@ -43,10 +43,18 @@ def require_sound(path: str) -> str:
     return path
 
 
-@lru_cache(PATHS_MAX)
 def parent(path: str) -> str:
     """The folder that a path is in."""
-    return str(PurePosixPath(path).parent)
+    return _split(path)[0]
+
+
+@lru_cache(PATHS_MAX)
+def _split(path: str) -> tuple[str, str]:
+    """The folder and the name in it, as `PurePosixPath` has them, which takes ten times as long."""
+    if path.endswith(("/", "/.")) or "//" in path or "/./" in path:
+        path = str(PurePosixPath(path))
+    above, _, name = path.rpartition("/")
+    return above or ("/" if path.startswith("/") else "."), name
 
 
 def is_in(path: str, places: Iterable[str]) -> bool:
@@ -61,13 +69,13 @@ def beside(path: str) -> str:
     Raises:
         HostError: ``invalid`` for the root, which has no successor.
     """
-    whole = PurePosixPath(path)
-    name = whole.name
+    above, name = _split(path)
     if not name:
         raise _refused(path, "It is the root of everything.")
     if len(name.encode(errors="surrogateescape")) > NAME_BYTES_MAX:
         name = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
-    return str(whole.with_name(f".{name}.purvey"))
+    before = "" if above == "." else f"{above.rstrip('/')}/"
+    return f"{before}.{name}.purvey"
 
 
 def _refused(path: str, why: str) -> HostError:

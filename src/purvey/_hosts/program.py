@@ -1,8 +1,4 @@
-"""Programs for a machine's POSIX shell: questions and steps as text. Pure; what it means stands in `runner.sh`.
-
-A program is whole or not run at all: it is read to its end first, and its end is marked. It is given on standard input and kept
-in memory, because it may hold secrets, and arguments can be read by every user of the machine.
-"""
+"""Programs for a POSIX shell: questions and steps as text. Pure; what they call stands in the files beside this one."""
 
 from __future__ import annotations
 
@@ -10,12 +6,13 @@ import hashlib
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Final
+
+import msgspec
 
 from purvey._base.limits import CALL_DEADLINE_S
 from purvey._hosts.actions import action, quoted
+from purvey._hosts.change import Restore, Run, Write
 from purvey._hosts.command import Completed
 from purvey._hosts.fact import Answer, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf
 from purvey._hosts.step import Machine, Step
@@ -27,9 +24,6 @@ PATHS_MAX: Final = 250
 CLERK_STEPS_MIN: Final = 4
 """From this many steps on a clerk costs less than the processes that it saves."""
 
-INCOMPLETE: Final = 97
-"""The return code of a shell that was given half a program."""
-
 ASKED_S: Final = round(CALL_DEADLINE_S)
 """Seconds after which a command that is asked something is ended."""
 
@@ -38,66 +32,70 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _WORKER: Final = re.compile(r"(?!.*\.\.)[^/\0\n][^\0\n]*")
 
 
-def reader(mark: str) -> str:
-    """What ``sh -c`` gets to wait for a program; what comes before its first line, a password nobody asked for, is dropped.
+class Program(msgspec.Struct, frozen=True):
+    """What is run.
 
-    It has no character that csh or fish, as somebody's login shell, would take for something else between single quotes. The
-    variables may have come with the login, and would be given to every command.
+    Attributes:
+        parts: The files with the functions that are called, without ``.sh``.
+        calls: The calls.
     """
-    return (
-        f'unset P N; P=$(cat); P=${{P#*"#{mark}"}}; if [ "${{P%"#end {mark}"}}" = "$P" ]; then exit {INCOMPLETE}; fi; eval "$P"'
-    )
+
+    parts: tuple[str, ...]
+    calls: tuple[str, ...]
 
 
-def enveloped(program: bytes, mark: str) -> bytes:
-    """A program with the marks of its beginning and its end, as `reader` waits for it."""
-    return b"#%b\n%b\n#end %b" % (mark.encode(), program, mark.encode())
-
-
-def asking(
-    facts: Sequence[Fact], nonce: str, machine: Machine | None = None, *, folder: str, spent: Sequence[str] = ()
-) -> bytes:
+def asking(facts: Sequence[Fact], machine: Machine | None = None, *, folder: str, spent: Sequence[str] = ()) -> Program:
     """The program that asks.
 
     Args:
         facts: What is asked.
-        nonce: Begins each frame.
         machine: What the machine has said of us over the same link, so that it need not look again.
         folder: As for `working`.
         spent: Tokens of steps whose outputs nobody needs any more.
     """
-    return _program(nonce, machine, ["asking"], [*_questions(facts), *_spending(folder, spent), "say left"])
+    return _program(machine, ["asking"], [*_questions(facts), *_spending(folder, spent), "say left"])
 
 
-def looking(nonce: str, machine: Machine | None = None, *, folder: str, fence: int) -> bytes:
+def looking(machine: Machine | None = None, *, folder: str, fence: int) -> Program:
     """The program that lets nobody older begin anything more, and tells what was begun; see `working`."""
-    return _program(nonce, machine, ["asking", "runner"], [*_entering(folder, fence, "look"), "remembered", "leave"])
+    return _program(machine, ["asking", "runner"], [*_entering(folder, fence, "look"), "remembered", "leave"])
 
 
 def working(
-    steps: Sequence[Step], nonce: str, machine: Machine | None = None, *, folder: str, fence: int, fresh: bool,
-    spent: Sequence[str] = (),
-) -> bytes:  # fmt: skip
+    steps: Sequence[Step], machine: Machine | None = None, *, folder: str, fence: int, fresh: bool, spent: Sequence[str] = ()
+) -> Program:
     """The program that performs steps one after the other.
 
     Args:
         steps: The steps.
-        nonce: Begins each frame.
         machine: See `asking`.
         folder: The name of the folder, inside purvey's own, of those who must not work at the same time.
         fence: Our number in the order of those who may work there; an older one is refused.
         fresh: Whether everything done before is settled.
         spent: Tokens of steps whose outputs nobody needs any more.
     """
-    lines = [*_entering(folder, fence, "fresh" if fresh else "same"), *_spending(folder, spent)]
-    if len(steps) >= CLERK_STEPS_MIN:
+    parts, lines = _parts(steps), [*_entering(folder, fence, "fresh" if fresh else "same"), *_spending(folder, spent)]
+    if "clerk" in parts:
         lines.append("hire")
     for number, step in enumerate(steps):
         if not _TOKEN.fullmatch(step.token):
             raise InternalError(f"The token {step.token!r} is not one word.")
         how = "once" if step.once else "told" if step.is_told else "quiet"
         lines += [*_functions(number, step), f"step {number} {step.token} {step.attempt:d} {how}"]
-    return _program(nonce, machine, ["asking", "runner"], [*lines, "leave"])
+    return _program(machine, parts, [*lines, "leave"])
+
+
+def _parts(steps: Sequence[Step]) -> list[str]:
+    """What steps need: a machine's shell takes its time to read what it does not."""
+    changes = [change for step in steps for change in step.changes]
+    parts = ["asking", "runner"]
+    if any(not isinstance(change, Run) for change in changes):
+        parts.append("changes")
+    if any(isinstance(change, Run | Restore) or (isinstance(change, Write) and change.validate) for change in changes):
+        parts.append("commands")
+    if len(steps) >= CLERK_STEPS_MIN:
+        parts.append("clerk")
+    return parts
 
 
 def _entering(folder: str, fence: int, how: str) -> list[str]:
@@ -114,15 +112,9 @@ def _of_workers(folder: str) -> str:
     return f'"$B"/work/{shlex.quote(folder)}'
 
 
-def _program(nonce: str, machine: Machine | None, parts: Sequence[str], lines: Sequence[str]) -> bytes:
+def _program(machine: Machine | None, parts: Sequence[str], calls: Sequence[str]) -> Program:
     hello = f"hello {shlex.quote(machine.umask)} {shlex.quote(machine.who)}" if machine is not None else "hello"
-    return "\n".join([f"N={nonce}", *map(_text, parts), hello, *lines]).encode(errors="surrogateescape")
-
-
-@cache
-def _text(part: str) -> str:
-    text = files("purvey._hosts").joinpath(f"{part}.sh").read_text()
-    return "\n".join(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
+    return Program(tuple(parts), (hello, *calls))
 
 
 def paths_of(facts: Sequence[Fact]) -> list[str]:

@@ -32,7 +32,13 @@ class Pipes(Protocol):
 
 
 class Shell(Protocol):
-    """One way to run commands on one machine."""
+    """One way to run commands on one machine.
+
+    Attributes:
+        lasts: Whether a command that waits for more to do still stands where a new one would.
+    """
+
+    lasts: bool
 
     async def start(self, command: str) -> Pipes:
         """Run a command line through the machine's POSIX shell.
@@ -44,6 +50,12 @@ class Shell(Protocol):
             HostError: ``unavailable`` if the machine cannot be reached now, ``denied`` if it lets us in no more or is not the
                 one that it should be.
         """
+
+    async def park(self, pipes: Pipes) -> None:
+        """Hold on to a command that waits for more to do; it is let go of where its place is needed."""
+
+    def resume(self, pipes: Pipes) -> bool:
+        """Have a command do more that was parked; false if it is no longer there."""
 
     async def close(self) -> None:
         """Give up the way; commands that run are let go of."""

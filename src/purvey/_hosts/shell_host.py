@@ -17,10 +17,11 @@ from purvey._hosts.become import Becoming, Door
 from purvey._hosts.change import foreseen
 from purvey._hosts.connector import Told
 from purvey._hosts.fact import Answer, Answers, Ask, Fact, Unanswered
-from purvey._hosts.frames import Frame, Frames
+from purvey._hosts.frames import Frame
 from purvey._hosts.paths import refusal
-from purvey._hosts.program import INCOMPLETE, asking, enveloped, looking, working
+from purvey._hosts.program import Program, asking, looking, working
 from purvey._hosts.replies import answers_of, begun_of, machine_of
+from purvey._hosts.session import INCOMPLETE, Session
 from purvey._hosts.shell_calls import ShellCalls
 from purvey._hosts.shell_work import Work
 from purvey._hosts.step import Ended, Ending, Machine, Step
@@ -28,7 +29,7 @@ from purvey.errors import HostError
 
 if TYPE_CHECKING:
     from purvey._base.clock import Clock
-    from purvey._hosts.shell import Pipes, Shell
+    from purvey._hosts.shell import Shell
 
 LINKS_MAX: Final = 40
 """Times that a link is sought again for steps that may be at work: with the pauses between, over half an hour."""
@@ -70,6 +71,7 @@ class ShellHost(ShellCalls):
         self._worker = worker
         self._fence = fence
         self._number = number or itertools.count(1).__next__
+        self._free: Session | None = None
         self._working = asyncio.Lock()
         self._is_halted = False
         self._tell = tell
@@ -113,18 +115,16 @@ class ShellHost(ShellCalls):
         return Answers(known | await self._asked(sound))
 
     async def _asked(self, facts: Sequence[Fact]) -> dict[Fact, Answer | Unanswered]:
-        found: list[Frame] = []
-        spent, worker = self._spent, self._worker
-        program = self._run(lambda nonce: asking(facts, nonce, self._known_here, folder=worker, spent=spent))
-        async with contextlib.aclosing(program) as frames:
-            async for frame in frames:
-                if frame.kind == "left":
-                    self._forgotten(spent)
-                    answers = answers_of(facts, found, (await self.machine()).folder)
-                    self.known.update(answers)
-                    return answers
-                found.append(frame)
-        raise self._lost("It ended before all was answered.", begun=True)
+        spent = self._spent
+        program = asking(facts, self._known_here, folder=self._worker, spent=spent)
+        async with contextlib.aclosing(self._run(program)) as frames:
+            found = [frame async for frame in frames]
+        if not found or found.pop().kind != "left":
+            raise self._lost("It ended before all was answered.", begun=True)
+        self._forgotten(spent)
+        answers = answers_of(facts, found, (await self.machine()).folder)
+        self.known.update(answers)
+        return answers
 
     async def perform(self, steps: Sequence[Step], *, fresh: bool = False, told: Told = lambda *_: None) -> list[Ending]:
         """Perform steps, all in one program, until one does not go through.
@@ -158,10 +158,16 @@ class ShellHost(ShellCalls):
             raise AssertionError  # It is left above.
 
     def _see_lost(self) -> None:
-        """Tell once that the link is sought again; `_frames` sees that it is found."""
+        """Tell once that the link is sought again."""
         if not self._is_lost:
             self._is_lost = True
             self._tell(f"waiting {self.name}: the link was lost; the work goes on there, joining again")
+
+    def _see_joined(self) -> None:
+        """Tell that the link is there again, if people were told that it was lost."""
+        if self._is_lost:
+            self._is_lost = False
+            self._tell(f"{self.name}: joined again")
 
     async def halt(self) -> None:
         """See `Connector.halt`: a newer program, which does nothing, makes the one at work leave."""
@@ -170,17 +176,17 @@ class ShellHost(ShellCalls):
 
     async def begun(self) -> frozenset[str]:
         """See `Connector.begun`."""
-        begun: frozenset[str] = frozenset()
+        begun: frozenset[str] | None = None
         work, (worker, fence) = Work((), self.name, lambda *_: None), self._turn()
-        program = self._run(lambda nonce: looking(nonce, self._known_here, folder=worker, fence=fence))
-        async with contextlib.aclosing(program) as frames:
+        program = looking(self._known_here, folder=worker, fence=fence)
+        async with contextlib.aclosing(self._run(program)) as frames:
             async for frame in frames:
                 work.follow(frame, "")
                 if frame.kind == "log":
                     begun = begun_of(frame)
-                if frame.kind == "left":
-                    return begun
-        raise self._lost("It ended before all was told.", begun=False)
+        if begun is None:
+            raise self._lost("It ended before all was told.", begun=False)
+        return begun
 
     def spend(self, tokens: Sequence[str]) -> None:
         """See `Connector.spend`."""
@@ -190,6 +196,8 @@ class ShellHost(ShellCalls):
         """See `Connector.tidy`."""
         if self._spent:
             await self.ask(())
+        if self._free is not None:
+            await self._free.pipes.close()
 
     def _forgotten(self, spent: Sequence[str]) -> None:
         self._spent = tuple(token for token in self._spent if token not in spent)
@@ -205,65 +213,75 @@ class ShellHost(ShellCalls):
 
     async def _work(self, work: Work, *, fresh: bool) -> list[Ending]:
         """Send the steps once, and follow what becomes of them."""
-        steps, spent, (worker, fence) = work.steps, self._spent, self._turn()
-        program = self._run(
-            lambda nonce: working(steps, nonce, self._known_here, folder=worker, fence=fence, fresh=fresh, spent=spent)
-        )
-        async with contextlib.aclosing(program) as frames:
+        spent, (worker, fence), left = self._spent, self._turn(), False
+        program = working(work.steps, self._known_here, folder=worker, fence=fence, fresh=fresh, spent=spent)
+        async with contextlib.aclosing(self._run(program)) as frames:
             async for frame in frames:
                 assert self._machine is not None  # Every program begins with it.
                 work.follow(frame, self._machine.folder)
-                if frame.kind == "left":
-                    self._forgotten(spent)
-                    return work.endings
-        raise self._lost("It ended before all was done.", begun=True)
+                left = frame.kind == "left"
+        if not left:
+            raise self._lost("It ended before all was done.", begun=True)
+        self._forgotten(spent)
+        return work.endings
 
     def _turn(self) -> tuple[str, int]:
         """Who works, and a number above all before."""
         return self._worker, self._fence() * PROGRAMS_PER_FENCE + self._number()
 
-    async def _run(self, program: Callable[[str], bytes]) -> AsyncGenerator[Frame]:
-        """The frames of a program after its hello; the last one is ``left``, unless the link is lost.
+    async def _run(self, program: Program) -> AsyncGenerator[Frame]:
+        """The frames of a program after its hello; the last one is ``left``, unless it was ended.
 
         Raises:
             HostError: if it could not be begun, or the link was lost; `may_exist` says whether it may be at work.
         """
-        mark, nonce = self._clock.entropy(12).hex(), self._clock.entropy(12).hex()
-        text = enveloped(program(nonce), mark)
         self.requests += 1
-        pipes = await self._door.open(self._shell, mark)
-        try:
-            async with contextlib.aclosing(self._frames(pipes, text, nonce)) as frames:
-                async for frame in frames:
-                    yield frame
-        except HostError as error:
-            error.may_exist = error.may_exist or error.code == "unavailable"
-            self._known_here = None  # The next link may lead to somebody else.
-            raise
-        finally:
-            await pipes.close()
+        begun = left = False
+        while not begun:
+            session = await self._waiting()
+            is_new = session.is_new
+            try:
+                async with contextlib.aclosing(session.run(program, self._clock.entropy(12).hex())) as frames:
+                    async for frame in frames:
+                        if frame.kind == "hello":
+                            self._machine = self._known_here = machine_of(frame)
+                            begun = True
+                            self._see_joined()
+                        else:
+                            left = frame.kind == "left"
+                            yield frame
+                if not begun and is_new:
+                    raise await self._refused(session)
+            except HostError as error:
+                self._known_here = None  # The next link may lead to somebody else.
+                if not left:
+                    error.may_exist = error.may_exist or error.code == "unavailable"
+                    raise
+            finally:
+                await self._release(session)
 
-    async def _frames(self, pipes: Pipes, program: bytes, nonce: str) -> AsyncGenerator[Frame]:
-        begun = False
-        frames = Frames(nonce)
-        await pipes.send(program)
-        await pipes.end()
-        while data := await pipes.receive():
-            for frame in frames.feed(data):
-                if frame.kind == "hello":
-                    self._machine = self._known_here = machine_of(frame)
-                    begun = True
-                    if self._is_lost:
-                        self._is_lost = False
-                        self._tell(f"{self.name}: joined again")
-                else:
-                    yield frame
-        if not begun:
-            raise self._refused(await pipes.wait(), pipes)
+    async def _waiting(self) -> Session:
+        """A shell that waits for a program: the one that ran the last one, if it is still there."""
+        session, self._free = self._free, None
+        if session is not None and self._shell.resume(session.pipes):
+            return session
+        mark = self._clock.entropy(12).hex()
+        return Session(await self._door.open(self._shell, mark), mark, lasts=self._shell.lasts)
 
-    def _refused(self, code: int, pipes: Pipes) -> HostError:
+    async def _release(self, session: Session) -> None:
+        """Let a shell that waits for the next program wait; one is enough."""
+        if session.is_free and self._free is None:
+            self._free = session
+            await self._shell.park(session.pipes)
+        else:
+            await session.pipes.close()
+
+    async def _refused(self, session: Session) -> HostError:
         """Why a program did not even begin."""
-        said = pipes.complaints().decode(errors="replace").strip()
+        if session.is_free:
+            return self._lost("What it was sent ended at once.", begun=False)
+        code = await session.pipes.wait()
+        said = session.pipes.complaints().decode(errors="replace").strip()
         if code == INCOMPLETE:
             return self._lost("Half of what was sent arrived.", begun=False)
         return self._door.refusal(said, code)

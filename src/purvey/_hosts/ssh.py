@@ -6,7 +6,7 @@ No command is ever sent twice: what was lost before it was sent is tried again, 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from purvey._base.limits import ATTEMPTS_MAX
 from purvey._hosts import ssh_errors as errors
@@ -14,6 +14,9 @@ from purvey._hosts.ssh_hop import Hop
 from purvey._hosts.ssh_library import asyncssh
 from purvey._hosts.ssh_link import Link
 from purvey._hosts.ssh_pipes import WINDOW_BYTES, SshPipes
+
+if TYPE_CHECKING:
+    from purvey._hosts.shell import Pipes
 
 COMMANDS_MAX: Final = 1_000
 """Commands at once on one machine until it refuses one: most take 10 (MaxSessions), and there is no way to ask."""
@@ -26,8 +29,11 @@ class SshShell:
         link: The connection to the machine.
     """
 
+    lasts = True
+
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._parked: list[SshPipes] = []
         self._most = COMMANDS_MAX
         self._freed = asyncio.Event()
 
@@ -45,20 +51,41 @@ class SshShell:
                 await self._refused(attempt)
             attempt += 1
 
+    async def park(self, pipes: Pipes) -> None:
+        """See `Shell.park`."""
+        assert isinstance(pipes, SshPipes)
+        if pipes.rest():
+            self._parked.append(pipes)
+
+    def resume(self, pipes: Pipes) -> bool:
+        """See `Shell.resume`."""
+        assert isinstance(pipes, SshPipes)
+        if pipes not in self._parked:
+            return False
+        self._parked.remove(pipes)
+        if not pipes.wake():
+            return False
+        self._link.begin()
+        return True
+
     async def close(self) -> None:
         """See `Shell.close`."""
+        self._parked.clear()
         await self._link.close()
 
     async def _turn(self) -> None:
-        """Return when the machine takes one more command, as far as we know."""
-        while self._link.users >= self._most:
+        """Return when the machine takes one more command, as far as we know; what waits for more to do makes room."""
+        while self._link.users + len(self._parked) >= self._most:
             self._freed.clear()
-            await self._freed.wait()
+            if self._parked:
+                await self._parked.pop(0).close()
+            else:
+                await self._freed.wait()
 
     async def _refused(self, attempt: int) -> None:
         """Wait for one of ours to end; where none runs, one that we have let go of may still hold its place."""
-        if self._link.users:
-            self._most = self._link.users
+        if open_now := self._link.users + len(self._parked):
+            self._most = open_now
         else:
             await self._link.pause(attempt)
 

@@ -29,7 +29,7 @@ class SshPipes(asyncssh.SSHClientSession[bytes]):
 
     Args:
         where: The machine, for errors.
-        ended: Called once when the command's channel is closed.
+        ended: Called when the command's channel is closed, or it begins to wait for more to do.
     """
 
     def __init__(self, where: Callable[[], Hop], ended: Callable[[], None]) -> None:
@@ -42,6 +42,7 @@ class SshPipes(asyncssh.SSHClientSession[bytes]):
         self._returncode: int | None = None
         self._at_end = False
         self._closed = False
+        self._rests = False
         self._lost: Exception | None = None
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -97,6 +98,19 @@ class SshPipes(asyncssh.SSHClientSession[bytes]):
             self._channel.close()
             self._channel = None
 
+    def rest(self) -> bool:
+        """The command waits for more to do, and counts no more; false if it has ended."""
+        if self._closed:
+            return False
+        self._rests = True
+        self._ended()
+        return True
+
+    def wake(self) -> bool:
+        """It gets more to do; false if it has ended."""
+        self._rests = False
+        return not self._closed
+
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """See `asyncssh.SSHClientSession`."""
         self._channel = chan
@@ -144,7 +158,8 @@ class SshPipes(asyncssh.SSHClientSession[bytes]):
         self._at_end = self._at_end or self._returncode is not None
         self._room.set()
         self._changed.set()
-        self._ended()
+        if not self._rests:
+            self._ended()
 
     def _gone(self) -> HostError:
         return errors.lost(self._where(), self._lost)

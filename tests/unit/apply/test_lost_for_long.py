@@ -35,6 +35,8 @@ class Line(Wire):
         home: Where purvey keeps its own things there.
     """
 
+    lasts = False  # So the second program comes a second time.
+
     def __init__(self, home: Path) -> None:
         super().__init__(home, self._seen)
         self.is_whole = True

@@ -20,9 +20,16 @@ def shell_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def machine(shell_name: str, tmp_path: Path) -> AsyncIterator[Desk]:
+def lasts(shell_name: str) -> bool:
+    """Whether it waits for one program after another, as over SSH, or is started for each, as in a chroot: half of them do."""
+    return SHELLS.index(shell_name) % 2 == 0
+
+
+@pytest.fixture
+async def machine(shell_name: str, lasts: bool, tmp_path: Path) -> AsyncIterator[Desk]:
     """This machine behind that shell, worked on as who we are."""
-    async with desk(local_shell(shell_name, environment={"HOME": str(tmp_path)} if os.geteuid() else None)) as found:
+    home = {"HOME": str(tmp_path)} if os.geteuid() else None
+    async with desk(local_shell(shell_name, environment=home, lasts=lasts)) as found:
         yield found
 
 
@@ -39,7 +46,7 @@ def common() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def ordinary(shell_name: str, common: Path) -> AsyncIterator[Desk]:
+async def ordinary(shell_name: str, lasts: bool, common: Path) -> AsyncIterator[Desk]:
     """This machine behind that shell, worked on as an ordinary user, to whom all in `common` / "home" belongs."""
     home = common / "home"
     home.mkdir()
@@ -48,6 +55,6 @@ async def ordinary(shell_name: str, common: Path) -> AsyncIterator[Desk]:
         os.chown(home, NOBODY, NOBODY)
     before = ["/usr/bin/setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if root else []
     async with desk(
-        local_shell(shell_name, before=before, environment={"HOME": str(home)}), home / ".local/state/purvey"
+        local_shell(shell_name, before=before, environment={"HOME": str(home)}, lasts=lasts), home / ".local/state/purvey"
     ) as found:
         yield found

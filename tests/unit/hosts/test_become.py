@@ -11,13 +11,14 @@ from purvey._base.value import Secret
 from purvey._hosts import become
 from purvey._hosts.become import Becoming, Door
 from purvey.errors import HostError
+from tests.support.shells import Brief
 
 MARK = "0a1b"
 ASKS = f"(purvey {MARK}) "
 LETS_IN = f"purvey {MARK} is in\n"
 
 
-class Scripted:
+class Scripted(Brief):
     """A shell, and the pipes of each command on it: says one thing after the other, and hangs or ends when all is said.
 
     Args:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from purvey._hosts.change import Change, MakeDirectory, MakeLink, Write
+from purvey._hosts.change import Change, Keep, MakeDirectory, MakeLink, Restore, Write
 from purvey._hosts.step import Ended, Step
 from tests.support.shells import desk, local_shell
 
@@ -26,7 +27,7 @@ def tools(folder: Path, perl: str = "") -> Path:
     """Programs that are found before all others: those that a clerk saves, which leave a line each, and another perl."""
     made = folder / "tools"
     made.mkdir()
-    programs = {name: LOGGED.format(name=name, log=folder / "ran") for name in ("sync", "mv", "mkdir")}
+    programs = {name: LOGGED.format(name=name, log=folder / "ran") for name in ("sync", "mv", "mkdir", "cat", "stat")}
     for name, text in {**programs, **({"perl": perl} if perl else {})}.items():
         (made / name).write_text(text)
         (made / name).chmod(0o755)
@@ -54,8 +55,36 @@ async def worked(shell_name: str, folder: Path, perl: str = "") -> list[str]:
 
 
 async def test_a_clerk_saves_processes(shell_name: str, tmp_path: Path) -> None:
-    """What is brought to the disk, named and made is so without a process for each: only purvey's own folders need one."""
-    assert await worked(shell_name, tmp_path) == ["mkdir"]
+    """What is brought to the disk, named and made is so without a process for each: only purvey's own folders need one.
+
+    And folders are looked at once, to see that nobody else can change them; not those that we have just made.
+    """
+    ran = await worked(shell_name, tmp_path)
+    assert ran.count("mkdir") == 1
+    assert ran.count("stat") == 2  # Above all, and for the one whose mode is given it after it was made.
+    assert set(ran) == {"mkdir", "stat"}
+
+
+@pytest.mark.parametrize("perl", ["", *TROUBLES.values()], ids=["clerk", *TROUBLES])
+async def test_a_copy_is_the_same_whoever_makes_it(shell_name: str, tmp_path: Path, perl: str) -> None:
+    """Every byte and bit of a file comes back, with a clerk, without one, and with one that ends meanwhile."""
+    data = bytes(range(256)) * 700
+    path = tmp_path / "it"
+    path.write_bytes(data)
+    path.chmod(0o4751)
+    async with desk(local_shell(shell_name, first=str(tools(tmp_path, perl)))) as machine:
+        copy = f"{machine.own}/a folder/copy"
+        changes: tuple[Change, ...] = (
+            Keep(str(path), copy, "T"), Write(str(path), b"other", 0o600), Keep(str(path), copy, "T"),
+            Restore(str(path), copy, "T"),
+        )  # fmt: skip
+        endings = await machine.host.perform([Step(f"S{number}", 1, (change,)) for number, change in enumerate(changes)])
+        kept = (machine.kept / "a folder/copy").read_bytes()
+        assert (machine.kept / "a folder").stat().st_mode & 0o7777 == 0o700
+        assert machine.kept.stat().st_mode & 0o7777 == 0o755
+    assert all(isinstance(ending, Ended) for ending in endings)
+    assert kept == f"T 4751 {os.getuid()} {os.getgid()}\n".encode() + data
+    assert (path.read_bytes(), path.stat().st_mode & 0o7777) == (data, 0o4751)
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
