@@ -88,4 +88,10 @@ def test_a_pulled_cable_is_no_failure(machine: Host, purvey_project: Project) ->
 
     assert process.returncode != 0
     assert "The command ended with code 7" in said + errors
+    told = [line.partition(" ")[2] for line in (said + errors).splitlines()]
+    cut = told.index("waiting web: the link was lost; the work goes on there, joining again")
+    joined = told.index("web: joined again")
+    failed = next(number for number, line in enumerate(told) if line.startswith("create failed host.Command::line-0"))
+    assert cut < joined < failed
+    assert sum("link was lost" in line for line in told) == 1
     assert ledger(machine) == ["line 0"]

@@ -150,3 +150,27 @@ def test_a_rehearsal_of_two_machines_leaves_both_as_they_are(lab: Lab, purvey_pr
     assert "10 operations failed in turn; every undo restores everything" in purvey_project.run("rehearse", "--text", "bye")
 
     assert [tree(host) for host in lab.hosts] == before
+
+
+def test_a_failed_command_shows_both_of_its_outputs(lab: Lab, purvey_project: Project) -> None:
+    """What it printed and what it complained of, named, without the secret that it was given."""
+    purvey_project.write("""
+from purvey import Host, secret, stack
+from purvey.resources import files, host
+
+
+@stack
+def main() -> None:
+    web = Host("192.0.2.11", name="web", user="root", key=secret("file:key"), known_hosts="known_hosts", config="")
+    files.File("page", path="/srv/page", content="x", on=web)
+    host.Command(
+        "tests", always=True, on=web, env={"TOKEN": secret("file:app")},
+        command=["sh", "-c", "echo 1 of 2 failed with $TOKEN; echo make: Error 1 >&2; exit 7"],
+    )
+""")
+
+    ended = purvey_project.attempt("apply", "--yes")
+
+    shown = "standard output:\n    1 of 2 failed with (secret)\n    standard error:\n    make: Error 1\n"
+    assert shown in ended.stdout + ended.stderr
+    assert "a secret that nobody sees" not in ended.stdout + ended.stderr

@@ -24,6 +24,7 @@ create)
   echo "$secret" >"$id"
   echo "create $2 $3" >>../tokens.log
   echo "join 192.0.2.11:6443 --token $id.$secret"
+  [ ! -e /srv/broken ] || { echo 'no quorum' >&2; exit 3; }
   ;;
 list) for id in *; do [ ! -e "$id" ] || echo "$id.$(cat "$id")   14m   authentication,signing"; done ;;
 delete) rm "$2" ;;
@@ -53,6 +54,37 @@ def cluster(vm: str = "i-1") -> dict[str, str]:
     data = host.user_data(run=[["join", token.token]], cloud="aws")
     files.File("seed", on=control, path="/srv/seed", content=data, mode="0600")
     return {"text": token.text}
+"""
+
+
+OWN = """
+from typing import Any
+
+from purvey import Host, Output, Resource, secret, stack
+from purvey._hosts.change import Run
+from purvey._hosts.command import Command
+from purvey.providers import Absent
+from purvey.providers.host import HostProvider, Work
+
+
+class TokenProvider(HostProvider[Any]):
+    def facts(self, place, subject):
+        return []
+
+    def seen(self, place, have, answers):
+        return Absent()
+
+    def make(self, place, want, answers):
+        return Work("token", (Run(Command(("/srv/bin/tokens", "create", "--ttl", "60s")), repeats=False),))
+
+
+class Token(Resource, kind="own.Token", provider=TokenProvider):
+    token: str = Output(secret=True)
+
+
+@stack
+def cluster():
+    Token("web", on=Host("192.0.2.11", user="root", key=secret("file:key"), known_hosts="known_hosts", config=""))
 """
 
 
@@ -111,6 +143,26 @@ def test_a_token_that_was_not_used_is_gone_as_well(control: Host, purvey_project
     purvey_project.run("apply", "--yes")
     assert len(made(control)) == 2
     assert alive(control) == []
+
+
+@pytest.mark.parametrize("declared", ["", OWN])
+def test_what_a_failed_command_printed_is_nowhere_where_it_may_be_a_token(
+    control: Host, purvey_project: Project, declared: str
+) -> None:
+    """Its complaint is told; a kind of one's own that has a secret output is as safe, without saying so."""
+    (control.root / "srv/broken").touch()
+    if declared:
+        purvey_project.write(declared)
+
+    ended = purvey_project.attempt("apply", "--yes")
+
+    said = ended.stdout + ended.stderr
+    (token,) = [f"{path.name}.{path.read_text().strip()}" for path in (control.root / "srv/tokens").iterdir()]
+    assert ended.returncode != 0
+    assert "standard error:\n    no quorum" in said
+    assert "(not shown, for it may be secret)" in said
+    stored = [path.read_bytes() for path in purvey_project.folder.rglob("*") if path.is_file()]
+    assert not [data for data in (said.encode(), *stored) if token.encode() in data or token.partition(".")[2].encode() in data]
 
 
 def test_another_machine_gets_another_token(control: Host, purvey_project: Project) -> None:

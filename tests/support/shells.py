@@ -278,3 +278,14 @@ async def desk(shell: LocalShell, state: Path | None = None) -> AsyncIterator[De
             shutil.rmtree(folder, ignore_errors=True)
             with contextlib.suppress(OSError):  # Others may have theirs beside it.
                 folder.parent.rmdir()
+
+
+class Gone(Brief):
+    """A way to a machine that is not there."""
+
+    async def start(self, command: str) -> None:
+        """See `Shell.start`."""
+        raise HostError("unavailable", "A host cannot be reached", detail="No route to it.", hint="Look:\n\n    ping -c 1 box")
+
+    async def close(self) -> None:
+        """See `Shell.close`."""

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 CONFLICTS_MAX: Final = 5
 """Times that a machine may be found changed just before an operation: somebody else keeps changing it."""
 
+LOST_S: Final = 60.0
+"""Seconds in which a machine that did not answer is not sought again for the next object on it."""
+
 LONG_S: Final = 2.0
 """Seconds after which people want to know what something does that has not ended."""
 
@@ -127,10 +130,27 @@ class Batch:
                 await host.ask(missing)
             await host.machine()
 
+        if missing:
+            self._refuse_lost(host)
         attempts = performer.attempts(
             first.operation.id, first.operation.address, first.kind, own_s=None, started=first.started
         )  # fmt: skip
-        await attempts.until_done(ask, ask, repeats=True)
+        try:
+            await attempts.until_done(ask, ask, repeats=True)
+        except ProviderError as error:
+            if error.code == "unavailable" and not error.may_exist:
+                performer.lost[host] = performer.parts.clock.monotonic(), error
+            raise
+
+    def _refuse_lost(self, host: Connector) -> None:
+        """Fail at once on a machine that was sought a moment ago, again and again, for another of the objects on it.
+
+        Raises:
+            ProviderError: why it could not be reached then.
+        """
+        since, error = self._performer.lost.get(host, (0.0, None))
+        if error is not None and self._performer.parts.clock.monotonic() < since + LOST_S:
+            raise error.with_traceback(None)
 
     async def _decided(self, item: Prepared, foresight: Foresight) -> bool:
         """Decide what an operation does; False if that cannot be told before those before it are done."""

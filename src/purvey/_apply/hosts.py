@@ -40,12 +40,14 @@ class Hosts:
 
     Attributes:
         fence: The lease's fencing number, once it is held.
+        tell: Tells people what becomes of a link to a machine.
         by_way: Those found so far by their name and how the way is written, which need not be opened for each of their objects.
     """
 
     def __init__(self, local: Connector, clock: Clock, worker: str, *, forget: Callable[[], None] = lambda: None) -> None:
         self.local = local
         self.forget = forget
+        self.tell: Callable[[str], None] = lambda _: None
         self.fence = 0
         self._clock = clock
         self._worker = worker
@@ -95,7 +97,10 @@ class Hosts:
         shell = self._pool.shell(route)
         folder = f"{self._worker}/{hashlib.sha256(where.encode()).hexdigest()[:16]}"  # Names may share a file system.
         number = self._numbers.setdefault(where, itertools.count(1)).__next__  # One order, whichever way a program goes.
-        host = ShellHost(shell, where, self._clock, becoming, worker=folder, fence=lambda: self.fence, number=number)
+        host = ShellHost(
+            shell, where, self._clock, becoming, worker=folder, fence=lambda: self.fence, number=number,
+            tell=self.tell,
+        )  # fmt: skip
         return cast("Connector", host)
 
 

@@ -70,6 +70,7 @@ class Parts:
     Attributes:
         guard: Called before each call of a provider; raises when the lease is lost.
         former: The holder of the lease before this run, whose calls may still land.
+        asks_machines: Whether machines may be asked more than kinds ask; not in a rehearsal, whose kinds ask none.
         unanswered: When the last call of an operation was cut off that this run has not had an answer to, by operation.
     """
 
@@ -89,6 +90,7 @@ class Parts:
         self.clock = clock
         self.guard: Callable[[], None] = lambda: None
         self.former = Former()
+        self.asks_machines = True
         self.unanswered: dict[str, float] = {}
         self.redactor = Redactor()
         self.observer = Redacting(observer, self.redactor)

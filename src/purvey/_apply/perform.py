@@ -76,6 +76,7 @@ class Performer:
         self.cancelled: set[str] = set()
         self.undone: Mapping[str, Effect] = {}
         self.conflicts: Counter[str] = Counter()
+        self.lost: dict[Any, tuple[float, ProviderError]] = {}
         self.doubtful = {doubt.begun.node.where for doubt in parts.state.in_doubt.values()}
         self._told: dict[str, Operation] = {}
         self._state = parts.state

@@ -16,7 +16,7 @@ from purvey._hosts.fact import Answers
 from purvey._hosts.step import Step
 from purvey._state.record import Noted
 from purvey.providers import NotKnownError, Present
-from purvey.providers.host import HostProvider, Work, place_of
+from purvey.providers.host import HostProvider, Work, discreet, place_of
 
 if TYPE_CHECKING:
     from purvey._apply.perform import Performer
@@ -94,7 +94,7 @@ class Prepared:
 
     def step(self) -> Step:
         """What the machine gets."""
-        return Step(self.begun.token, 1, self.work.changes, self.guard, self.work.after)
+        return Step(self.begun.token, 1, discreet(self.provider, self.work.changes), self.guard, self.work.after)
 
     def foresee(self, ahead: Ahead) -> None:
         """Let the state ahead be as it will be recorded, with what is not known yet as that."""

@@ -36,6 +36,7 @@ from purvey._graph import Graph
 from purvey._plan.approval import approval, beyond, remaining, uncovered, within_later
 from purvey._plan.effects import effects, standing
 from purvey._plan.guard import refuse_losses, refuse_many_deletes, refuse_protected
+from purvey._plan.leaving import stays_behind
 from purvey._plan.plan import Change, Operation, Plan
 from purvey._plan.undo import undo_plan
 from purvey._state.history import is_open
@@ -326,7 +327,14 @@ class Run:
         outputs = self.parts.sealer.protect(self._outputs(ready.graph))
         if outputs != thaw(self.parts.state.outputs) or ready.reads != self.parts.state.reads:
             await performer.record(OutputsSet(at=self._now(), values=outputs, reads=ready.reads))
-        return await self._close("succeeded")
+        return await self._close("succeeded", detail=self._stays_behind(plan))
+
+    def _stays_behind(self, plan: Plan) -> str:
+        """What is left in the world of the objects that were removed."""
+        there = self.parts.state.resources
+        removals = [item for item in (*plan.operations, *plan.deletions) if item.verb == "delete"]
+        gone = {item.address for item in removals if (item.address, item.generation) not in there}
+        return stays_behind(change for change in plan.changes if change.address in gone)
 
     async def _remove(self, performer: Performer, deletions: Sequence[Operation]) -> Closed | None:
         removed = sum(item.verb == "delete" for item in deletions)  # Of what is gone already only the record goes.
@@ -336,7 +344,8 @@ class Run:
         if performer.failures:
             failure = performer.failures[0]
             ledger = Ledger(performer).of_removal(deletions)
-            return await self._close("partial", failure.summary, failure.address, story(failure), ledger)
+            told = "\n".join(part for part in (story(failure), self._stays_behind(performer.plan)) if part)
+            return await self._close("partial", failure.summary, failure.address, told, ledger)
         if performer.parked and not performer.interrupted:
             address, progress = performer.parked[0]
             return await self._close("parked", "still pending", address, progress)

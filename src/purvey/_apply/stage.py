@@ -15,6 +15,7 @@ from purvey._apply.observe import needs_reading, observe
 from purvey._apply.ownership import Owners, how_to_get
 from purvey._apply.parts import Parts
 from purvey._apply.probe import probe
+from purvey._apply.reach import out_of_reach, removals_out_of_reach
 from purvey._apply.request import Request, StagePlan
 from purvey._base.event import PhaseStarted
 from purvey._base.value import NodeLink, walk
@@ -27,7 +28,7 @@ from purvey._plan.guard import refuse_many_deletes, refuse_protected
 from purvey._plan.plan import Plan
 from purvey._plan.planner import decide_all, make_plan
 from purvey._script.load import load
-from purvey._state.record import Approved, Record
+from purvey._state.record import Approved, Begun, Record
 from purvey.errors import Refusals, RefusedError, together
 from purvey.providers import Call, Finding, NotKnownError, Observed
 
@@ -87,9 +88,12 @@ async def prepare(
         *secrets,
         *disk(parts.folder),
         *_conflicts(parts, graph, plan, found, earlier or []),
-        *await _out_of_reach(parts, plan),
+        *await _not_answering(parts, plan),
         *findings,
     ]
+    has_begun = any(isinstance(record, Begun) for record in earlier or ())
+    lost = await out_of_reach(parts, plan, graph, told, request.on_failure, without=without, has_begun=has_begun)
+    findings = [*lost, *removals_out_of_reach(plan, seen), *findings]
     view = _viewer(parts, decider)
     return StagePlan(
         graph=graph,
@@ -161,7 +165,7 @@ def _placed(graph: Graph, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(msgspec.structs.replace(item, source=lines.get(item.address, "")) for item in findings)
 
 
-async def _out_of_reach(parts: Parts, plan: Plan) -> list[Finding]:
+async def _not_answering(parts: Parts, plan: Plan) -> list[Finding]:
     """What the checks that guard the run from the start do not find: a name, a port, a certificate, an answer."""
     guards = [node for node in plan.nodes.values() if node.options.preflight and parts.kinds.get(node.kind).check]
     failing = await probe(parts, guards)

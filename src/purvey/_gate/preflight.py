@@ -46,7 +46,7 @@ async def look_around(
         without: Nodes that cannot be looked at, because a secret that they need cannot be read.
 
     Returns:
-        The findings, in the order of the plan.
+        The findings, in the order of the plan; none about what is on a machine that does not answer.
     """
     changes = [change for change in plan.changes if change.address not in without]
     wanted = [plan.nodes[change.address] for change in changes if change.action in ("create", "update", "replace")]
@@ -63,7 +63,7 @@ async def look_around(
         ],
         told,
     )
-    silent = _silent([node for node, _ in together], replies, told)
+    silent = _silent(replies, told)
 
     async def ask(node: Node) -> Sequence[Finding]:
         """Ask about one node; what it cannot tell yet, or in time, is no finding."""
@@ -79,26 +79,13 @@ async def look_around(
 
     found = dict(zip([node.address for node in asked], await asyncio.gather(*map(ask, asked)), strict=True))
     found |= {address: _findings(address, reply) for address, reply in replies.items() if address not in silent}
-    return [*dict.fromkeys(silent.values()), *(finding for node in wanted for finding in found.get(node.address, ()))]
+    return [finding for node in wanted for finding in found.get(node.address, ())]
 
 
-def _silent(nodes: Iterable[Node], replies: Mapping[str, Reply], told: Told) -> dict[str, Finding]:
-    """The finding about its machine, by the address of each node that is on one that has not answered."""
+def _silent(replies: Mapping[str, Reply], told: Told) -> set[str]:
+    """The nodes on machines that have not answered: there is one finding for each of these, not one for each node."""
     errors = {id(answer) for answer in told.values() if isinstance(answer, PurveyError)}
-    groups: dict[int, list[Node]] = {}
-    for node in nodes:
-        reply = replies.get(node.address)
-        if reply is not None and id(reply.answers) in errors:
-            groups.setdefault(id(reply.answers), []).append(node)
-    found: dict[str, Finding] = {}
-    for group in groups.values():
-        error = replies[group[0].address].answers
-        assert isinstance(error, PurveyError)  # Its id is among those of errors.
-        count = "1 object on it is" if len(group) == 1 else f"{len(group)} objects on it are"
-        told_of = "\n".join(part for part in (f"{error.summary}; {count} not looked at", error.detail, error.hint) if part)
-        finding = Finding(group[0].where or "this machine", told_of, certain=False)
-        found |= {node.address: finding for node in group}
-    return found
+    return {address for address, reply in replies.items() if id(reply.answers) in errors}
 
 
 def _findings(address: str, reply: Reply) -> Sequence[Finding]:

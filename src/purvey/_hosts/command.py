@@ -15,7 +15,9 @@ from purvey._base.limits import CALL_DEADLINE_S, EVIDENCE_BYTES_MAX
 from purvey.errors import HostError
 
 EVIDENCE_LINES: Final = 20
-"""Lines of a failed command's own words that an error repeats: enough for a message, few enough for a screen."""
+"""Lines of each of a failed command's outputs that an error repeats: enough for a message, few enough for a screen."""
+
+_MASK: Final = "(secret)"
 
 PATH_MARK: Final = "{path}"
 """What stands in the arguments of a validating command for the file to validate."""
@@ -41,6 +43,7 @@ class Command(msgspec.Struct, frozen=True):
         stdin: What the command reads; may be secret.
         timeout_s: Seconds after which the command and its process group are ended.
         secret_env: More variables, whose values are secret.
+        hides_stdout: Whether what it writes to standard output may be secret, so that no error repeats it.
     """
 
     argv: tuple[str, ...]
@@ -50,6 +53,7 @@ class Command(msgspec.Struct, frozen=True):
     stdin: bytes = b""
     timeout_s: float = CALL_DEADLINE_S
     secret_env: dict[str, str] = {}
+    hides_stdout: bool = False
 
     def __str__(self) -> str:
         """The command as one would type it, secrets masked."""
@@ -107,10 +111,24 @@ def failed(command: Command, completed: Completed) -> HostError:
 
 
 def evidence(command: Command, completed: Completed) -> str:
-    """The last lines of what the command said on standard error, else on standard output, its secrets masked."""
-    text = (completed.stderr.strip() or completed.stdout.strip()).decode(errors="replace")
+    """The last lines of what the command wrote, its secrets masked; its complaints last, as they say the most."""
+    said, complaints = _end_of(command, completed.stdout), _end_of(command, completed.stderr)
+    if said and command.hides_stdout:
+        said = "(not shown, for it may be secret)"
+    elif not said or not complaints or said == _MASK:  # A filter that repeats what it was given tells nothing.
+        return complaints or said
+    return "\n".join(["standard output:", said, *(["standard error:", complaints] if complaints else [])])
+
+
+def complaint(command: Command, completed: Completed) -> str:
+    """The last lines of what the command wrote to standard error, else to standard output, its secrets masked."""
+    return _end_of(command, completed.stderr) or ("" if command.hides_stdout else _end_of(command, completed.stdout))
+
+
+def _end_of(command: Command, data: bytes) -> str:
+    text = data.strip().decode(errors="replace")
     for value in sorted(_secrets(command, text), key=len, reverse=True):
-        text = text.replace(value, "(secret)")
+        text = text.replace(value, _MASK)
     return "\n".join(text[-EVIDENCE_BYTES_MAX:].splitlines()[-EVIDENCE_LINES:])
 
 

@@ -56,11 +56,13 @@ class ShellHost(ShellCalls):
         worker: The name of those who must not work there at the same time.
         fence: Our number among them, asked for each time that there is work; nobody else has it at the same time.
         number: Gives each program a higher number than every one before it that has the same fence and the same worker.
+        tell: Tells people that the link was lost while there was work, and that it is there again.
     """
 
     def __init__(
         self, shell: Shell, name: str, clock: Clock, becoming: Becoming, *,
         worker: str = "anyone", fence: Callable[[], int] = lambda: 0, number: Callable[[], int] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._shell = shell
         self.name = name
@@ -72,6 +74,8 @@ class ShellHost(ShellCalls):
         self._free: Session | None = None
         self._working = asyncio.Lock()
         self._is_halted = False
+        self._tell = tell
+        self._is_lost = False
         self._spent: tuple[str, ...] = ()
         self._machine: Machine | None = None
         self._known_here: Machine | None = None
@@ -148,10 +152,23 @@ class ShellHost(ShellCalls):
                     work.may_run = error.may_exist = work.may_run or error.may_exist
                     if error.code != "unavailable" or not work.may_run or link + 1 == LINKS_MAX or self._is_halted:
                         raise
+                    self._see_lost()
                     await self._clock.sleep(min(PAUSE_S_MAX, PAUSE_S * 2 ** min(link, 10)))
                     if self._is_halted:  # What we would send now would be newer than what halted it.
                         raise
             raise AssertionError  # It is left above.
+
+    def _see_lost(self) -> None:
+        """Tell once that the link is sought again."""
+        if not self._is_lost:
+            self._is_lost = True
+            self._tell(f"waiting {self.name}: the link was lost; the work goes on there, joining again")
+
+    def _see_joined(self) -> None:
+        """Tell that the link is there again, if people were told that it was lost."""
+        if self._is_lost:
+            self._is_lost = False
+            self._tell(f"{self.name}: joined again")
 
     async def halt(self) -> None:
         """See `Connector.halt`: a newer program, which does nothing, makes the one at work leave."""
@@ -231,6 +248,7 @@ class ShellHost(ShellCalls):
                         if frame.kind == "hello":
                             self._machine = self._known_here = machine_of(frame)
                             begun = True
+                            self._see_joined()
                         else:
                             left = frame.kind == "left"
                             yield frame

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from purvey._base.compare import FieldChange
+from purvey._plan.leaving import natural
 from purvey._plan.plan import Action, Change, Plan
 from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
@@ -24,7 +25,8 @@ def drift_plan(stack: str, state: State, seen: Mapping[tuple[str, int], Observed
     Returns:
         A plan without operations, whose `unchanged` are the objects that were looked at and are as recorded.
     """
-    looked = [(record, now) for record in state.current().values() if (now := seen.get((record.address, record.generation)))]
+    recorded = sorted(state.current().values(), key=lambda record: natural(record.address))
+    looked = [(record, now) for record in recorded if (now := seen.get((record.address, record.generation)))]
     changes = [change for record, now in looked if (change := _change(record, now, kinds)) is not None]
     return Plan(stack=stack, verb="drift", changes=tuple(changes), unchanged=len(looked) - len(changes))
 

@@ -52,6 +52,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         where: The machine that it is on, as it is recorded; empty for this one.
         verdict: Whether it changes anything on its machine: it ``will``; it ``will not``, for all that changes is the record;
             or one ``cannot know`` yet, because it depends on what an operation before it leaves behind.
+        leaves: What stays in the world when the object goes: ``the home /srv/ana``.
         why: Why that cannot be known: ``depends on packages.Apt::nginx, which is not there yet``.
     """
 
@@ -73,6 +74,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: str = ""
     verdict: Verdict = ""
     why: str = ""
+    leaves: tuple[str, ...] = ()
 
     @property
     def touches(self) -> bool:

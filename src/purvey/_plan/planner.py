@@ -16,6 +16,7 @@ from purvey._plan.contents import goes_with, goes_with_old, inside, lives_in_one
 from purvey._plan.decide import Decider
 from purvey._plan.decision import Decision, lifted
 from purvey._plan.gaps import gaps_of
+from purvey._plan.leaving import leaves, newest_first, stays_behind
 from purvey._plan.ordering import backward, forward, generation_of
 from purvey._plan.plan import Action, Change, Operation, Plan
 from purvey._state.record import thawed
@@ -42,6 +43,7 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
     decide_all(graph, decider)
     _require_left(graph, decider)
     gone, forgotten = _gone(graph, decider)
+    gone = dict(sorted(gone.items(), key=lambda item: item[1].made_at))  # `backward` begins with what was made last.
     gaps = gaps_of(decider, gone)
     operations = forward(decider.decisions, graph.nodes, decider.touched, decider.state, gaps)
     freed = {key: gone.pop(key) for key in _freed(gone, gaps - graph.nodes.keys())}
@@ -57,7 +59,8 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
         forgotten |= early.keys()
         leaving += early.values()
     cause = "" if verb == "destroy" else "it is no longer declared"
-    changes += [_removal(resource, decider, forgotten, cause) for resource in leaving]
+    changes += [_removal(resource, decider, forgotten, cause) for resource in newest_first(leaving)]
+    stays = stays_behind(changes)
     touched = [decision.node.address for decision in decider.decisions.values()]
     return Plan(
         stack=stack,
@@ -73,7 +76,7 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
         pauses=graph.pauses,
         later=graph.later,
         outputs={name: resolve(value, decider.link, decider.secret) for name, value in graph.outputs.items()},
-        warnings=(*_warnings(decider), *_unmatched(graph, decider)),
+        warnings=(*_warnings(decider), *_unmatched(graph, decider), *([f"{stays}."] if stays else [])),
     )
 
 
@@ -234,7 +237,7 @@ def _change(decider: Decider, decision: Decision, gaps: set[str]) -> Change:
         cause=decision.cause, reasons=decision.reasons, undo=_undo_text(decision, kind, gap=gap, final=final),
         final=final or (gap and loses), gap=gap, holds_data=loses, protected=_protected(record) or _protected_now(decision),
         moved_from=decider.moved.get(node.address, ""), source=node.source, generation=generation_of(decision, decider.state),
-        where=node.where,
+        where=node.where, leaves=leaves(decider, record) if record is not None and decision.action == "replace" else (),
     )  # fmt: skip
 
 
@@ -289,6 +292,7 @@ def _removal(resource: ResourceState, decider: Decider, forgotten: set[Key], cau
         source=resource.source,
         generation=resource.generation,
         where=resource.where,
+        leaves=leaves(decider, resource) if action == "delete" else (),
     )
 
 

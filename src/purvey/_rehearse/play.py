@@ -232,6 +232,7 @@ def _parts(start: Start, store: Store, run_id: str) -> Parts:
         stack=real.stack, run=run_id, state=state, kinds=kinds, hosts=real.hosts, reader=real.reader, sealer=real.sealer,
         clock=real.clock, observer=_Deaf(), folder=start.folder / "objects", estate=real.estate,
     )  # fmt: skip
+    parts.asks_machines = False
     for record in state.resources.values():
         kind = real.kinds.get(record.kind)
         seen = start.seen.get((record.address, record.generation))

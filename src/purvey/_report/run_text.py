@@ -140,6 +140,8 @@ def _ending(page: Page, run: RunHistory) -> None:
     took = f" in {duration(run.ended - run.started)}" if run.ended is not None and timed else ""
     what = sum_of(_settled(run)) or "nothing had to change"
     page.add(Span(f"{text}{took}", style), f": {what}." if run.result == "succeeded" else ".")
+    if run.result == "succeeded" and not run.cause:
+        page.block(run.cause_detail, "  ")
     if run.result != "succeeded" and run.changes:
         page.add(f"  {what}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from purvey._apply.parts import Parts
 from purvey._base.address import require_environment, require_name
+from purvey._base.event import Message
 from purvey._plan.effects import effects
 from purvey._secrets.backends import Reader
 from purvey._secrets.key import KeyRing
@@ -77,11 +78,13 @@ def make_parts(
     folder = data_folder(settings, estate, stack)
     log = LocalLog(folder / ".work")
     hosts = Hosts(LocalConnector(log), clock, f"{estate}/{stack}/.work", forget=log.forget)
-    return Parts(
+    parts = Parts(
         stack=stack, run=run, state=state, kinds=registry, hosts=hosts, reader=Reader(root), sealer=sealer,
         clock=clock, observer=observer, folder=folder, estate=estate,
         other_stacks=lambda: {name: store.load(name) for name in store.stacks() if name != stack} if store is not None else {},
     )  # fmt: skip
+    hosts.tell = lambda text: parts.tell(Message(at=clock.now(), run=run, level="info", text=text))
+    return parts
 
 
 def user_name() -> str:

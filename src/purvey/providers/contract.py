@@ -202,6 +202,13 @@ class Provider(Generic[R]):
     on_hosts = False
     """Whether its objects may be on another machine than this one (`on=`)."""
 
+    prints_secrets: bool | None = None
+    """Whether what its commands write to standard output may be secret: then no error repeats it. None: where the kind has an
+    output that is secret. One that runs commands by ``call.host.run`` says so in each, by `Command.hides_stdout`."""
+
+    awaits_machine = False
+    """Whether it waits by itself until its machine answers (a check that it has come up, a restart)."""
+
     reads = True
     """Whether the world is asked at all; False takes the record's word (for a step without a check)."""
 
@@ -271,6 +278,10 @@ class Provider(Generic[R]):
     def undoable(self, verb: str, have: R | None, want: R | None) -> bool:
         """Whether `undo` can take back a ``create`` (`have` is None) or an ``update``. Pure; False is final in the plan."""
         return True
+
+    def leaves(self, have: R) -> Sequence[str]:
+        """What stays in the world when `delete` has removed the object, in a few words each: ``the home /srv/ana``. Pure."""
+        return ()
 
     async def identity(self, call: Call, want: R) -> Mapping[str, str]:
         """What the object is in, by what each is called: ``{"account": "1234"}``. MUST NOT change anything.

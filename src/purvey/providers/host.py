@@ -13,7 +13,7 @@ from typing import Any, TypeGuard, TypeVar
 import msgspec
 
 from purvey._base.value import Value
-from purvey._hosts.change import Change
+from purvey._hosts.change import Change, Run, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answers, Fact
 from purvey._hosts.step import Broken, Ended, Ending, Interrupted, Step
@@ -192,7 +192,7 @@ class HostProvider(Provider[R]):
         if work.changes or work.after:
             # What is taken back by its own token, because its end is not known, is another step than the one that went before.
             token = f"{call.token}-back" if call.undoes == call.token else call.token
-            step = Step(token, call.attempt, work.changes, after=work.after)
+            step = Step(token, call.attempt, discreet(self, work.changes), after=work.after)
             (ending,) = await call.host.perform([step])
             ended = went_through(self, subject, ending)
         await call.identified(work.id)
@@ -211,6 +211,19 @@ def place_of(call: Call) -> Place:
         address=call.address, folder=call.folder, token=call.token, undoes=call.undoes, name=call.name,
         entropy=call.clock.entropy(32), run=call.run,
     )  # fmt: skip
+
+
+def discreet(provider: Provider[Any], changes: Sequence[Change]) -> tuple[Change, ...]:
+    """The changes as a machine gets them: where a kind's commands may print secrets, no error repeats what they print."""
+    return tuple(map(_hidden, changes)) if provider.prints_secrets else tuple(changes)
+
+
+def _hidden(change: Change) -> Change:
+    if isinstance(change, Run):
+        return msgspec.structs.replace(change, command=msgspec.structs.replace(change.command, hides_stdout=True))
+    if isinstance(change, Write) and change.validate is not None:
+        return msgspec.structs.replace(change, validate=msgspec.structs.replace(change.validate, hides_stdout=True))
+    return change
 
 
 def went_through(provider: HostProvider[R], subject: R, ending: Ending) -> Ended:

@@ -91,6 +91,8 @@ class Kind:
         self.required = frozenset(field.name for field in fields if field.required)
         self.containers = tuple(field.name for field in fields if field.container)
         self._defaults = {field.name: field.default for field in fields}
+        if provider.prints_secrets is None:
+            provider.prints_secrets = not self.outputs.isdisjoint(self.secrets)
 
     def default(self, name: str) -> Value:
         """The value of an input that the script does not give."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from purvey._base.event import Message
 from purvey.errors import HostError
 from tests.support.project import Project
 from tests.support.shells import HastyClock
@@ -73,6 +74,9 @@ def test_a_command_that_may_be_at_work_is_never_called_undone(project: Project, 
 
     assert run.result == "kept"
     assert [doubt.begun.verb for doubt in project.state().in_doubt.values()] == ["create"]
+    told = [event.text for event in project.watcher.events if isinstance(event, Message)]
+    assert told.count("waiting box: the link was lost; the work goes on there, joining again") == 1
+    assert not [text for text in told if "joined again" in text]
     line.is_whole = True
     assert project.resume().result == "succeeded"
     assert (project.folder / "ledger").read_text() == "line\n"

@@ -6,9 +6,8 @@ import pytest
 
 from purvey._apply.request import AwaitsApproval
 from purvey._plan.plan import Plan
-from purvey.errors import HostError
 from tests.support.project import Project
-from tests.support.shells import Brief, HastyClock
+from tests.support.shells import Gone, HastyClock
 
 SCRIPT = """
 from purvey import Chroot, Host, scope, secret, stack
@@ -26,17 +25,6 @@ def main(locked: bool = False):
         for n in range(3):
             files.File(f"locked-{n}", path=f"/nowhere/{n}", content=f"{n}", on=web)
 """
-
-
-class Gone(Brief):
-    """A way to a machine that is not there."""
-
-    async def start(self, command: str) -> None:
-        """See `Shell.start`."""
-        raise HostError("unavailable", "A host cannot be reached", detail="No route to it.", hint="Look:\n\n    ping -c 1 box")
-
-    async def close(self) -> None:
-        """See `Shell.close`."""
 
 
 @pytest.fixture

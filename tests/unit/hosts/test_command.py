@@ -65,6 +65,36 @@ def test_standard_output_is_the_evidence_when_there_is_no_other() -> None:
     assert evidence(COMMAND, Completed(1, b"bad input\n")) == "bad input"
 
 
+def test_both_outputs_are_the_evidence_each_by_its_end() -> None:
+    """What a test tool prints and what its wrapper complains of: both, named, no more of each than a screen takes, masked."""
+    printed = "".join(f"test {n} of {SECRET}\n" for n in range(1, 101))
+
+    told = evidence(COMMAND, Completed(1, printed.encode(), b"make: *** [test] Error 1\n")).splitlines()
+
+    assert told[0] == "standard output:"
+    assert told[1:-2] == [f"test {n} of (secret)" for n in range(81, 101)]
+    assert told[-2:] == ["standard error:", "make: *** [test] Error 1"]
+
+
+def test_what_a_filter_repeats_of_its_input_is_no_evidence() -> None:
+    """Only its complaint is shown, for the rest would be nothing but a mask."""
+    command = Command(("tee", "/proc/sys/kernel/x"), stdin=b"12345")
+
+    assert evidence(command, Completed(1, b"12345", b"tee: Invalid argument\n")) == "tee: Invalid argument"
+
+
+@pytest.mark.parametrize("complaint", ["", "no quorum"])
+def test_standard_output_that_may_be_secret_is_in_no_error(complaint: str) -> None:
+    """It is said that there was some, so that nobody takes the command for silent; its complaints are shown."""
+    command = Command(("tokens", "create"), hides_stdout=True)
+
+    told = evidence(command, Completed(1, b"abcdef.0123456789\n", complaint.encode()))
+
+    assert "abcdef" not in told
+    assert "(not shown, for it may be secret)" in told
+    assert told.endswith(complaint or "secret)")
+
+
 def test_the_path_to_validate_takes_the_place_of_its_mark() -> None:
     """`about` replaces `{path}` in every argument, and nothing else."""
     template = Command(("nginx", "-t", "-c", "{path}", "--x={path}", "{other}"))

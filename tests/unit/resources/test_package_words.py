@@ -45,3 +45,14 @@ def test_the_cause_has_the_command_in_short() -> None:
     assert error.code == "not_found"
     assert error.detail == "The command ended with code 100:\n  apt-get install nginxx\nE: Unable to locate package nginxx"
     assert explained(other, APT).detail == told
+
+
+def test_the_progress_of_a_package_manager_is_no_cause() -> None:
+    """Of one that complained, what it printed on its way is left out; one that only printed has that for its words."""
+    command, printed = apt_get("install", "demo", lock_s=300), b"Reading package lists...\nGet:1 copy:/srv demo 1 [612 B]\n"
+
+    both = explained(failed(command, Completed(100, printed, b"E: Sub-process failed")), APT)
+    one = explained(failed(command, Completed(100, printed)), APT)
+
+    assert both.detail.splitlines()[1:] == ["  apt-get install demo", "E: Sub-process failed"]
+    assert one.detail.splitlines()[2:] == printed.decode().splitlines()

@@ -28,7 +28,7 @@ class CheckProvider(ProbeProvider["Check"]):
 
     async def attempt(self, call: Call, want: Check) -> Passed | Failed:
         """See `ProbeProvider.attempt`."""
-        from purvey._hosts.command import TIMED_OUT, evidence  # noqa: PLC0415 - declaring a check must not load it.
+        from purvey._hosts.command import TIMED_OUT, complaint  # noqa: PLC0415 - declaring a check must not load it.
 
         if not want.command:
             raise impossible("The command is empty.", "Give the program and its arguments as a list.")
@@ -40,7 +40,7 @@ class CheckProvider(ProbeProvider["Check"]):
             if error.code in ("not_found", "denied", "invalid"):
                 raise impossible(f"{error.summary}. {error.detail}".strip(), error.hint) from None
             raise
-        said = last_words(evidence(command, completed)) or "it said nothing"
+        said = last_words(complaint(command, completed)) or "it said nothing"
         if completed.returncode == TIMED_OUT:
             return Failed(f"did not end within {want.timeout_s:g} s: {said}")
         if completed.returncode != want.expect_exit:

@@ -23,6 +23,7 @@ class CloudInitProvider(ProbeProvider["CloudInit"]):
     """Looks at what cloud-init and the agent leave on the machine."""
 
     on_hosts = True
+    awaits_machine = True
 
     def target(self, want: CloudInit) -> str:
         """See `ProbeProvider.target`."""

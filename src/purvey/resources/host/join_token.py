@@ -152,7 +152,7 @@ async def _revoke(call: Call, token: JoinToken, token_id: str) -> None:
 
 
 async def _said(call: Call, argv: tuple[str, ...]) -> str:
-    command = Command(argv)
+    command = Command(argv, hides_stdout=True)  # It prints tokens, also when it fails.
     return check(command, await call.host.run(command)).text()
 
 

@@ -42,6 +42,7 @@ class RebootProvider(HostProvider["Reboot"]):
     forgets = True
     recovers_by = "token"
     insulated = True
+    awaits_machine = True
 
     def facts(self, place: Place, subject: Reboot) -> Sequence[Fact]:
         """See `HostProvider.facts`."""

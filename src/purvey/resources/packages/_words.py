@@ -44,6 +44,7 @@ def _in_short(detail: str) -> str:
     while words and re.match(r"\w+=", words[0]):
         del words[0]
     short = in_short(words)
+    said = said.rpartition("\nstandard error:\n")[2]  # What it prints besides is its progress.
     return f"{first}{mark}{short}{end}{said}" if short.partition(" ")[0] in _MANAGERS else detail
 
 

@@ -138,6 +138,11 @@ class UserProvider(HostProvider["User"]):
         account = account_of(answers, about_account(have.name)).account
         return Work(have.name, (*removed(have, account, _touched(have), home=have.remove_home), *_forgotten(place, have)))
 
+    def leaves(self, have: User) -> Sequence[str]:
+        """See `Provider.leaves`: a home may hold what nobody else has."""
+        home = recorded(have, "home_path") or have.home
+        return (f"the home {home}",) if have.create_home and not have.remove_home and home else ()
+
     def take_back(self, place: Place, have: User, before: User | None, answers: Answers) -> Work:
         """See `HostProvider.take_back`: with the home that was made for it, and with the hash that it had."""
         account = account_of(answers, about_account(have.name)).account
