@@ -17,6 +17,7 @@ from purvey._plan.decide import Decider
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Action, Change, Operation, Plan, Verb
 from purvey._plan.refusals import refuse_built_on, refuse_deleted, refuse_handed_over, refuse_touched
+from purvey._plan.settling import settled_last
 from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
 from purvey._state.state import State
@@ -162,21 +163,15 @@ def _waits(done: Sequence[Effect], state: State, kinds: Registry) -> dict[str, t
 def _settled_last(
     done: Sequence[Effect], waits: Mapping[str, tuple[str, ...]], kinds: Registry
 ) -> dict[str, tuple[str, ...]]:  # fmt: skip
-    """`waits` turned round where an update made what it needs take effect: that goes back first, then takes effect again."""
-    settling = {
-        _id(effect): effect for effect in done
-        if effect.begun.verb == "update" and kinds.get(effect.begun.node.kind).provider.settles
-    }  # fmt: skip
-    if not settling:
+    """`waits`, with those taken back late that made others take effect."""
+    ids = [_id(effect) for effect in done]
+    places = {found: place for place, found in enumerate(ids)}
+    as_done = [{places[need] for need in waits[effect.begun.operation]} for effect in done]
+    found = settled_last(done, as_done, kinds)
+    if found is as_done:
         return dict(waits)
-    found = {operation: [*needs] for operation, needs in waits.items()}
-    for effect in done:
-        for need in waits[effect.begun.operation]:
-            turned = settling.get(need)
-            if turned is not None and turned.begun.address != effect.begun.address:
-                found[effect.begun.operation].remove(need)
-                found[turned.begun.operation].append(_id(effect))
-    return {operation: tuple(needs) for operation, needs in found.items()}
+    needs = [tuple(ids[place] for place in sorted(item)) for item in found]
+    return dict(zip((effect.begun.operation for effect in done), needs, strict=True))
 
 
 def _claims_passed_on(done: Sequence[Effect], state: State, kinds: Registry) -> Iterator[tuple[Effect, Effect]]:

@@ -199,6 +199,10 @@ class Provider(Generic[R]):
     """Whether an update makes what it needs take effect (a service is restarted for its files): it is taken back after that is
     back in its former state, not before, and one that failed has to be taken back all the same."""
 
+    settles_for: Sequence[str] = ()
+    """Of a kind that `settles`: the inputs in which it is told the revisions of what it makes take effect. By default that is
+    all that it needs."""
+
     on_hosts = False
     """Whether its objects may be on another machine than this one (`on=`)."""
 

@@ -78,6 +78,7 @@ class ServiceProvider(HostProvider[S]):
     adopts = True
     long_calls = True
     settles = True
+    settles_for = ("restart_on", "reload_on")
     lands_within_s = LOCAL_LANDS_S
 
     file_mode = 0o644
