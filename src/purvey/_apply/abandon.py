@@ -25,13 +25,16 @@ from purvey.errors import ProviderError
 from purvey.providers import Kind, Outcome, Present, Unreadable
 
 
-def settling_ones(parts: Parts) -> tuple[list[InDoubt], list[InDoubt]]:
+def settling_ones(parts: Parts) -> tuple[dict[str, InDoubt], list[InDoubt]]:
     """What is in doubt: first the updates that make what they need take effect, which go back after that; then the rest."""
-    found: tuple[list[InDoubt], list[InDoubt]] = ([], [])
-    for doubt in parts.state.in_doubt.values():
-        settles = doubt.begun.verb == "update" and parts.kinds.get(doubt.begun.node.kind).provider.settles
-        found[not settles].append(doubt)
-    return found
+    settling: dict[str, InDoubt] = {}
+    rest: list[InDoubt] = []
+    for operation, doubt in parts.state.in_doubt.items():
+        if doubt.begun.verb == "update" and parts.kinds.get(doubt.begun.node.kind).provider.settles:
+            settling[operation] = doubt
+        else:
+            rest.append(doubt)
+    return settling, rest
 
 
 async def abandon(performer: Performer, doubts: Sequence[InDoubt], person: Stop) -> None:

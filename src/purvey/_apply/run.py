@@ -12,8 +12,8 @@ import msgspec
 
 from purvey._apply.abandon import abandon, settling_ones
 from purvey._apply.attempt import Parked
-from purvey._apply.batch import BATCH_MAX
-from purvey._apply.executor import Lanes, Stop, execute
+from purvey._apply.carry_out import carry_out, carry_out_undo
+from purvey._apply.executor import Stop
 from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
 from purvey._apply.ledger import Ledger
@@ -25,8 +25,8 @@ from purvey._apply.recover import settle
 from purvey._apply.request import Approve, AwaitsApproval, Request, StagePlan
 from purvey._apply.stage import observed, prepare
 from purvey._apply.unbegun import without_unbegun
-from purvey._base.event import Message, PhaseStarted, Planned
-from purvey._base.limits import HOSTS_AT_ONCE, STAGES_MAX
+from purvey._base.event import Message, PhaseStarted
+from purvey._base.limits import STAGES_MAX
 from purvey._base.value import digest, resolve, thaw
 from purvey._gate.expected import refuse_strangers
 from purvey._gate.notes import notes
@@ -196,20 +196,8 @@ class Run:
             failed = [failure.address for failure in performer.failures]
             return policies.of(addresses[operation], failed) == "continue"
 
-        await self._execute(plan.operations, performer, _Either(self.stop), go_on)
+        await carry_out(plan.operations, performer, _Either(self.stop), go_on, self.request.parallel)
         return performer
-
-    async def _execute(
-        self, operations: Sequence[Operation], performer: Performer, stop: Stop, go_on: Callable[[str], bool]
-    ) -> None:
-        """Perform operations in the order of their needs, those on one machine together."""
-        needs = {operation.id: operation.needs for operation in operations}
-        despite = {operation.id: operation.despite for operation in operations if operation.despite}
-        self.parts.tell(Planned(at=self._now(), run=self.parts.run, operations=needs, stage=performer.plan.stage))
-        lanes = Lanes(performer.lane, performer.perform_together, HOSTS_AT_ONCE, BATCH_MAX)
-        work, parallel = performer.perform, self.request.parallel
-        await execute(needs, work, parallel=parallel, stop=stop, go_on=go_on, lanes=lanes, despite=despite)
-        performer.tell_rest()
 
     def performer(self, plan: Plan, stop: Stop) -> Performer:
         """What performs a plan; a rehearsal has one that fails on purpose."""
@@ -283,13 +271,13 @@ class Run:
             return await self._close("interrupted", "still pending", address, progress)
         done = effects(self.records())
         plan = undo_plan(
-            self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds, only, later=self._later()
+            self.parts.stack, self.parts.run, done, self.parts.state, self.parts.kinds, only, later=self._later(),
+            doubts=[doubt.begun for doubt in settling.values()],
         )  # fmt: skip
         performer = self.performer(plan, stop)
         performer.undone = {effect.begun.operation: effect for effect in done}
         performer.failures, performer.parked = first.failures, first.parked
-        await self._execute(plan.operations, performer, stop, lambda _: True)
-        await abandon(performer, settling, self.stop)
+        await carry_out_undo(plan.operations, performer, stop, settling, self.stop, self.request.parallel)
         await self._forget_checks(performer)
         left = [change.address for change in plan.changes if change.final]
         if performer.failures or performer.parked or left:
@@ -340,7 +328,7 @@ class Run:
         removed = sum(item.verb == "delete" for item in deletions)  # Of what is gone already only the record goes.
         if removed:
             self._phase("delete", f"{removed} object{'' if removed == 1 else 's'}")
-        await self._execute(deletions, performer, self.stop, lambda _: True)
+        await carry_out(deletions, performer, self.stop, lambda _: True, self.request.parallel)
         if performer.failures:
             failure = performer.failures[0]
             ledger = Ledger(performer).of_removal(deletions)

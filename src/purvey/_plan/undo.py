@@ -18,7 +18,7 @@ from purvey._plan.effects import Effect
 from purvey._plan.plan import Action, Change, Operation, Plan, Verb
 from purvey._plan.refusals import refuse_built_on, refuse_deleted, refuse_handed_over, refuse_touched
 from purvey._plan.settling import settled_last
-from purvey._state.record import thawed
+from purvey._state.record import Begun, thawed
 from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey.errors import RefusedError
@@ -38,7 +38,7 @@ _ACTIONS: Final[Mapping[str, Action]] = {
 
 def undo_plan(
     stack: str, run: str, done: Sequence[Effect], state: State, kinds: Registry, only: Sequence[str] = (), *,
-    later: Collection[str],
+    later: Collection[str], doubts: Sequence[Begun] = (),
 ) -> Plan:  # fmt: skip
     """The plan that takes `done` back.
 
@@ -50,6 +50,7 @@ def undo_plan(
         kinds: The kinds.
         only: Addresses; where there are any, only these are taken back, and what the run built on them.
         later: The stack's runs that began after this one.
+        doubts: Updates in doubt that have their place in the order of the undo: each has an operation, and no change.
 
     Raises:
         RefusedError: ``refused.not_in_run`` if the run did nothing to one of `only`; ``refused.touched_since`` if a later run
@@ -65,6 +66,7 @@ def undo_plan(
     possible = [effect for effect in done if effect.begun.operation not in left]
     refuse_built_on(later, possible, state, kinds)
     refuse_deleted(done, possible)
+    possible += [Effect(begun, begun.node) for begun in doubts]
     waits = _settled_last(possible, _waits(possible, state, kinds), kinds)
     operations = tuple(
         Operation(

@@ -72,15 +72,16 @@ def updated(name: str, *needs: str, on: Sequence[str] = ()) -> Effect:
     return Effect(begun, after)
 
 
-def plan_of(done: Sequence[Effect]) -> Plan:
-    """The undo of what was done."""
+def plan_of(done: Sequence[Effect], *doubts: Effect) -> Plan:
+    """The undo of what was done, and of what is in doubt."""
     state = State([effect.after for effect in done if effect.after is not None])
-    return undo_plan("shop/dev", "RUN", done, state, registry, later=())
+    begun = [effect.begun for effect in doubts]
+    return undo_plan("shop/dev", "RUN", done, state, registry, later=(), doubts=begun)
 
 
-def order(done: Sequence[Effect]) -> list[set[str]]:
+def order(done: Sequence[Effect], *doubts: Effect) -> list[set[str]]:
     """What is taken back together, one after the other, if each takes as long as any other."""
-    plan = plan_of(done)
+    plan = plan_of(done, *doubts)
     sorter = TopologicalSorter({item.id: item.needs for item in plan.operations})
     names = {item.id: item.undoes for item in plan.operations}
     sorter.prepare()
@@ -116,6 +117,14 @@ def test_one_that_was_not_put_back_is_taken_back_first() -> None:
     done = [*machine(1), *machine(2, "back-1", restored=False)]
 
     assert order(done) == [*steps(2)[1:], *steps(1)]
+
+
+def test_one_in_doubt_has_its_place() -> None:
+    """The daemon of the last did not start again: it does, with its file, before it is in service; it is no change."""
+    *done, doubt = [*machine(1), *machine(2, "back-1", restored=False)]
+
+    assert order(done, doubt) == [*steps(2)[1:], *steps(1)]
+    assert address("daemon-2") not in {change.address for change in plan_of(done, doubt).changes}
 
 
 def test_batches_are_taken_back_together() -> None:
