@@ -151,10 +151,12 @@ test-all: .venv/.dev $(DEBIAN_HOSTS) ## Every test, the long suites at full coun
 	@$(PYTEST) --ignore=tests/vm tests
 	@$(MAKE) --no-print-directory test-vm
 
-# One machine for all of it, so one process; without KVM a test may take ten minutes.
+# Each process brings up a machine of its own: no more of them than soon pay for that. Without KVM a test may take ten minutes.
+VMS = $(shell echo $$(($(JOBS) < 4 ? $(JOBS) : 4)))
+
 .PHONY: test-vm
 test-vm: .venv/.dev $(DEBIAN_HOSTS) $(DEBIAN_VM) ## Boot a real Debian in QEMU: systemd, cloud-init, swap, reboot; as root
-	@$(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/vm
+	@$(BIN)/python -m pytest -n $(VMS) --dist worksteal -o faulthandler_timeout=3600 tests/vm
 
 .PHONY: test-faults
 test-faults: export PURVEY_TEST_FULL := 1

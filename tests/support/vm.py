@@ -65,6 +65,7 @@ class Vm:
             found.bind(("127.0.0.1", 0))
             self.port: int = found.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
+        self._heard_bytes = 0
         self._monitor = Monitor(folder / "monitor")
         self._agent = Agent(folder / "agent", 60.0 * self.patience)
 
@@ -132,6 +133,7 @@ class Vm:
         """Make it again what it was when it was saved; connections to it hang."""
         self._monitor.person(f"loadvm {_SNAPSHOT}")
         self._agent.close()
+        self._heard_bytes = (self.folder / "console").stat().st_size
 
     # Within.
 
@@ -156,8 +158,8 @@ class Vm:
         return True
 
     def console(self) -> str:
-        """The end of what its kernel and its systemd have said."""
-        return (self.folder / "console").read_text(encoding="utf-8", errors="replace")[-4000:]
+        """The end of what its kernel and its systemd have said since it was made what it was."""
+        return (self.folder / "console").read_bytes()[self._heard_bytes :].decode(errors="replace")[-4000:]
 
     def _make_seed(self, user_data: str) -> None:
         seed = self.folder / "seed"

@@ -9,6 +9,7 @@ from typing import Final
 
 from purvey.testing.pytest_plugin import Project
 from tests.support.vm import Vm
+from tests.support.vm_disk import base_disk
 
 _HEAD: Final = """
 from pathlib import Path
@@ -104,6 +105,7 @@ def bring_up(vm: Vm, project: VmProject, body: str) -> subprocess.CompletedProce
     """Apply a script whose stack has this body, in which ``new(…)`` switches the machine on with user data."""
     (project.folder / "setup.sh").write_text("#!/bin/sh -e\necho set up by a script: ünï 😀 >/srv/script\n", encoding="utf-8")
     project.write((_HEAD + _NEW).format(port=vm.port, within_s=120.0 * vm.patience, every_s=vm.patience, body=body))
+    base_disk()  # Where it has to be made first, that is none of the time that a machine has to become ready.
     user_data, process = project.folder / "user-data", project.begin("apply", "--yes")
     try:
         if vm.until(lambda: user_data.exists() or process.poll() is not None) and user_data.exists():

@@ -1,4 +1,4 @@
-"""One virtual machine for all of these tests: it is brought up once, by purvey, and each test finds it as it was then."""
+"""One virtual machine for all tests of a process: it is brought up once, by purvey, and each test finds it as it was then."""
 
 from __future__ import annotations
 
