@@ -77,6 +77,18 @@ class Stop:
             pause.result()
 
 
+class Either(Stop):
+    """Starts nothing new after a failure of its own, or when the person asks."""
+
+    def __init__(self, person: Stop) -> None:
+        super().__init__()
+        self._person = person
+
+    def is_asked(self) -> bool:
+        """See `Stop.is_asked`."""
+        return self._asked or self._person.is_asked()
+
+
 async def _for_ever() -> None:
     await asyncio.Event().wait()
 

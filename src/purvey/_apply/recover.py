@@ -22,6 +22,7 @@ from purvey._state.record import Begun, Failed, Succeeded
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError, StateError
 from purvey.providers import Absent, Kind, Present, Unreadable
+from purvey.providers.host import HostProvider
 
 Write = Callable[..., Awaitable[None]]
 Act = Callable[[EngineCall], Awaitable[Any]]
@@ -81,7 +82,9 @@ async def _finish(performer: Performer, doubt: InDoubt, kind: Kind, act: Act, wa
     except ProviderError as error:
         if error.may_exist:
             raise
-        return f"{begun.address}: the interrupted {begun.verb} did not happen ({error.summary})"
+        provider = kind.provider
+        is_over = isinstance(provider, HostProvider) and provider.runs_once(want)
+        return f"{begun.address}: the interrupted {begun.verb} {'failed' if is_over else 'did not happen'} ({error.summary})"
     return f"{begun.address}: the interrupted {begun.verb} is complete"
 
 

@@ -12,8 +12,9 @@ import msgspec
 
 from purvey._apply.abandon import abandon, settling_ones
 from purvey._apply.attempt import Parked
+from purvey._apply.broken import Broken, broken, passed_on
 from purvey._apply.carry_out import carry_out, carry_out_undo
-from purvey._apply.executor import Stop
+from purvey._apply.executor import Either, Stop
 from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
 from purvey._apply.ledger import Ledger
@@ -84,6 +85,7 @@ class Run:
         self._later = later
         self._write_of = write_of or (lambda _: write)
         self._failing: frozenset[str] = frozenset()
+        self._broken: Broken = {}
 
     async def apply(self) -> Closed:
         """Bring the world to what the script declares; with no script, to nothing."""
@@ -118,7 +120,7 @@ class Run:
         )
 
     async def settle(self) -> Closed | None:
-        """Recover what earlier runs left in doubt.
+        """Recover what earlier runs left in doubt, and learn what this one has failed with already.
 
         Returns:
             How the run is to end where something is still pending; None where it can go on.
@@ -126,6 +128,7 @@ class Run:
         doubts = list(self.parts.state.in_doubt.values())
         if not doubts:
             self.parts.hosts.forget()
+            self._broken = broken(self.records(), self.parts)
             return None
         refuse_tagged((doubt.begun.address for doubt in doubts), self._tags())
         await require_expected(self.parts, self.request.expect, [doubt.begun.node for doubt in doubts])
@@ -139,6 +142,7 @@ class Run:
             return Closed(
                 at=self._now(), result=result, cause="still pending", address=parked.address, detail=parked.progress
             )  # fmt: skip
+        self._broken = broken(self.records(), self.parts)
         return None
 
     def _settler(self, doubt: InDoubt) -> Performer:
@@ -191,12 +195,13 @@ class Run:
         policies = self._policies(plan)
         addresses = {operation.id: operation.address for operation in plan.operations}
 
-        def go_on(operation: str) -> bool:
-            """Whether others may still start."""
-            failed = [failure.address for failure in performer.failures]
-            return policies.of(addresses[operation], failed) == "continue"
+        def may_follow(address: str) -> bool:
+            """Whether others may still start after the failure at an address."""
+            return policies.of(address, [failure.address for failure in performer.failures]) == "continue"
 
-        await carry_out(plan.operations, performer, _Either(self.stop), go_on, self.request.parallel)
+        left = passed_on(performer, self._broken)
+        if all(may_follow(failure.address) for failure in performer.failures):
+            await carry_out(left, performer, Either(self.stop), lambda item: may_follow(addresses[item]), self.request.parallel)
         return performer
 
     def performer(self, plan: Plan, stop: Stop) -> Performer:
@@ -277,7 +282,8 @@ class Run:
         performer = self.performer(plan, stop)
         performer.undone = {effect.begun.operation: effect for effect in done}
         performer.failures, performer.parked = first.failures, first.parked
-        await carry_out_undo(plan.operations, performer, stop, settling, self.stop, self.request.parallel)
+        operations = passed_on(performer, self._broken)
+        await carry_out_undo(operations, performer, stop, settling, self.stop, self.request.parallel)
         await self._forget_checks(performer)
         left = [change.address for change in plan.changes if change.final]
         if performer.failures or performer.parked or left:
@@ -363,17 +369,6 @@ class Run:
 
     def _now(self) -> float:
         return self.parts.clock.now()
-
-
-class _Either(Stop):
-    """Starts nothing new after a failure of its own, or when the person asks."""
-
-    def __init__(self, person: Stop) -> None:
-        super().__init__()
-        self._person = person
-
-    def is_asked(self) -> bool:
-        return self._asked or self._person.is_asked()
 
 
 def plan_digest(plan: Plan) -> str:

@@ -81,6 +81,12 @@ class Connector(Protocol):
         No other is begun any more of what an earlier call of `perform` was given; one of them may still be at work.
         """
 
+    async def remembers(self, token: str) -> bool:
+        """Whether a step was begun that must not be done twice, or whose end would be told again; it may still be at work.
+
+        As after `begun`, no other is begun any more of what an earlier call of `perform` was given.
+        """
+
     def spend(self, tokens: Sequence[str]) -> None:
         """Take what steps printed, and what they told, for written down: the machine need keep it no longer."""
 

@@ -75,6 +75,10 @@ class LocalConnector:
     async def begun(self) -> None:
         """See `Connector.begun`; only what must not be done twice is remembered."""
 
+    async def remembers(self, token: str) -> bool:
+        """See `Connector.remembers`."""
+        return self.log is not None and self.log.remembers(token)
+
     def spend(self, tokens: Sequence[str]) -> None:
         """See `Connector.spend`; nothing is kept here."""
 

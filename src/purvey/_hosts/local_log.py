@@ -65,6 +65,10 @@ class LocalLog:
             return Broken(HostError(found.code, found.summary, detail=found.detail, hint=found.hint))
         return Interrupted()
 
+    def remembers(self, token: str) -> bool:
+        """Whether a step was begun."""
+        return (self._folder / token).exists()
+
     def begin(self, step: Step) -> None:
         """Write down that a step begins, so that it survives a power failure.
 

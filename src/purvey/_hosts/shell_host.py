@@ -189,6 +189,10 @@ class ShellHost(ShellCalls):
             raise self._lost("It ended before all was told.", begun=False)
         return begun
 
+    async def remembers(self, token: str) -> bool:
+        """See `Connector.remembers`."""
+        return token in await self.begun()
+
     def spend(self, tokens: Sequence[str]) -> None:
         """See `Connector.spend`."""
         self._spent = (*self._spent, *tokens)

@@ -34,6 +34,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         name: The physical name.
         entropy: 32 unpredictable bytes; other ones for each attempt.
         run: The run's id, for what is done once in a run; empty where nothing is changed.
+        begun: Whether the machine has begun the operation already, for a run that did not see its end; told to those that ask
+            for it by `HostProvider.is_told_again`.
     """
 
     address: str = ""
@@ -43,6 +45,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     entropy: bytes = b""
     run: str = ""
+    begun: bool = False
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -108,6 +111,20 @@ class HostProvider(Provider[R]):
         """Outputs that are known only when all is done, from what was said and asked."""
         return {}
 
+    is_told_again = False
+    """Whether `make` and `change` must know of `Place.begun`: what they see done may then be the operation's own work.
+
+    What they give the machine then is not done again, where it has ended: the machine tells how it did.
+    """
+
+    def runs_once(self, want: R) -> bool:
+        """Whether what has failed is not to be done again before a person has seen that it failed."""
+        return False
+
+    def cut_off(self, place: Place, want: R, answers: Answers) -> Work | None:
+        """What is known, without doing it again, of one that was cut off; None where a person has to look."""
+        return None
+
     def explained(self, subject: R, error: ProviderError) -> ProviderError:
         """An error in the kind's own words, and without the secrets that a command may have repeated."""
         return error
@@ -163,15 +180,15 @@ class HostProvider(Provider[R]):
 
     async def create(self, call: Call, want: R) -> Outcome:
         """See `Provider.create`."""
-        place = place_of(call)
+        place = await _place_told(self, call)
         answers = await call.host.ask(self.facts(place, want))
-        return await self._perform(call, want, self.make(place, want, answers))
+        return await self._perform(call, want, self.make(place, want, answers), place)
 
     async def update(self, call: Call, have: R, want: R) -> Outcome:
         """See `Provider.update`."""
-        place = place_of(call)
+        place = await _place_told(self, call)
         answers = await call.host.ask(list(dict.fromkeys([*self.facts(place, want), *self.facts(place, have)])))
-        return await self._perform(call, want, self.change(place, have, want, answers))
+        return await self._perform(call, want, self.change(place, have, want, answers), place)
 
     async def delete(self, call: Call, have: R) -> None:
         """See `Provider.delete`."""
@@ -187,13 +204,16 @@ class HostProvider(Provider[R]):
         done = await self._perform(call, before if before is not None else have, work)
         return done if work.outputs is not None else None
 
-    async def _perform(self, call: Call, subject: R, work: Work) -> Done:
+    async def _perform(self, call: Call, subject: R, work: Work, place: Place | None = None) -> Done:
         ended = Ended()
         if work.changes or work.after:
             # What is taken back by its own token, because its end is not known, is another step than the one that went before.
             token = f"{call.token}-back" if call.undoes == call.token else call.token
             step = Step(token, call.attempt, discreet(self, work.changes), after=work.after)
             (ending,) = await call.host.perform([step])
+            if isinstance(ending, Interrupted) and place is not None:
+                known = self.cut_off(place, subject, await call.host.ask(self.facts(place, subject)))
+                work, ending = (known, ended) if known is not None else (work, ending)
             ended = went_through(self, subject, ending)
         await call.identified(work.id)
         return Done(work.id, {**(work.outputs or {}), **self.learnt(subject, work, ended)})
@@ -211,6 +231,13 @@ def place_of(call: Call) -> Place:
         address=call.address, folder=call.folder, token=call.token, undoes=call.undoes, name=call.name,
         entropy=call.clock.entropy(32), run=call.run,
     )  # fmt: skip
+
+
+async def _place_told(provider: HostProvider[Any], call: Call) -> Place:
+    """What a pure method may know of a call that may be the second one of an operation."""
+    place = place_of(call)
+    begun = provider.is_told_again and await call.host.remembers(call.token)
+    return msgspec.structs.replace(place, begun=True) if begun else place
 
 
 def discreet(provider: Provider[Any], changes: Sequence[Change]) -> tuple[Change, ...]:

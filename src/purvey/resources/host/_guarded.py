@@ -104,6 +104,7 @@ class GuardedProvider(HostProvider[G]):
     long_calls = True
     forgets = True
     follows = True
+    is_told_again = True
 
     @abstractmethod
     def command(self, want: G) -> Command:
@@ -136,12 +137,12 @@ class GuardedProvider(HostProvider[G]):
         return Absent() if want.always else self.seen(place, want, answers)
 
     def make(self, place: Place, want: G, answers: Answers) -> Work:
-        """See `HostProvider.make`."""
-        if not want.always and _is_done(want, answers):
+        """See `HostProvider.make`: what was begun for this very operation was not found done."""
+        if not place.begun and not want.always and _is_done(want, answers):
             return Work(place.address, (), _NOT_RUN)
         guard = _guard(want)
         run = Run(_wrapped(want, self.command(want)), repeats=want.repeats, touches=None)
-        return Work(place.address, (run,), {"ran": True, "revision": place.token}, after=(guard,) if guard is not None else ())
+        return Work(place.address, (run,), _ran(place), after=(guard,) if guard is not None else ())
 
     def change(self, place: Place, have: G, want: G, answers: Answers) -> Work:
         """See `HostProvider.change`: what is done is not done again, in whichever words it is said now."""
@@ -161,6 +162,15 @@ class GuardedProvider(HostProvider[G]):
             command = Command(tuple(have.undo), cwd=have.cwd or "", user=have.user, timeout_s=have.timeout_s, **variables(have))
             changes = [Run(_wrapped(have.with_values(codes=[0]), command), repeats=have.repeats, touches=None)]
         return Work(place.address, tuple(changes), outputs=None)
+
+    def runs_once(self, want: G) -> bool:
+        """See `HostProvider.runs_once`."""
+        return not want.repeats
+
+    def cut_off(self, place: Place, want: G, answers: Answers) -> Work | None:
+        """See `HostProvider.cut_off`: its guard tells whether it has done its work, if it has one."""
+        is_done = _guard(want) is not None and _is_done(want, answers)
+        return Work(place.address, (), {**_NOT_RUN, **_ran(place)}) if is_done else None
 
     def reaches(self, want: G) -> Sequence[str] | None:
         """See `HostProvider.reaches`: a command may do anything."""
@@ -215,6 +225,10 @@ class GuardedProvider(HostProvider[G]):
 
 
 _NOT_RUN: Final[dict[str, Value]] = {"stdout": "", "code": 0, "ran": False, "revision": ""}
+
+
+def _ran(place: Place) -> dict[str, Value]:
+    return {"ran": True, "revision": place.token}
 
 
 def checked(inputs: dict[str, Any], folder: Path) -> dict[str, Any]:
