@@ -17,7 +17,7 @@ def _note(finding: Finding) -> str:
     told = f"{finding.address}: {_ended(finding.problem)}"
     if not finding.fix:
         return told
-    return f"{told}\n{finding.fix}" if _is_command(told) else f"{told} {finding.fix}"
+    return f"{told}\n{finding.fix}" if _is_command(told) or "\n" in finding.fix else f"{told} {finding.fix}"
 
 
 def _ended(text: str) -> str:
