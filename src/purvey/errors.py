@@ -18,7 +18,7 @@ front door shows them in its own way. Whether to retry is not a type but an outc
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, get_args
 
 Code = Literal[
@@ -107,13 +107,18 @@ class RefusedError(PurveyError):
         findings: One line for each independent reason.
         detail: See `PurveyError`.
         hint: See `PurveyError`.
+        single: Each reason as an error of its own, for programs, where more is known of it than a line.
     """
 
     exit_code = 4
 
-    def __init__(self, code: str, summary: str, *, findings: tuple[str, ...] = (), detail: str = "", hint: str = "") -> None:
+    def __init__(
+        self, code: str, summary: str, *, findings: tuple[str, ...] = (), detail: str = "", hint: str = "",
+        single: Sequence[PurveyError] = (),
+    ) -> None:  # fmt: skip
         super().__init__(code, summary, detail=detail or "\n".join(findings), hint=hint)
         self.findings = findings
+        self.single = single
 
 
 class Refusals(RefusedError):  # noqa: N818 - it is a list of errors, not one.

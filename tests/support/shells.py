@@ -281,10 +281,20 @@ async def desk(shell: LocalShell, state: Path | None = None) -> AsyncIterator[De
 
 
 class Gone(Brief):
-    """A way to a machine that is not there."""
+    """A way to a machine that is not there, or that ends in another way.
+
+    Args:
+        why: Why nobody gets there.
+    """
+
+    def __init__(self, why: HostError | None = None) -> None:
+        super().__init__()
+        self._why = why
 
     async def start(self, command: str) -> None:
         """See `Shell.start`."""
+        if self._why is not None:
+            raise self._why
         raise HostError("unavailable", "A host cannot be reached", detail="No route to it.", hint="Look:\n\n    ping -c 1 box")
 
     async def close(self) -> None:

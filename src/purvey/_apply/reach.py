@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     Machines = dict[Connector, list[Node]]
     """The nodes of which something is to be changed or looked at on each machine, in the order of the plan."""
 
-_FIX: Final = (
-    "Bring it up; or leave it out, by taking it out of the script or with --exclude; or let it fail while others go on, with "
+_WITHOUT: Final = (
+    "leave it out, by taking it out of the script or with --exclude; or let it fail while others go on, with "
     "rolling(..., max_failures=1)."
 )
+_DOWN: Final = frozenset({"unavailable", "timeout"})
+"""The codes of what may be because the machine is down; one that answers and refuses us need not be brought up."""
+
 _FIX_OF_REMOVAL: Final = (
     "The run will end as partial. Bring it up first, or leave these out with --exclude; `purvey state rm` forgets what is gone."
 )
@@ -182,8 +185,13 @@ def _mentions(check: Node, address: Value) -> bool:
 def _finding(lost: Lost, *, certain: bool) -> Finding:
     error = lost.error
     told = f"{error.summary}; {_objects(len(lost.nodes))} not looked at"
-    problem = "\n".join(part for part in (told, error.detail, error.hint) if part)
-    return Finding(lost.nodes[0].where or "this machine", problem, _FIX if certain else "", certain=certain)
+    problem = "\n".join(part for part in (told, error.detail) if part)
+    fix = [error.hint] if error.hint else []
+    if certain and error.code in _DOWN:
+        fix.append(f"Bring it up; or {_WITHOUT}")
+    elif certain:
+        fix.append(f"Or {_WITHOUT}" if fix else _WITHOUT.capitalize())
+    return Finding(lost.nodes[0].where or "this machine", problem, "\n".join(fix), certain=certain)
 
 
 def _objects(count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from purvey._gate.notes import as_errors
 from purvey.errors import RefusedError
 from purvey.providers import Finding
 
@@ -19,6 +20,7 @@ def refuse_strangers(findings: Sequence[Finding]) -> None:
             "refused.unexpected_world",
             "This is not the world that the environment expects",
             findings=tuple(f"{item.source} {item.address}: {item.problem}".lstrip() for item in findings),
+            single=as_errors(findings, "refused.unexpected_world"),
             hint="Nothing was touched. Use the credentials and the machine of this environment, or name the environment that "
             "you mean with -e. If the world has changed for good, mend `expect` in purvey.toml.",
         )

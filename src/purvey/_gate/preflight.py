@@ -11,11 +11,13 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from purvey._base.limits import DISK_FREE_BYTES_MIN, PARALLEL_DEFAULT
 from purvey._base.value import SecretRef, walk
 from purvey._gate.machines import Inquiry, Reply, inquire, to_change
+from purvey._gate.notes import as_errors
 from purvey._gate.question import UnansweredError, bounded
 from purvey._graph import Node
 from purvey._plan.plan import Plan
@@ -236,10 +238,12 @@ def refuse(findings: Sequence[Finding]) -> None:
     """
     certain = [finding for finding in findings if finding.certain]
     if certain:
-        lines = tuple(map(_line, certain))
-        raise RefusedError("refused.preflight", "The plan cannot succeed; nothing was touched", findings=lines)
+        raise RefusedError(
+            "refused.preflight", "The plan cannot succeed; nothing was touched",
+            findings=tuple(map(_line, certain)), single=as_errors(certain, "refused.preflight"),
+        )  # fmt: skip
 
 
 def _line(finding: Finding) -> str:
     where = f"{finding.source} {finding.address}".lstrip()
-    return f"{where}: {finding.problem}" + (f"\n    {finding.fix}" if finding.fix else "")
+    return f"{where}: {finding.problem}" + (f"\n{indent(finding.fix, '    ')}" if finding.fix else "")

@@ -115,8 +115,8 @@ place() { # UMASK TEMPORARY PATH FOLDER MODE OWNER exact|masked NAME: what TEMPO
       return
     fi
     rm -f -- "$2"
-    failed=
-    return 65
+    failed=${failed:+$((10000 + $failed))} # Nothing else that fails in a step has such a number.
+    return 1
   fi
   clear_way "$2"
   return 1

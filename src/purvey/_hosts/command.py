@@ -110,19 +110,30 @@ def failed(command: Command, completed: Completed) -> HostError:
     )
 
 
+def not_accepted(file: str, command: Command, completed: Completed) -> HostError:
+    """That a new file was not accepted by the command that looked at it; `file` is what people call it."""
+    said = evidence(command, completed) or "It said nothing."
+    return HostError(
+        "invalid",
+        "A new file was not accepted, so the old one stays",
+        detail=f"{file} was checked by a command that {_ending(command, completed.returncode)}:\n  {command}\n{said}",
+        hint="Correct the content; the message above is the validating command's own.",
+    )
+
+
 def evidence(command: Command, completed: Completed) -> str:
     """The last lines of what the command wrote, its secrets masked; its complaints last, as they say the most."""
+    return "\n".join(line for part in outputs(command, completed) for line in part if line)
+
+
+def outputs(command: Command, completed: Completed) -> list[tuple[str, str]]:
+    """The ends of what the command wrote, its secrets masked, each after its name; one that stands alone needs none."""
     said, complaints = _end_of(command, completed.stdout), _end_of(command, completed.stderr)
     if said and command.hides_stdout:
         said = "(not shown, for it may be secret)"
     elif not said or not complaints or said == _MASK:  # A filter that repeats what it was given tells nothing.
-        return complaints or said
-    return "\n".join(["standard output:", said, *(["standard error:", complaints] if complaints else [])])
-
-
-def complaint(command: Command, completed: Completed) -> str:
-    """The last lines of what the command wrote to standard error, else to standard output, its secrets masked."""
-    return _end_of(command, completed.stderr) or ("" if command.hides_stdout else _end_of(command, completed.stdout))
+        return [("", complaints or said)] if complaints or said else []
+    return [("standard output:", said), *([("standard error:", complaints)] if complaints else [])]
 
 
 def _end_of(command: Command, data: bytes) -> str:

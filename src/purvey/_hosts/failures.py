@@ -6,6 +6,8 @@ import re
 from pathlib import PurePosixPath
 from typing import Final, assert_never
 
+import msgspec
+
 from purvey._hosts.change import (
     Change,
     Keep,
@@ -18,16 +20,17 @@ from purvey._hosts.change import (
     SetAttributes,
     Write,
 )
-from purvey._hosts.command import Command, Completed, evidence, failed
+from purvey._hosts.command import TIMED_OUT, Command, Completed, failed, not_accepted
 from purvey._hosts.paths import OWN_FOLDER
+from purvey._hosts.replies import returncode
 from purvey.errors import Code, HostError
 
-NOT_ACCEPTED: Final = 65
-"""What the runner ends with where a validating command did not accept a new file (EX_DATAERR)."""
+NOT_ACCEPTED: Final = 10_000
+"""What the runner adds to the return code of a validating command that did not accept a new file."""
 
 _RUNNER: Final = "purvey: "
 _TIMEOUT: Final = r"(?:/.*/)?timeout: "  # It has the name by which it was called.
-_NOT_RUN: Final = {NOT_ACCEPTED: f"{_RUNNER}|{_TIMEOUT}", 72: _RUNNER, 126: _TIMEOUT, 127: _TIMEOUT}
+_NOT_RUN: Final = {72: _RUNNER, 126: _TIMEOUT, 127: _TIMEOUT}
 """How a command ends that could not be run, and who says why."""
 
 _COMPLAINTS: Final[tuple[tuple[str, Code], ...]] = (
@@ -75,17 +78,12 @@ def failure(change: Change, said: Completed, machine: str) -> HostError:
     """
     if isinstance(change, Run):
         return _of_command(change, said, machine)
-    if isinstance(change, Write) and change.validate is not None and said.returncode == NOT_ACCEPTED:
+    if isinstance(change, Write) and change.validate is not None and said.returncode >= NOT_ACCEPTED + TIMED_OUT:
+        said = msgspec.structs.replace(said, returncode=returncode(said.returncode - NOT_ACCEPTED))
         if (error := not_run(change.validate, said, machine)) is not None:
             return error
-        words = evidence(change.validate, said) or "It said nothing."
         told = PurePosixPath(change.path).name if change.path.startswith(OWN_FOLDER) else change.path
-        return HostError(
-            "invalid",
-            "A new file was not accepted, so the old one stays",
-            detail=f"{told} on {machine} was checked by:\n  {change.validate.about(told)}\n{words}",
-            hint="Correct the content; the message above is the validating command's own.",
-        )
+        return not_accepted(f"{told} on {machine}", change.validate.about(told), said)
     text = said.stderr.decode(errors="replace").strip()
     code = code_of(text)
     doing = _doing(change)

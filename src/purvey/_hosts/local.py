@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from purvey._hosts import local_files, local_stage, local_steps, local_users
-from purvey._hosts.command import Command, Completed, evidence
+from purvey._hosts.command import Command, Completed, not_accepted
 from purvey._hosts.connector import Told, User
 from purvey._hosts.fact import Answer, Answers, Fact, FileStat, Unanswered
 from purvey._hosts.identity import identity_of
@@ -174,13 +174,7 @@ class LocalConnector:
     async def _validate(self, command: Command, path: str) -> None:
         completed = await self.run(command)
         if completed.returncode != 0:
-            said = evidence(command, completed) or f"It said nothing and ended with code {completed.returncode}."
-            raise HostError(
-                "invalid",
-                "A new file was not accepted, so the old one stays",
-                detail=f"{path} was checked by:\n  {command}\n{said}",
-                hint="Correct the content; the message above is the validating command's own.",
-            )
+            raise not_accepted(path, command, completed)
 
     async def _in_thread(self, work: Callable[[], T], *, undo: Callable[[T], None] | None = None) -> T:
         """The result of `work`; when cancelled, wait for its end all the same, for a thread cannot be stopped."""

@@ -281,7 +281,10 @@ do_it() { # NUMBER TOKEN ATTEMPT HOW
   code=$?
   if [ "$code" != 0 ]; then
     settle
-    [ "$4" != quiet ] || mv -f -- "$err" "$S/said/$2.err"
+    if [ "$4" = quiet ]; then
+      mv -f -- "$err" "$S/said/$2.err"
+      [ ! -s "$out" ] || mv -f -- "$out" "$S/said/$2.out"
+    fi
     printf 'E %s.%s %s %s\n' "$2" "$3" "${failed:-$code}" "$w" >>"$L"
     tell_broken "$1" "$2" "${failed:-$code} $w"
     return

@@ -77,6 +77,22 @@ def refuse_losses(losses: Sequence[Change], final: OnFinal) -> None:
         )
 
 
+def refuse_all_final(plan: Plan) -> None:
+    """Stop an undo that would do nothing, because nothing of what is to be taken back can be.
+
+    Raises:
+        RefusedError: ``refused.cannot_undo``, with one line for each object.
+    """
+    lasting = [change for change in plan.changes if change.final]
+    if lasting and not plan.operations:
+        raise RefusedError(
+            "refused.cannot_undo",
+            "Nothing of what the run did can be taken back",
+            findings=tuple(f"{change.address} cannot be undone, or is protected now ({change.source})" for change in lasting),
+            hint="Nothing was done, and the run stays as it ended. Change the script and apply, to go on from here.",
+        )
+
+
 OnFinal = Literal["refuse", "ask", "allow"]
 """What becomes of a plan by which data is lost that nothing restores."""
 

@@ -29,7 +29,7 @@ from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
 from purvey._state.store import StoreFacts
 from purvey._state.tag_out import TagOut
-from purvey.errors import Problems, PurveyError, Refusals
+from purvey.errors import Problems, PurveyError, Refusals, RefusedError
 
 FORMAT: Final = 1
 """Version of all documents; each one that is an object of its own carries it as ``format``, except outputs."""
@@ -225,7 +225,7 @@ def graph_document(graph: Graph, actions: Mapping[str, str]) -> Document:
 
 
 def error_document(error: PurveyError) -> Document:
-    """An error; `problems` has the single ones where several were found together."""
+    """An error; `problems` has the single ones where several were found together, or more is known of each than a line."""
     if isinstance(error, Problems) and len(error.problems) == 1:
         error = error.problems[0]
     return {"format": FORMAT, "error": _error(error)}
@@ -235,5 +235,9 @@ def _error(error: PurveyError) -> Document:
     found: Document = {
         name: getattr(error, name) for name in ("code", "summary", "detail", "hint", "address", "source", "exit_code")
     }
-    problems = error.problems if isinstance(error, Problems | Refusals) else []
+    problems: Sequence[PurveyError] = ()
+    if isinstance(error, Problems | Refusals):
+        problems = error.problems
+    elif isinstance(error, RefusedError):
+        problems = error.single
     return found | {"problems": [_error(problem) for problem in problems]}

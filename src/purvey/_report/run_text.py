@@ -132,6 +132,8 @@ def _ending(page: Page, run: RunHistory) -> None:
     text, style = _ENDINGS[run.result]
     if run.result == "undone" and was_asked_to_undo(run):
         text = "Undone: what the run had changed was taken back, as you asked"
+    elif run.result == "partial" and was_asked_to_undo(run):
+        text = "Partial: you asked to take the run back, and not all of it could be"
     elif run.result in ("succeeded", "kept") and was_asked_to_undo(run):
         text, style = "Undone in part, as you asked", "good"
     elif run.result == "kept" and any(change.action == "undo" for change in run.changes):

@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self, Union, get_args, get_origin
+from typing import Any, Final, Self, get_args
 
 import msgspec
 
@@ -24,6 +24,7 @@ from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, 
 from purvey._graph import DEFAULT_OPTIONS, Node, NodeOptions, OnFailure, edges_of
 from purvey._script.fields import Declaration, FieldSpec, Input
 from purvey._script.host import Place, frozen_place, lives_in
+from purvey._script.misfit import parts_of, problem_of, remedy
 from purvey._script.recorder import current, options_matter
 from purvey._script.reference import freeze, no_text, refuse_tokens
 from purvey.errors import ScriptError
@@ -257,7 +258,7 @@ def _check_input(kind: Kind, name: str, value: Any, item: Value, hint: Any, addr
     """Refuse a value that its input cannot hold; what is not known yet is checked when it is."""
     if type(item) is Late and all(type(part) in (str, Link) for part in item.arguments):
         return  # Text with outputs in it, the usual case; whether text fits is seen when it is known.
-    references = walk(item)
+    references, advice = walk(item), ""
     if any(type(reference) in (SecretRef, Masked) for reference in references) and name not in kind.secrets:
         raise ScriptError(
             "script.secret_refused",
@@ -277,12 +278,13 @@ def _check_input(kind: Kind, name: str, value: Any, item: Value, hint: Any, addr
         problem = "plain text was given where a secret must be; the script's own text is not a safe place for one"
     else:
         fits, problem = _converts(item, hint)
+        advice = "" if fits or name in kind.secrets else remedy(name, item, hint)
     if not fits:
         raise ScriptError(
             "script.bad_input",
             "An input has a value it cannot have",
             detail=f"`{name}` of {kind.name} must be {_spell(hint)}: {problem}.",
-            hint='Write secret("env:NAME") or secret("file:path").' if _mentions_secret(hint) else "",
+            hint='Write secret("env:NAME") or secret("file:path").' if _mentions_secret(hint) else advice,
             address=address,
             source=source,
         )
@@ -292,7 +294,7 @@ def _converts(item: Value, hint: Any) -> tuple[bool, str]:
     try:
         msgspec.convert(item, hint, strict=True)
     except msgspec.ValidationError as error:
-        return False, str(error)
+        return False, problem_of(str(error))
     except TypeError:  # A type that msgspec does not know, such as a node's class: nothing to check a plain value against.
         return (item is None) == (type(None) in get_args(hint)) or item is not None, "it must be a node"
     return True, ""
@@ -307,17 +309,13 @@ def _spell(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) else _MODULES.sub("", str(hint))
 
 
-def _parts(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
 def _classes(hint: Any) -> tuple[type, ...]:
-    return tuple(part for part in _parts(hint) if isinstance(part, type) and issubclass(part, Resource))
+    return tuple(part for part in parts_of(hint) if isinstance(part, type) and issubclass(part, Resource))
 
 
 def _mentions_secret(hint: Any) -> bool:
     """Whether nothing but a secret will do; ``str | Secret`` takes plain text as well."""
-    return {part for part in _parts(hint) if part is not types.NoneType} == {Secret}
+    return {part for part in parts_of(hint) if part is not types.NoneType} == {Secret}
 
 
 _checks_of: dict[type, dict[str, tuple[tuple[type, ...], Any]]] = {}
@@ -334,7 +332,7 @@ def _checks(cls: type[Resource]) -> dict[str, tuple[tuple[type, ...], Any]]:
 
 
 def _scalars(hint: Any) -> tuple[type, ...]:
-    plain = tuple(part for part in _parts(hint) if part in _PLAIN)
+    plain = tuple(part for part in parts_of(hint) if part in _PLAIN)
     return (*plain, int) if float in plain else plain
 
 

@@ -23,7 +23,7 @@ from purvey._base.version import VERSION
 from purvey._graph import Selection
 from purvey._plan.approval import approval, beyond
 from purvey._plan.effects import effects, is_undone
-from purvey._plan.guard import refuse_losses
+from purvey._plan.guard import refuse_all_final, refuse_losses
 from purvey._script.load import load_archived
 from purvey._script.parameters import Given
 from purvey._session import recorded
@@ -124,6 +124,8 @@ class Drive:
         plan = recorded.undo_plan_of(store, row, only)
         _refuse_superseded(row)
         first = next(record for record in store.records(row.id) if isinstance(record, Opened))
+        if row.result == "succeeded":  # Any other has something to settle or to close, even where nothing comes back.
+            refuse_all_final(plan)
         self._guard_undo(store, row.id, plan, final)
         if plan.operations and approve(plan) is None:
             raise AwaitsApproval(plan)

@@ -140,7 +140,7 @@ class Session(Reading, Editing, Keeping):
         Raises:
             RefusedError: ``refused.not_in_run`` if the run has nothing to take back at one of `only`;
                 ``refused.touched_since`` if a later run changed one of its objects; ``refused.handed_over`` if it went from
-                one stack to another; ``refused.deletions_done``.
+                one stack to another; ``refused.deletions_done``; ``refused.cannot_undo``.
         """
         store, stack, root = self._resolve(target)
         row = recorded.meant(store, stack, target.run)

@@ -15,6 +15,8 @@ from purvey._report.errors_text import error_page, excerpt_from
 from purvey.cli.screen import Screen
 from purvey.errors import PurveyError, ScriptError
 
+EXIT_INTERRUPTED: Final = 13
+
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
@@ -43,6 +45,33 @@ def tell_usage(error: click.ClickException, words: Sequence[str]) -> int:
     hint = f"See\n\n    {context.command_path} --help" if context is not None else ""
     told = ScriptError("script.usage", "The command line is not understood", detail=error.format_message(), hint=hint)
     return tell(told, words)
+
+
+def tell_interrupted(words: Sequence[str]) -> int:
+    """Tell that somebody stopped a command that had no run to stop."""
+    if "--json" not in words:
+        click.echo("Interrupted.", err=True)
+        return EXIT_INTERRUPTED
+    error = PurveyError("interrupted.early", "The command was interrupted", hint="Repeat it; `purvey runs` lists what is open.")
+    error.exit_code = EXIT_INTERRUPTED
+    return tell(error, words)
+
+
+def left_at_once(run: str, advice: str) -> PurveyError:
+    """That somebody asked a second time, and nobody waited for the end of what was in flight.
+
+    Args:
+        run: The run's id; empty if it has none yet.
+        advice: The command that settles it.
+    """
+    error = PurveyError(
+        "interrupted.left_at_once",
+        "The command was left at once, and its run has not ended",
+        detail=f"Run {run} is open: what was in flight may have happened." if run else "",
+        hint=f"What was in flight is settled by\n\n    {advice}",
+    )
+    error.exit_code = EXIT_INTERRUPTED
+    return error
 
 
 def tell_bug(error: Exception, words: Sequence[str]) -> int:

@@ -25,7 +25,6 @@ Python's own 700 a tenth of its time would go into finding that out."""
 
 EXIT_INTERNAL: Final = 1
 EXIT_USAGE: Final = 3
-EXIT_INTERRUPTED: Final = 13
 
 COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
     "Plan and apply": {
@@ -132,8 +131,7 @@ def exit_code(work: Callable[[], Any], words: Sequence[str]) -> int:
     except click.ClickException as error:
         return _usage(error, words)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted.", err=True)
-        return EXIT_INTERRUPTED
+        return int(_failure().tell_interrupted(words))
     except BrokenPipeError:  # Whoever read the output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERNAL

@@ -7,14 +7,15 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, NoReturn, Protocol
 
 from purvey._base.clock import SystemClock
 from purvey._base.event import Event, Observer, RunStarted
+from purvey._report.document import error_document, to_json
 from purvey._report.lines import Lines
-from purvey.cli.main import EXIT_INTERRUPTED
+from purvey.cli.failure import EXIT_INTERRUPTED, left_at_once
 from purvey.cli.screen import Screen
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -41,6 +42,7 @@ class Watch:
 
     def __init__(self, screen: Screen) -> None:
         self.run = ""
+        self._as_json = screen.as_json
         self._live = _live(screen) if screen.is_terminal and not screen.as_json else None
         self._inner: Observer = self._live or Lines(screen.stream)
 
@@ -88,6 +90,9 @@ class Watch:
             os.write(sys.stdout.fileno(), _SHOW_CURSOR + b"\n")
         advice = shlex.join([*program, *(["resume", self.run] if self.run else ["runs"])])
         os.write(sys.stderr.fileno(), f"\nLeft at once. What was in flight is settled by\n\n    {advice}\n".encode())
+        if self._as_json:  # The command's own document comes after these signals are taken, so it was not written yet.
+            with suppress(OSError):
+                os.write(sys.stdout.fileno(), to_json(error_document(left_at_once(self.run, advice))).encode())
         os._exit(EXIT_INTERRUPTED)
 
 

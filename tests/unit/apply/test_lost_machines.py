@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from purvey.errors import RefusedError
+from purvey._report.document import error_document
+from purvey.errors import HostError, RefusedError
 from tests.support.project import PRELUDE, Project
 from tests.support.shells import Gone, HastyClock
 
@@ -89,11 +90,42 @@ def test_the_refusal_names_the_machine_why_and_what_to_do(lost: Project) -> None
         lost.apply()
 
     first, second = refused.value.findings
-    assert first.startswith("web-1: A host cannot be reached; 1 object on it is not looked at\nNo route to it.\nLook:")
+    assert first.startswith("web-1: A host cannot be reached; 1 object on it is not looked at\nNo route to it.\n    Look:")
     assert second.startswith("web-2: ")
     assert "Bring it up; or leave it out" in first
     assert "rolling(..., max_failures=1)" in first
     assert lost.world.log == []
+
+
+def test_programs_get_each_machine_by_itself(lost: Project) -> None:
+    """As JSON, each finding has its machine, what is wrong there, why, and what to do."""
+    declare(lost, "page(at(1))\npage(at(2))")
+
+    with pytest.raises(RefusedError) as refused:
+        lost.apply()
+
+    error = error_document(refused.value)["error"]
+    assert (error["code"], error["exit_code"]) == ("refused.preflight", 4)
+    first, second = error["problems"]
+    assert (first["address"], second["address"]) == ("web-1", "web-2")
+    assert first["code"] == "refused.preflight"
+    assert first["summary"] == "A host cannot be reached; 1 object on it is not looked at"
+    assert first["detail"] == "No route to it."
+    assert first["hint"].startswith("Look:\n\n    ping -c 1 box\nBring it up; or leave it out")
+
+
+def test_a_machine_that_answers_and_refuses_us_need_not_be_brought_up(lost: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to do about the refusal comes first, then what else there is to do."""
+    why = HostError("denied", "A host does not let us in", hint="Add the public key to that user's authorized_keys.")
+    monkeypatch.setattr("purvey._hosts.pool.Pool._made", lambda *_: Gone(why))
+    declare(lost, "page(at(1))")
+
+    with pytest.raises(RefusedError) as refused:
+        lost.apply()
+
+    (problem,) = refused.value.single
+    assert problem.hint.startswith("Add the public key to that user's authorized_keys.\nOr leave it out, by taking it out of")
+    assert "ring it up" not in str(refused.value)
 
 
 def test_a_run_that_has_begun_is_not_refused(lost: Project) -> None:

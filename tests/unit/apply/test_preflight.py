@@ -110,3 +110,8 @@ def test_a_folder_in_the_way_is_told_as_one(project: Project, declared: str) -> 
     (finding,) = refused.value.findings
     assert "here exists already and is a directory" in finding
     assert "adopt=True" not in refused.value.detail + refused.value.hint
+    (problem,) = refused.value.single
+    assert problem.summary in finding
+    assert problem.address in ("files.File::a", "files.Link::a")
+    assert problem.source.startswith(f"{project.script_path.name}:")
+    assert problem.hint.startswith("Choose another place")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from purvey._report.run_text import ended_page
+from purvey._report.style import plain
 from purvey._state.check import violations
+from purvey.errors import RefusedError
 from tests.support.project import Project, actions
 
 STEPS = """
@@ -122,6 +127,35 @@ def test_a_step_without_an_undo_is_final(project: Project) -> None:
     assert run.result == "partial"
     assert "step.announce::say cannot be undone" in run.cause_detail
     assert violations(project.state()) == []
+
+
+ANNOUNCING = """
+@step
+def announce(text: str) -> None:
+    here().note(text)
+
+@stack
+def main():
+"""
+
+
+def test_an_undo_of_nothing_but_a_final_step_is_refused(project: Project) -> None:
+    """A succeeded run stays one, and nothing is written down; with something else beside, that is taken back."""
+    project.write(ANNOUNCING + '    announce("say", "hello")\n')
+    run = project.apply().id
+    before = project.records(run)
+
+    with pytest.raises(RefusedError) as refused:
+        project.undo(run)
+
+    assert refused.value.code == "refused.cannot_undo"
+    assert refused.value.findings[0].startswith("step.announce::say cannot be undone")
+    assert project.records(run) == before
+    project.write(ANNOUNCING + '    announce("say", "again")\n    Thing("beside")\n')
+    project.apply()
+    ended = project.undo()
+    assert (ended.result, project.world.objects) == ("partial", {})
+    assert "you asked to take the run back, and not all of it could be" in plain(ended_page(ended, {}))
 
 
 CHECKED = """

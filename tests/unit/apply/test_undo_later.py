@@ -82,8 +82,8 @@ def test_a_check_of_a_later_run_is_no_hindrance(project: Project) -> None:
 
 def test_an_object_that_is_protected_now_outlives_the_undo(project: Project) -> None:
     """It does not matter which run protected it."""
-    first = applied(project, 'low = Thing("low")\nThing("x", text=low.key)')
-    applied(project, 'low = Thing("low")\nThing("x", text=low.key, opts=Options(protect=True))')
+    first = applied(project, 'low = Thing("low")\nThing("x", text=low.key)\nThing("y")')
+    applied(project, 'low = Thing("low")\nThing("x", text=low.key, opts=Options(protect=True))\nThing("y")')
 
     assert project.undo(first).result == "partial"
     assert world_names(project) == ["low", "x"]

@@ -97,6 +97,17 @@ def test_every_failure_has_its_exit_code(
     assert "/srv" not in told
 
 
+def test_an_interrupted_command_is_a_document_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C before anything began leaves one document, too."""
+
+    def work() -> int:
+        raise KeyboardInterrupt
+
+    assert exit_code(work, ["plan", "site.py", "--json"]) == 13
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], error["exit_code"]) == ("interrupted.early", 13)
+
+
 def test_an_unexpected_failure_says_whose_fault_it_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.unit.cli.conftest import Purvey
 from tests.unit.cli.terminal import Terminal
+from tests.unit.hosts.waiting import until
 
 CTRL_C = "\x03"
 QUESTION = "Apply these changes? [y/N]"
@@ -21,6 +26,7 @@ from purvey import stack, step
 @step(repeatable=True)
 def hold(path: str) -> str:
     """Wait for a file."""
+    Path("begun").touch()
     deadline = time.monotonic() + 30
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -106,5 +112,26 @@ def test_a_second_ctrl_c_leaves_at_once(held: Path) -> None:
 
     assert terminal.end() == 13
     assert "Left at once" in terminal.shown
+    (held / "go").touch()
+    assert Terminal(held, "resume", "held.py", "--yes").end() == 0
+
+
+def test_whoever_leaves_at_once_leaves_a_document(held: Path) -> None:
+    """Two signals where a program reads: one document, which says that the run is open and what settles it."""
+    words = [sys.executable, "-m", "purvey", "apply", "held.py", "--yes", "--json"]
+    with subprocess.Popen(words, cwd=held, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        assert command.stderr is not None
+        assert until((held / "begun").exists)
+        command.send_signal(signal.SIGINT)
+        while not command.stderr.readline().startswith("Stopping"):
+            assert command.poll() is None
+        command.send_signal(signal.SIGINT)
+        out, said = command.communicate()
+
+    error = json.loads(out)["error"]
+    assert (command.returncode, error["exit_code"], error["code"]) == (13, 13, "interrupted.left_at_once")
+    assert "Left at once" in said
+    run = error["detail"].split()[1]
+    assert f"purvey resume {run}" in error["hint"]
     (held / "go").touch()
     assert Terminal(held, "resume", "held.py", "--yes").end() == 0

@@ -11,7 +11,7 @@ import pytest
 from purvey._hosts.change import Run, Write
 from purvey._hosts.command import TIMED_OUT, Command, Completed
 from purvey._hosts.local import LocalConnector
-from purvey._hosts.step import Ended, Step
+from purvey._hosts.step import Broken, Ended, Step
 from purvey.errors import HostError
 from tests.support.shells import Desk, below
 
@@ -88,6 +88,30 @@ async def test_a_command_that_cannot_be_run_is_told_apart(
     with pytest.raises(HostError) as caught:
         await machine.host.write(str(tmp_path / "it"), b"", mode=0o600, validate=Command((*argv, "{path}")))
     assert (caught.value.code, caught.value.summary) == (code, "A command cannot be run")
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo line 3: unknown; exit 3", "ended with code 3:\n  {command}\nline 3: unknown"),
+        ("echo one >&2; echo two; exit 1", "ended with code 1:\n  {command}\nstandard output:\ntwo\nstandard error:\none"),
+        ("kill -9 $$", "was ended by signal 9:\n  {command}\nIt said nothing."),
+        ("exec sleep 60", "was ended after 1 s:\n  {command}\nIt said nothing."),
+    ],
+)
+async def test_a_validating_command_is_heard_as_any_other(machine: Desk, tmp_path: Path, script: str, told: str) -> None:
+    """Both of its outputs are told, and how it ended, as on this machine; so they are when a step is asked again."""
+    path = str(tmp_path / "it")
+    command = Command(("sh", "-c", script, "sh", "{path}"), timeout_s=1)
+    step = Step("a", 1, (Write(path, b"", 0o600, validate=command),))
+
+    for _ in range(2):
+        (ending,) = await machine.host.perform([step])
+        assert isinstance(ending, Broken)
+        assert ending.error.detail.endswith(told.format(command=command.about(path)))
+    with pytest.raises(HostError) as caught:
+        await machine.host.write(path, b"", mode=0o600, validate=command)
+    assert caught.value.detail.endswith(told.format(command=command.about(path)))
 
 
 async def test_a_step_speaks_english(machine: Desk) -> None:

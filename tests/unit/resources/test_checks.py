@@ -232,7 +232,8 @@ async def test_a_program_that_says_yes_passes(call: PlainCall) -> None:
 async def test_a_program_that_says_no_is_quoted(call: PlainCall) -> None:
     """Its code and last words are told; a missing text and a program that does not end too."""
     no = view(command.Check, command=["/bin/sh", "-c", "echo long ago; echo 'queue holds 4' >&2; exit 1"])
-    assert await evidence(call, no) == "ended with code 1 instead of 0: queue holds 4"
+    said = "standard output: long ago; standard error: queue holds 4"
+    assert await evidence(call, no) == f"ended with code 1 instead of 0: {said}"
     lacking = view(command.Check, command=["/bin/echo", "busy"], contains="idle")
     assert await evidence(call, lacking) == "ended with code 0 without 'idle' in its output: busy"
     endless = view(command.Check, command=["/bin/sleep", "60"], timeout_s=0.2)

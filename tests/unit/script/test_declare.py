@@ -131,6 +131,28 @@ def test_wrong_inputs_are_refused(scripts: Scripts, call: str, code: str, said: 
     assert error.source.startswith("shop.py:")
 
 
+@pytest.mark.parametrize(
+    ("call", "problem", "advice"),
+    [
+        ('Thing("a", size="3")', "must be int: text was given.", "without quotes:\n\n    size=3"),
+        ('Thing("a", size="big")', "must be int: text was given.", ""),
+        ('Thing("a", text=7)', "must be str: a whole number was given.", 'as text:\n\n    text="7"'),
+        ('Thing("a", labels=[1])', "a whole number was given in it, at `[0]`.", ""),
+        ('users.User("a", groups="ops")', "text was given.", 'a list:\n\n    groups=["ops"]'),
+        ('files.File("a", path="/a", content="", mode=644)', "a whole number was given.", 'in octal:\n\n    mode="0644"'),
+        ('files.File("a", path="/a", content="", mode=0o755)', "a whole number was given.", 'in octal:\n\n    mode="0755"'),
+        ('files.File("a", path="/a", content="", mode=493493)', "a whole number was given.", 'in octal:\n\n    mode="0644"'),
+    ],
+)
+def test_a_value_of_another_type_is_told_with_how_to_write_it(scripts: Scripts, call: str, problem: str, advice: str) -> None:
+    """In words, with a line to copy where what was meant can be guessed."""
+    error = scripts.refused(f"from purvey.resources import files, users\n{call}")
+
+    assert error.detail.endswith(problem)
+    assert error.hint.endswith(advice)
+    assert bool(error.hint) == bool(advice)
+
+
 def test_fields_of_a_declared_node_cannot_be_assigned(scripts: Scripts) -> None:
     """An assignment would be invisible to the plan."""
     error = scripts.refused('a = Thing("a")\na.size = 3')

@@ -14,7 +14,7 @@ from purvey.resources._plaintext import holds_secret
 from purvey.resources._probe import Failed, Passed, ProbeProvider, impossible, last_words
 
 if TYPE_CHECKING:
-    from purvey._hosts.command import Command
+    from purvey._hosts.command import Command, Completed
 
 
 class CheckProvider(ProbeProvider["Check"]):
@@ -28,7 +28,7 @@ class CheckProvider(ProbeProvider["Check"]):
 
     async def attempt(self, call: Call, want: Check) -> Passed | Failed:
         """See `ProbeProvider.attempt`."""
-        from purvey._hosts.command import TIMED_OUT, complaint  # noqa: PLC0415 - declaring a check must not load it.
+        from purvey._hosts.command import TIMED_OUT  # noqa: PLC0415 - declaring a check must not load it.
 
         if not want.command:
             raise impossible("The command is empty.", "Give the program and its arguments as a list.")
@@ -40,7 +40,7 @@ class CheckProvider(ProbeProvider["Check"]):
             if error.code in ("not_found", "denied", "invalid"):
                 raise impossible(f"{error.summary}. {error.detail}".strip(), error.hint) from None
             raise
-        said = last_words(complaint(command, completed)) or "it said nothing"
+        said = _last_words(command, completed)
         if completed.returncode == TIMED_OUT:
             return Failed(f"did not end within {want.timeout_s:g} s: {said}")
         if completed.returncode != want.expect_exit:
@@ -68,6 +68,14 @@ class Check(Resource, kind="command.Check", provider=CheckProvider, check=True):
 
     exit: int = Output(doc="The code with which it ended.")
     seconds: float = Output(doc="How long it took.")
+
+
+def _last_words(command: Command, completed: Completed) -> str:
+    """The ends of both outputs on one line, as what a program complains of may not be why it said no."""
+    from purvey._hosts.command import outputs  # noqa: PLC0415 - declaring a check must not load it.
+
+    told = [f"{name} {last_words(text)}".lstrip() for name, text in outputs(command, completed)]
+    return "; ".join(told) or "it said nothing"
 
 
 def _command(want: Check) -> Command:
