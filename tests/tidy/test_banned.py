@@ -6,8 +6,6 @@ import ast
 import re
 from typing import NamedTuple
 
-import pytest
-
 from tests.tidy import house
 
 
@@ -87,29 +85,30 @@ def uses_shell(call: house.Call) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", house.python_files("src"))
-def test_calls_are_made_where_they_belong(name: str) -> None:
+def test_calls_are_made_where_they_belong() -> None:
     """Time, chance and printing happen in the one module that owns them."""
-    found = [why for call in house.calls(name) if (why := banned(call, name))]
+    found = [why for name in house.python_files("src") for call in house.calls(name) if (why := banned(call, name))]
 
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("name", house.python_files("src", "tests", "examples", "bench"))
-def test_no_command_goes_through_a_shell(name: str) -> None:
+def test_no_command_goes_through_a_shell() -> None:
     """No call passes `shell=` anything but False."""
     found = [
-        f"{name}:{call.line}: pass a list of arguments instead of shell=" for call in house.calls(name) if uses_shell(call)
+        f"{name}:{call.line}: pass a list of arguments instead of shell="
+        for name in house.python_files("src", "tests", "examples", "bench")
+        for call in house.calls(name)
+        if uses_shell(call)
     ]
 
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("name", house.python_files("src"))
-def test_the_package_imports_from_the_owner_of_a_name(name: str) -> None:
+def test_the_package_imports_from_the_owner_of_a_name() -> None:
     """No module inside imports from `purvey` itself, which is still being imported then and would load everything."""
     found = [
         f"{name}:{node.lineno}: import from the module that owns the name"
+        for name in house.python_files("src")
         for node in ast.walk(house.tree(name))
         if (isinstance(node, ast.ImportFrom) and node.module == "purvey" and _takes_a_name(node))
         or (isinstance(node, ast.Import) and any(alias.name == "purvey" for alias in node.names))
@@ -124,11 +123,11 @@ def _takes_a_name(node: ast.ImportFrom) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", house.files())
-def test_nothing_is_left_over(name: str) -> None:
+def test_nothing_is_left_over() -> None:
     """No file carries a note about work to be done: open questions are decision records, defects are issues."""
     found = [
         f"{name}:{number}: {line.strip()}"
+        for name in house.files()
         for number, line in enumerate(house.text(name).splitlines(), 1)
         if LEFTOVERS.search(line)
     ]
@@ -136,11 +135,13 @@ def test_nothing_is_left_over(name: str) -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("name", house.files())
-def test_no_file_knows_somebody_s_machine(name: str) -> None:
+def test_no_file_knows_somebody_s_machine() -> None:
     """No file names a path in somebody's home folder."""
     found = [
-        f"{name}:{number}: {line.strip()}" for number, line in enumerate(house.text(name).splitlines(), 1) if HOMES.search(line)
+        f"{name}:{number}: {line.strip()}"
+        for name in house.files()
+        for number, line in enumerate(house.text(name).splitlines(), 1)
+        if HOMES.search(line)
     ]
 
     assert not found, "\n".join(found)

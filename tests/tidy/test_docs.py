@@ -8,8 +8,6 @@ import importlib.util
 import re
 import textwrap
 
-import pytest
-
 from tests.tidy import house
 
 BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
@@ -40,9 +38,8 @@ def _exists(module: str, name: str) -> bool:
     return importlib.util.find_spec(f"{module}.{name}") is not None
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_code_in_the_documentation_can_be_typed_in(name: str) -> None:
+def test_code_in_the_documentation_can_be_typed_in() -> None:
     """Each block of Python on a page parses and imports from purvey only what is there."""
-    missing = [line for code in blocks(name) for line in missing_imports(code)]
+    missing = [f"{name}: {line}" for name in PAGES for code in blocks(name) for line in missing_imports(code)]
 
-    assert not missing, f"{name}: {', '.join(missing)}"
+    assert not missing, "\n".join(missing)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 
-import pytest
-
 from tests.tidy import house
 
 TESTS = [name for name in house.python_files("tests") if name.rsplit("/", 1)[-1].startswith("test_")]
@@ -16,11 +14,11 @@ def promises_of(name: str) -> list[house.Function]:
     return [function for function in house.functions(name) if function.name.startswith("test_")]
 
 
-@pytest.mark.parametrize("name", TESTS)
-def test_each_test_states_its_promise(name: str) -> None:
+def test_each_test_states_its_promise() -> None:
     """Each test has a docstring that says what is promised."""
     silent = [
         f"{name}:{test.lineno}: {test.name} does not say what it promises; give it a docstring"
+        for name in TESTS
         for test in promises_of(name)
         if not ast.get_docstring(test)
     ]
@@ -28,27 +26,26 @@ def test_each_test_states_its_promise(name: str) -> None:
     assert not silent, "\n".join(silent)
 
 
-@pytest.mark.parametrize("name", TESTS)
-def test_no_test_sleeps(name: str) -> None:
+def test_no_test_sleeps() -> None:
     """No test waits for time to pass; it polls with a bound for what it expects, or moves a virtual clock."""
-    spans = [(test.lineno, test.end_lineno or test.lineno, test.name) for test in promises_of(name)]
     sleeps = [
-        f"{name}:{call.line}: {test} sleeps; poll for the expected state within a bound instead"
+        f"{name}:{call.line}: {test.name} sleeps; poll for the expected state within a bound instead"
+        for name in TESTS
         for call in house.calls(name)
         if call.name in {"time.sleep", "asyncio.sleep", "anyio.sleep"}
-        for first, last, test in spans
-        if first <= call.line <= last
+        for test in promises_of(name)
+        if test.lineno <= call.line <= (test.end_lineno or test.lineno)
     ]
 
     assert not sleeps, "\n".join(sleeps)
 
 
-@pytest.mark.parametrize("name", TESTS)
-def test_no_test_can_be_skipped(name: str) -> None:
+def test_no_test_can_be_skipped() -> None:
     """No test asks to be skipped or expected to fail; conftest turns one that does so at run time into a failure."""
     marks = {"skip", "skipif", "xfail", "importorskip"}
     found = [
         f"{name}:{node.lineno}: pytest {node.attr}: make the test run, or remove it"
+        for name in TESTS
         for node in ast.walk(house.tree(name))
         if isinstance(node, ast.Attribute) and node.attr in marks and ast.unparse(node.value) in {"pytest", "pytest.mark"}
     ]
