@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from purvey._state.record import Begun, Succeeded
+from purvey._state.sqlite.connect import reading
+from purvey.errors import StateError
 from tests.unit.state import kit
 
 if TYPE_CHECKING:
@@ -83,6 +86,37 @@ def test_a_full_disk_stops_the_run_and_spares_the_store(tmp_path: Path) -> None:
             assert done
             assert store.run("FILL").result == "kept"
             assert store.verify() == []
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_disk_that_is_full_from_the_start_is_named(tmp_path: Path, *, exists: bool) -> None:
+    """Neither a new store nor one that is there can be opened; room is what lacks, and not a right; with room it goes."""
+    folder = tmp_path / "small"
+    with small_disk(folder) as (ballast, _):
+        path = folder / "state.db"
+        if exists:
+            kit.opened_store(path).close()
+        with pytest.raises(StateError) as caught:
+            open_without_room(path, ballast)
+
+        assert caught.value.code == "state.no_room"
+        assert "MB free" in caught.value.detail
+        assert f"df -h {folder}" in caught.value.hint
+        if ballast != "-":
+            Path(ballast).unlink()
+        kit.opened_store(path).close()
+
+
+def open_without_room(path: Path, ballast: str) -> None:
+    """Fill the disk, and open the store; where nobody may mount one, a database that may not grow is as full."""
+    if ballast == "-":
+        with reading(path), closing(sqlite3.connect(":memory:")) as full:
+            full.execute("PRAGMA max_page_count = 1")
+            full.execute("CREATE TABLE more (number INTEGER)")
+    with Path(ballast).open("ab", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    kit.opened_store(path).close()
 
 
 @pytest.mark.trials(sample=2, full=30)

@@ -22,8 +22,13 @@ _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 """SQLite's primary result codes, by what a person has to do."""
 
+_MAYBE_FULL: Final = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+"""What SQLite says as well where it finds no room for the files beside the store."""
+
 _CACHE_KIB: Final = 16_384
 """Pages kept in memory: enough for the inner pages of an estate of 100,000 objects."""
+
+_PAGE_BYTES: Final = 4_096
 
 _CHECKPOINT_PAGES: Final = 4_000
 """Pages in the log before they are carried over: 16 MiB, so that pages which many commits change are carried once."""
@@ -117,10 +122,14 @@ def connect(path: Path) -> SqliteConnection:
         f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False,
         factory=SqliteConnection,
     )  # fmt: skip
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -186,11 +195,25 @@ def explained(path: Path, error: Exception) -> StateError:
             detail=f"{path} was locked for {BUSY_S:.0f} s; a run locks it for milliseconds at a time.",
             hint=f"End the program that has it open:\n\n    fuser -v {path}",
         )
+    if code == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _has_no_room(path)):
+        return no_room(path, str(error))
     return StateError(
         "state.cannot_open",
         "The store cannot be opened",
         detail=f"{path}: {error}. The file and its folder must be readable and writable, because readers leave marks, too.",
         hint=f"Look at the rights of both:\n\n    ls -la {path.parent}",
+    )
+
+
+def no_room(path: Path, what: str) -> StateError:
+    """The error for a store that cannot be opened because its disk is full."""
+    return StateError(
+        "state.no_room",
+        "The disk of the store is full",
+        detail=f"{path}: {what}. {_free(path)} Nothing is done that could not be written down first; what was "
+        "acknowledged before is safe.",
+        hint=f"Make room there, or keep the store on another disk (`store` in purvey.toml). How full it is tells\n\n"
+        f"    df -h {_existing(path)}\n    df -i {_existing(path)}",
     )
 
 
@@ -208,9 +231,23 @@ def _primary_code(error: Exception) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
+def _existing(path: Path) -> Path:
+    """The nearest folder above that is there."""
+    return next(folder for folder in path.absolute().parents if folder.exists())
+
+
+def _has_no_room(path: Path) -> bool:
+    """Whether not even one page, or one more file, has room beside the store."""
+    try:
+        info = os.statvfs(_existing(path))
+    except OSError:
+        return False
+    return info.f_bavail * info.f_frsize < _PAGE_BYTES or (info.f_files > 0 and info.f_favail == 0)
+
+
 def _free(path: Path) -> str:
     try:
-        info = os.statvfs(path.parent)
+        info = os.statvfs(_existing(path))
     except OSError:
         return ""
     return f"Its disk has {info.f_bavail * info.f_frsize / 1e6:.1f} MB free."

@@ -7,6 +7,7 @@ says that there was a store, so that one that was lost is not taken for one that
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -20,7 +21,7 @@ from purvey._state.sql import tables
 from purvey._state.sql.head import put_all_heads
 from purvey._state.sql.opening import first_row, identity, newer, require_usable
 from purvey._state.sql.store import SqlStore
-from purvey._state.sqlite.connect import SqliteConnection, SqliteDatabase, connect, damaged, reading, transaction
+from purvey._state.sqlite.connect import SqliteConnection, SqliteDatabase, connect, damaged, no_room, reading, transaction
 from purvey._state.sqlite.schema import APPLICATION_ID, migrate, version_of
 from purvey._state.store import Keys
 from purvey.errors import StateError
@@ -187,6 +188,8 @@ def _require_known_version(connection: SqliteConnection, path: Path) -> None:
 
 
 def _cannot_open(path: Path, error: OSError) -> StateError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_room(path, os.strerror(error.errno))
     return StateError(
         "state.cannot_open",
         "The store cannot be opened",
