@@ -83,7 +83,8 @@ def make_parts(
         clock=clock, observer=observer, folder=folder, estate=estate,
         other_stacks=lambda: {name: store.load(name) for name in store.stacks() if name != stack} if store is not None else {},
     )  # fmt: skip
-    hosts.tell = lambda text: parts.tell(Message(at=clock.now(), run=run, level="info", text=text))
+    shown = parts.observer  # Not the parts: they hold the store, which would stay open until cycles are looked for.
+    hosts.tell = lambda text: shown.on(Message(at=clock.now(), run=run, level="info", text=text))
     return parts
 
 
