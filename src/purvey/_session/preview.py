@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -61,7 +62,8 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
             no = (*no, "What is warned of above stops it before the first write.")
         found.append((msgspec.structs.replace(ready.plan, warnings=warnings, refusals=no), ready.graph))
 
-    run_with(parts, work())
+    with nullcontext() if store is None else closing(store):
+        run_with(parts, work())
     return found[0]
 
 
