@@ -138,9 +138,9 @@ class Replay:
     def _end(self, work: Work, ended: Ended, outputs: dict[str, Any]) -> dict[str, Any]:
         """What the case has to tell of the end, for the outputs to follow from it."""
         told: dict[str, Any] = {"answers": told_facts(work.after, ended.answers)} if work.after else {}
-        if self.trial.outputs(work, Ended(b"", b"", ended.answers)) != outputs:
+        if self.trial.outputs(work, Ended(b"", b"", ended.answers, ended.returncode)) != outputs:
             told["out"] = plain(ended.out)
-        return told
+        return told | ({"code": ended.returncode} if ended.returncode else {})
 
 
 async def replayed(hosts: Machines, name: str, folder: Path) -> tuple[Trial, dict[str, Any]]:

@@ -230,7 +230,8 @@ class Trial:
     def told_end(self) -> Ended:
         """How the case tells that the work ended."""
         told = self.setting.filled(self.case.ended)
-        return Ended(told.get("out", "").encode(), b"", Answers(self._decoded(told.get("answers", []))))
+        answers = Answers(self._decoded(told.get("answers", [])))
+        return Ended(told.get("out", "").encode(), b"", answers, told.get("code", 0))
 
     def _decoded(self, pairs: Sequence[Any]) -> dict[Fact, Any]:
         facts = [(decoded_fact(fact), answer) for fact, answer in self.setting.filled(pairs)]

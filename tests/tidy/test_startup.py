@@ -66,6 +66,15 @@ def test_start_up_loads_what_is_on_the_list(arguments: tuple[str, ...], bare: se
     assert unexpected(loaded(*arguments) - bare) == []
 
 
+def test_a_family_of_kinds_loads_what_a_script_uses_of_it() -> None:
+    """Each other one would cost as much, and most scripts use few."""
+    use = "import sys; from purvey.resources import host; host.Command; print(*sys.modules, sep='\\n')"
+    modules = house.run_python("-c", use).stdout.split()
+
+    below = {name.rpartition(".")[2] for name in modules if name.startswith("purvey.resources.host.")}
+    assert {name for name in below if not name.startswith("_")} == {"command"}
+
+
 @pytest.mark.parametrize("environment", [{}, {"PYTHONOPTIMIZE": "1"}], ids=["option", "environment"])
 def test_python_without_assertions_is_refused(environment: dict[str, str]) -> None:
     """Under `python -O` the invariants would not be checked, so nothing starts, and the message says so."""

@@ -160,7 +160,8 @@ def _command(command: Command, words: str, codes: str) -> str:
     folder = quoted(command.cwd) if command.cwd else "''"
     user = shlex.quote(command.user or "")
     seconds = max(1, math.ceil(command.timeout_s))
-    return f"e() {{\n{chr(10).join(exports) or ':'}\n}}\n{given}\nrun {seconds} {user} {folder} '{codes}' {words}"
+    mask = f"M={shlex.quote(command.umask)}"
+    return f"e() {{\n{chr(10).join(exports) or ':'}\n}}\n{given}\n{mask}\nrun {seconds} {user} {folder} '{codes}' {words}"
 
 
 def _name(variable: str) -> str:

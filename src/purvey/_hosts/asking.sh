@@ -53,6 +53,11 @@ plain_file() { # PATH
 # Asking. What cannot be answered is told apart from the answers, in the order of the arguments: names need not be understood.
 
 stats() { # PATH...
+  if [ $# = 1 ] && [ -n "${hired-}" ] && clerk look "$1"; then
+    say stats
+    printf '%s\n' "${answer#done }" 2>/dev/null >&3
+    return
+  fi
   say stats
   unseen=$(QUOTING_STYLE=literal stat -c '%f:%s:%u:%g:%U:%G:%N' -- "$@" 2>&1 >&3 </dev/null)
   say unseen
@@ -101,6 +106,10 @@ content() { # NUMBER PATH
 safe() { # FOLDER
   case $1 in "$B"/*) return ;; esac
   case $sure in *"$nl$1$nl"*) return ;; esac
+  if [ -n "${hired-}" ] && clerk safe "$1"; then
+    sure=$sure$1$nl
+    return
+  fi
   wanted=$1
   rest=${1#/}
   at=

@@ -1,6 +1,6 @@
-# The clerk. To bring something to the disk, to give it its name, to make a folder or to copy a file takes a process each time, which
-# costs more than the work. Where there is perl, one of it does that for a whole program, as it is told over two pipes. What it does
-# not do, and all where there is none, is done as ever, which also tells why it cannot be done.
+# The clerk. To bring something to the disk, to give it its name, to make a folder, to copy a file or to look at one takes a process
+# each time, which costs more than the work. Where there is perl, one of it does that for a whole program, as it is told over two
+# pipes. What it does not do, and all where there is none, is done as ever, which also tells why it cannot be done.
 
 clerk='
   require XSLoader;
@@ -28,7 +28,8 @@ clerk='
   }
   sub copy { # After a line about the original.
     my ($path, $copy, $token) = @_;
-    open(my $from, "<", $path) && -f $from or return 0;
+    open(my $from, "<", $path) or return 0;
+    -f $from or return 0;
     my (undef, undef, $mode, undef, $user, $group) = stat _;
     umask 077;
     my $is_open = open my $to, ">", $copy;
@@ -39,10 +40,41 @@ clerk='
     do { (syswrite($to, $data) // 0) == length $data or return 0 } while $count = sysread $from, $data, 65536;
     return defined $count;
   }
-  my %can = (sync => \&sync, name => sub { rename $_[0], $_[1] }, folder => \&folder, own => \&own, copy => \&copy);
+  sub named { # As stat(1) names a user.
+    my ($name) = @_;
+    return defined $name ? $name : "UNKNOWN";
+  }
+  sub still { # Whether something has this mode, owner and group.
+    my ($path, $mode, $owner, $group) = @_;
+    my (undef, undef, $now, undef, $uid, $gid) = lstat $path or return 0;
+    return sprintf("%x", $now) eq $mode
+      && ($owner =~ /\D/ ? named(scalar getpwuid $uid) : $uid) eq $owner
+      && ($group =~ /\D/ ? named(scalar getgrgid $gid) : $gid) eq $group;
+  }
+  sub look { # What stat(1) says of something.
+    my ($path) = @_;
+    my (undef, undef, $mode, undef, $uid, $gid, undef, $size) = lstat $path or return 0;
+    my $name = -l _ ? "$path -> " . readlink $path : $path;
+    return 0 if $name =~ /\n/;
+    my @names = map { named($_) } scalar getpwuid $uid, scalar getgrgid $gid;
+    return "done " . join ":", sprintf("%x", $mode), $size, $uid, $gid, @names, $name;
+  }
+  sub safe { # See the function of the shell.
+    my @names = grep length, split m{/}, $_[0];
+    for my $count (0 .. @names) {
+      my (undef, undef, $mode, undef, $uid) = lstat "/" . join "/", @names[0 .. $count - 1] or return 0;
+      return 0 if $uid && $uid != $> || $mode & 022 && !($mode & 01000 && $count < @names);
+    }
+    return 1;
+  }
+  my %can = (
+    sync => \&sync, name => sub { rename $_[0], $_[1] }, folder => \&folder, own => \&own, copy => \&copy, still => \&still,
+    look => \&look, safe => \&safe,
+  );
   while (<STDIN>) {
     my ($what, @of) = split /\n/;
-    print +("not", "done", "safe")[$can{$what}->(@of)] . "\n";
+    my $answer = $can{$what}->(@of) || 0;
+    print $answer =~ /^\d$/ ? ("not", "done", "safe")[$answer] : $answer, "\n";
   }
 '
 

@@ -44,6 +44,7 @@ class Command(msgspec.Struct, frozen=True):
         timeout_s: Seconds after which the command and its process group are ended.
         secret_env: More variables, whose values are secret.
         hides_stdout: Whether what it writes to standard output may be secret, so that no error repeats it.
+        umask: Which permissions its files do not get, in octal; empty for what the connector gives every command.
     """
 
     argv: tuple[str, ...]
@@ -54,6 +55,7 @@ class Command(msgspec.Struct, frozen=True):
     timeout_s: float = CALL_DEADLINE_S
     secret_env: dict[str, str] = {}
     hides_stdout: bool = False
+    umask: str = ""
 
     def __str__(self) -> str:
         """The command as one would type it, secrets masked."""

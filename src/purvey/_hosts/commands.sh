@@ -2,7 +2,8 @@
 
 changes_user=unknown
 
-# Run a command: with the variables that a function `e` sets, and what a function `i` prints where `input` is set.
+# Run a command: with the variables that a function `e` sets, what a function `i` prints where `input` is set, and the umask `M` or,
+# where that is empty, the one that we were called with.
 run() { # SECONDS USER FOLDER CODES COMMAND...: CODES are those that are success; an empty USER or FOLDER is ours.
   limit=$1
   user=$2
@@ -79,7 +80,7 @@ account() { # USER: sets `user` to the name, `group_id` and `home`; fails if the
 become() { # COMMAND...
   exec 3>&- 8>&- 9<&-
   trap - HUP PIPE
-  umask "$U"
+  umask "${M:=$U}"
   where timeout
   if [ -z "$user" ] || [ "$user" = "$me" ]; then
     set -- "$found" -k 2 "$limit" "$@"
@@ -92,7 +93,7 @@ become() { # COMMAND...
       export HOME="$home" USER="$user" LOGNAME="$user"
       set -- "$found" -k 2 "$limit" "$changes_user" "--reuid=$user" "--regid=$group_id" --init-groups -- "$@"
     else # A command in a session of its own is reached by a timeout in there only; the one around it is for what lets it in.
-      set -- -s /bin/sh -c 'exec "$0" "$@"' -- "$user" "$found" -k 2 "$limit" "$@"
+      set -- -s /bin/sh -c 'umask "$0" && exec "$@"' -- "$user" "$M" "$found" -k 2 "$limit" "$@"
       timeout=$found
       where su
       set -- "$timeout" -k 5 "$((limit + 10))" "$found" "$@"

@@ -33,6 +33,9 @@ _TIMEOUT: Final = r"(?:/.*/)?timeout: "  # It has the name by which it was calle
 _NOT_RUN: Final = {72: _RUNNER, 126: _TIMEOUT, 127: _TIMEOUT}
 """How a command ends that could not be run, and who says why."""
 
+_MEANT: Final[dict[int, Code]] = {126: "denied", 127: "not_found"}
+"""What these codes mean, where that is said in another language than ours."""
+
 _COMPLAINTS: Final[tuple[tuple[str, Code], ...]] = (
     ("no such file or directory", "not_found"),
     ("not a directory", "not_found"),
@@ -110,6 +113,8 @@ def not_run(command: Command, said: Completed, machine: str) -> HostError | None
     if said.returncode not in _NOT_RUN or not re.match(_NOT_RUN[said.returncode], last):
         return None
     code = code_of(last)
+    if code == "failed":
+        code = _MEANT.get(said.returncode, code)
     detail = f"On {machine}: {last.partition(': ')[2]}. The command is:\n  {command}"
     return HostError(code, "A command cannot be run", detail=detail, hint=_RUN_HINTS.get(code, ""))
 

@@ -1,9 +1,9 @@
 """A program of a few lines that becomes a command which does not outlive purvey.
 
-Run as ``python -I -S leash.py PARENT FAILURE UID GID GROUPS CWD COMMAND...`` (UID empty: stay who we are). The kernel kills
-the command when its parent dies (PR_SET_PDEATHSIG), so that recovery never meets a command of the killed run at work. That
-attribute is lost when the user changes, so changing the user is done here, before. A failure is written to the file with the
-number FAILURE as the stage and the system's error.
+Run as ``python -I -S leash.py PARENT FAILURE UMASK UID GID GROUPS CWD COMMAND...`` (UMASK empty: as it is; UID empty: stay who
+we are). The kernel kills the command when its parent dies (PR_SET_PDEATHSIG), so that recovery never meets a command of the
+killed run at work. That attribute is lost when the user changes, so changing the user is done here, before. A failure is
+written to the file with the number FAILURE as the stage and the system's error.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ def become(user: tuple[int, int, list[int]] | None) -> None:
 
 def main(arguments: list[str]) -> int:
     """Turn into the command; the return code if that fails."""
-    parent, failure, uid, gid, groups, cwd, *command = arguments
+    parent, failure, umask, uid, gid, groups, cwd, *command = arguments
     os.set_inheritable(int(failure), False)  # noqa: FBT003 - the system's own signature.
     libc = ctypes.CDLL(None)  # Before the change of the user, who may not be able to read Python's own files.
+    if umask:
+        os.umask(int(umask, 8))
     stage = "user"
     try:
         become((int(uid), int(gid), [int(group) for group in groups.split(",") if group]) if uid else None)

@@ -122,7 +122,7 @@ def _leashed(command: Command, account: User | None, failure: int) -> list[str]:
     if account is not None:
         groups = groups_of(account)
         who = [str(account.uid), str(account.gid), ",".join(map(str, groups))]
-    leashing = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(failure)]
+    leashing = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(failure), command.umask]
     return [*leashing, *who, command.cwd, *command.argv]
 
 

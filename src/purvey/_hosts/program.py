@@ -171,7 +171,6 @@ def _guard(fact: Fact, answer: Answer) -> str:
 
 
 def _stat_guard(path: str, answer: FileStat) -> str:
-    owner, group = ("%u" if answer.owner.isdecimal() else "%U"), ("%g" if answer.group.isdecimal() else "%G")
     mode = f"{_TYPE_BITS[answer.kind] | answer.mode:x}"
-    test = f"""[ "$(stat -c '%f:{owner}:{group}' -- {path})" = {shlex.quote(f"{mode}:{answer.owner}:{answer.group}")} ]"""
+    test = f"still {path} {mode} {shlex.quote(answer.owner)} {shlex.quote(answer.group)}"
     return test if answer.kind != "link" else f'{test} && [ "$(readlink -- {path})" = {shlex.quote(answer.target)} ]'

@@ -148,11 +148,19 @@ remembered() { # What was begun, and how it ended.
   printf %s "$past" 2>/dev/null >&3
 }
 
-# See clerk.sh. Sets `answer`: done, or safe for a folder that nobody but us can change.
-clerk() { # sync PATH... | name OLD NEW | folder UMASK PATH | own PATH | copy PATH COPY TOKEN: whether it has done so.
+# See clerk.sh. Sets `answer`: done, and what it was to tell; or safe for a folder that nobody but us can change.
+clerk() { # sync PATH... | name OLD NEW | folder UMASK PATH | own PATH | copy PATH COPY TOKEN | still ... | look PATH | safe PATH
   answer=
   [ -n "$hired" ] && [ -z "$apart" ] || return 1 # It stands where it was hired.
-  printf '%s\n' "$@" '' 2>/dev/null >&8 && IFS= read -r answer <&9 && case $answer in done | safe) ;; *) false ;; esac
+  printf '%s\n' "$@" '' 2>/dev/null >&8 && IFS= read -r answer <&9 && case $answer in done* | safe) ;; *) false ;; esac
+}
+
+# Whether something has the mode, the owner and the group that it had; numbers are such of those that have no name.
+still() { # PATH MODE OWNER GROUP
+  clerk still "$@" && return
+  case $3 in *[!0-9]*) format=%f:%U ;; *) format=%f:%u ;; esac
+  case $4 in *[!0-9]*) format=$format:%G ;; *) format=$format:%g ;; esac
+  [ "$(stat -c "$format" -- "$1")" = "$2:$3:$4" ]
 }
 
 leave() {

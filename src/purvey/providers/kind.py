@@ -152,13 +152,13 @@ class Registry:
         return name in self._kinds
 
     def _load(self, name: str) -> None:
-        """Import the module of purvey's own family, if there is one: a destroy without the script needs it."""
+        """Import it from purvey's own family, if there is one: a destroy without the script needs it."""
         import importlib  # noqa: PLC0415 - only needed for kinds that no script has imported.
 
-        family = name.partition(".")[0]
+        family, _, kind = name.partition(".")
         if family.isidentifier():
             try:
-                importlib.import_module(f"purvey.resources.{family}")
+                getattr(importlib.import_module(f"purvey.resources.{family}"), kind, None)
             except ModuleNotFoundError as error:
                 if error.name != f"purvey.resources.{family}":
                     raise

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from purvey._hosts.change import Change, Keep, MakeDirectory, MakeLink, Restore, Write
+from purvey._hosts.fact import StatOf
 from purvey._hosts.step import Ended, Step
 from tests.support.shells import desk, local_shell
 
@@ -55,14 +56,31 @@ async def worked(shell_name: str, folder: Path, perl: str = "") -> list[str]:
 
 
 async def test_a_clerk_saves_processes(shell_name: str, tmp_path: Path) -> None:
-    """What is brought to the disk, named and made is so without a process for each: only purvey's own folders need one.
+    """Things are brought to the disk, named, made, looked at without a process for each: only folders of our own need one."""
+    assert await worked(shell_name, tmp_path) == ["mkdir"]
 
-    And folders are looked at once, to see that nobody else can change them; not those that we have just made.
-    """
-    ran = await worked(shell_name, tmp_path)
-    assert ran.count("mkdir") == 1
-    assert ran.count("stat") == 2  # Above all, and for the one whose mode is given it after it was made.
-    assert set(ran) == {"mkdir", "stat"}
+
+async def test_a_clerk_looks_at_things_and_copies_them(shell_name: str, tmp_path: Path) -> None:
+    """So neither a guard, nor what is kept for an undo, nor what is asked after a step takes a process of its own."""
+    path, link = tmp_path / "it", tmp_path / "a link"
+    path.write_bytes(b"former")
+    link.symlink_to("is here")
+    facts = StatOf(str(path)), StatOf(str(link)), StatOf(str(tmp_path))
+    async with desk(local_shell(shell_name, first=str(tools(tmp_path)))) as machine:
+        before = await machine.host.ask(facts)
+        (tmp_path / "ran").write_text("")
+        steps = [
+            Step(f"S{number}", 1, (Keep(str(path), f"{machine.own}/{number}", "A"),), ((fact, before[fact]),), after=(fact,))
+            for number, fact in enumerate((*facts, facts[0]))
+        ]
+        endings = await machine.host.perform(steps)
+        kept = (machine.kept / "0").read_bytes()
+
+    assert [ending.answers.known for ending in endings if isinstance(ending, Ended)] == [
+        {fact: before[fact]} for fact in (*facts, facts[0])
+    ]
+    assert kept.endswith(b"former")
+    assert (tmp_path / "ran").read_text().split() == ["mkdir"]
 
 
 @pytest.mark.parametrize("perl", ["", *TROUBLES.values()], ids=["clerk", *TROUBLES])

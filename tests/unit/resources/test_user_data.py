@@ -20,7 +20,7 @@ from purvey._script.words import secret, to_base64, to_json
 from purvey.errors import ScriptError
 from purvey.providers import Provider
 from purvey.resources import files, host
-from purvey.resources.host.user_data import BYTES_MAX
+from purvey.resources.host._user_data import BYTES_MAX
 from tests.unit.resources.life import recorder
 
 

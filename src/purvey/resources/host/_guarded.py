@@ -44,26 +44,12 @@ if [ -z "$user" ] || [ "$user" = "$(id -un)" ]; then exec "$@"; fi
 exec su -s /bin/sh -c 'exec "$0" "$@"' -- "$user" "$@"
 """
 
-_PLAIN: Final = 'umask "$1"; if [ -n "$2" ]; then unset LC_ALL; fi; shift 2; exec "$@"'
-
-_CODED: Final = r"""
-umask "$1"
-if [ -n "$2" ]; then unset LC_ALL; fi
-codes=$3
-shift 3
-"$@"
-code=$?
-case " $codes " in *" $code "*) printf '\n%s' "$code" && exit 0 ;; esac
-exit "$code"
-"""
-"""As the one before, and says with which of the codes that are success it ended."""
-
 FED: Final = 'cat 2>/dev/null | { exec 3<&0 </dev/null; exec "$@"; }'
 """Gives what is read as /dev/fd/3: a pipe of the user's own, who could not open one of root's by its path; and nothing that is
 started reads from it."""
 
-_AROUND: Final = {_PLAIN: 6, _CODED: 7, FED: 4}
-"""How many words are put around a command, each sort of them known by its third."""
+_AROUND: Final = ("sh", "-c", FED, "sh")
+"""What is put around the interpreter of a script."""
 
 G = TypeVar("G", bound="Guarded")
 
@@ -141,7 +127,7 @@ class GuardedProvider(HostProvider[G]):
         if not place.begun and not want.always and _is_done(want, answers):
             return Work(place.address, (), _NOT_RUN)
         guard = _guard(want)
-        run = Run(_wrapped(want, self.command(want)), repeats=want.repeats, touches=None)
+        run = _run(want, self.command(want), tuple(want.codes))
         return Work(place.address, (run,), _ran(place), after=(guard,) if guard is not None else ())
 
     def change(self, place: Place, have: G, want: G, answers: Answers) -> Work:
@@ -160,7 +146,7 @@ class GuardedProvider(HostProvider[G]):
         changes: list[Change] = []
         if have.undo is not None and have.revision == place.undoes:  # Else that operation found it done.
             command = Command(tuple(have.undo), cwd=have.cwd or "", user=have.user, timeout_s=have.timeout_s, **variables(have))
-            changes = [Run(_wrapped(have.with_values(codes=[0]), command), repeats=have.repeats, touches=None)]
+            changes = [_run(have, command, (0,))]
         return Work(place.address, tuple(changes), outputs=None)
 
     def runs_once(self, want: G) -> bool:
@@ -195,13 +181,8 @@ class GuardedProvider(HostProvider[G]):
             return {}
         if not _is_done(want, ended.answers):
             raise _without_effect(want)
-        said = ended.out.decode(errors="replace")
-        code = 0
-        if tuple(want.codes) != (0,):
-            said, _, last = said.rpartition("\n")
-            code = int(last) if last.isdecimal() else 0
-        told = "(secret)" if self.conceals(want) else hidden(said, _secrets(want))
-        return {"stdout": told[-STDOUT_CHARACTERS_MAX:], "code": code}
+        told = "(secret)" if self.conceals(want) else hidden(ended.out.decode(errors="replace"), _secrets(want))
+        return {"stdout": told[-STDOUT_CHARACTERS_MAX:], "code": ended.returncode}
 
     def explained(self, subject: G, error: ProviderError) -> ProviderError:
         """See `HostProvider.explained`: without secrets and what is put around the command; one that took too long stays so."""
@@ -212,16 +193,13 @@ class GuardedProvider(HostProvider[G]):
                 first = error.detail.partition("\n")[0]
                 error.detail = f"{first}\n  (what it said is not shown, for a secret stands in its text)"
             error.detail = hidden(error.detail, _secrets(subject))
-        for around in _around(subject):
-            error.detail = error.detail.replace(f"{shlex.join(around)} ", "")
+        error.detail = error.detail.replace(f"{shlex.join(_AROUND)} ", "")
         return error
 
     def doing(self, subject: G, command: Command) -> str:
         """See `HostProvider.doing`: without what is put around the command."""
-        argv = command.argv
-        while argv[:2] == ("sh", "-c") and argv[2] in _AROUND:
-            argv = argv[_AROUND[argv[2]] :]
-        return str(msgspec.structs.replace(command, argv=argv))
+        around = len(_AROUND) if command.argv[: len(_AROUND)] == _AROUND else 0
+        return str(msgspec.structs.replace(command, argv=command.argv[around:]))
 
 
 _NOT_RUN: Final[dict[str, Value]] = {"stdout": "", "code": 0, "ran": False, "revision": ""}
@@ -289,23 +267,10 @@ def _is_done(subject: Guarded, answers: Answers) -> bool:
     return answers[guard] is not None if isinstance(guard, StatOf) else answers[guard].returncode == 0
 
 
-def _wrapped(subject: Guarded, command: Command) -> Command:
+def _run(subject: Guarded, command: Command, codes: tuple[int, ...]) -> Run:
     """The command with the permissions and the language of the script's, and not of purvey's own work."""
-    first = (subject.umask, "" if "LC_ALL" in subject.env else "unset")
-    if tuple(subject.codes) == (0,):
-        argv = ("sh", "-c", _PLAIN, "sh", *first, *command.argv)
-    else:
-        argv = ("sh", "-c", _CODED, "sh", *first, " ".join(map(str, subject.codes)), *command.argv)
-    return Command(
-        argv, env=command.env, cwd=command.cwd, user=command.user, stdin=command.stdin, timeout_s=command.timeout_s,
-        secret_env=command.secret_env,
-    )  # fmt: skip
-
-
-def _around(subject: Guarded) -> list[tuple[str, ...]]:
-    """What may be put around its command, and around the one that takes it back."""
-    codes = (subject.codes, (0,))
-    return [*(_wrapped(subject.with_values(codes=item), Command(())).argv for item in codes), ("sh", "-c", FED, "sh")]
+    asked = msgspec.structs.replace(command, umask=subject.umask)
+    return Run(asked, codes, repeats=subject.repeats, touches=None, in_english=False)
 
 
 def _secrets(subject: Guarded) -> list[str]:
