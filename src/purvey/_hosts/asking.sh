@@ -26,6 +26,7 @@ hello() { # [UMASK WHO]
   [ -r /proc/sys/kernel/random/boot_id ] && IFS= read -r boot </proc/sys/kernel/random/boot_id
   who=${2-}
   U=${1-}
+  [ -n "$who" ] || is_root
   if [ -z "$who" ]; then
     who=$(umask && exec id)
     U=${who%%"$nl"*}
@@ -44,6 +45,29 @@ hello() { # [UMASK WHO]
   case $uid in 0) B=/var/lib/purvey ;; *) B=${XDG_STATE_HOME:-$HOME/.local/state}/purvey ;; esac
   say hello
   printf '%s\n%s\n%s\n%s\n%s\n%s' "$who" "$HOME" "$machine" "$boot" "$B" "$U" 2>/dev/null >&3
+}
+
+# Sets `who` and `U` where we certainly are root, for id(1) takes a process to say so.
+is_root() {
+  mask=
+  ids=
+  [ -r /proc/self/status ] && while read -r word a b c d _; do
+    case $word in
+      Umask:) mask=$a ;;
+      Uid:) ids="$a $b $c $d" ;;
+      Gid:)
+        ids="$ids $a $b $c $d"
+        break
+        ;;
+    esac
+  done </proc/self/status
+  [ "$ids" = '0 0 0 0 0 0 0 0' ] && [ -n "$mask" ] && [ -r /etc/passwd ] && [ -r /etc/group ] || return 0
+  IFS=: read -r a _ b c _ </etc/passwd
+  IFS=: read -r d _ ids _ </etc/group
+  if [ "$a $b $c $d $ids" = 'root 0 0 root 0' ]; then
+    who='uid=0(root) gid=0(root)'
+    U=$mask
+  fi
 }
 
 plain_file() { # PATH

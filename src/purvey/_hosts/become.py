@@ -18,7 +18,7 @@ import msgspec
 from purvey._base.value import Secret
 from purvey._hosts import become_refusals as refusals
 from purvey._hosts.route import Become
-from purvey._hosts.session import reader
+from purvey._hosts.session import waiting
 from purvey.errors import HostError
 
 if TYPE_CHECKING:
@@ -57,16 +57,16 @@ class Becoming(msgspec.Struct, frozen=True):
         return self.by == "su" or (self.by == "sudo" and self.password is not None)
 
     def command(self, mark: str) -> str:
-        """The command line that waits for a program; any login shell reads it the same way."""
+        """The command line that waits for programs; any login shell reads it the same way."""
         if not self.by:
-            return f"exec /bin/sh -c {shlex.quote(reader(mark))}"
+            return "exec /bin/sh"
         # What the programs say comes in one stream, until the shell behind has said that we are in.
-        told, before = (" 2>&1", _SAID_INSIDE.format(mark)) if self.may_ask else ("", "")
-        words = ("sh", *self._words(mark, _IN_THEIRS + before + reader(mark)))
+        told, waits = (" 2>&1", _SAID_INSIDE.format(mark) + waiting(mark)) if self.may_ask else ("", "exec /bin/sh")
+        words = ("sh", *self._words(mark, _IN_THEIRS + waits))
         return f"exec /bin/sh -c {shlex.quote(_IN_ENGLISH + told)} {shlex.join(words)}"
 
-    def _words(self, mark: str, waiting: str) -> tuple[str, ...]:
-        shell = ("/bin/sh", "-c", waiting)
+    def _words(self, mark: str, line: str) -> tuple[str, ...]:
+        shell = ("/bin/sh", "-c", line)
         match self.by:
             case "su":
                 return ("su", "-s", *shell, "--", self.user)
@@ -124,6 +124,7 @@ class Door:
                 while data := await pipes.receive():
                     said += data.decode(errors="replace")
                     if _inside(mark) in said:
+                        await pipes.send(f"{mark}\n".encode())  # What we said and nobody heard is dropped until then.
                         return
                     asked = len(self._becoming.questions(said, mark)) - 1
                     if asked > is_given and (is_given or password is None):

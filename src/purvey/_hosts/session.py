@@ -1,8 +1,8 @@
 """A shell that waits on a machine and runs one program after another, so that a machine is entered once for all of them.
 
-A program is whole or not run at all: it is read to its end first, and its end is marked. It is given on standard input and kept
-in memory, because it may hold secrets, and arguments can be read by every user of the machine. Each runs in a process of its
-own, which leaves nothing behind in the shell, and reads it itself if it is long; what all of them call is sent once.
+It is given on standard input what it runs, because that may hold secrets, and arguments can be read by every user of the
+machine. A program is whole or not run at all, as a shell reads a compound command to its end first; a long one is marked at its
+end. Each runs in a process of its own, which leaves nothing behind in the shell; what all of them call is sent once.
 """
 
 from __future__ import annotations
@@ -20,35 +20,27 @@ if TYPE_CHECKING:
     from purvey._hosts.shell import Pipes
 
 INCOMPLETE: Final = 97
-"""The return code of a shell that was given half a program."""
+"""The return code of a shell that was given half a long program."""
 
-LINE_MAX: Final = 1_000
-"""Characters of a program that is sent in one line: a shell reads a line by single bytes, which costs less than a process."""
-
-PARTS_FIRST: Final = 65_536
-"""From this many characters on, a program is sent after what it calls, or the waiting shell would hold on to what it read."""
+LONG: Final = 65_536
+"""From this many characters on, a program is read by its own process, or the waiting shell would hold on to all of it."""
 
 
-def reader(mark: str) -> str:
-    """What ``sh -c`` gets to wait for programs; what comes before the first one, a password nobody asked for, is dropped.
+def waiting(mark: str) -> str:
+    """What becomes a shell that runs what it reads once it has read a line of `mark`; what comes before, it drops.
 
-    It has no character that csh or fish, as somebody's login shell, would take for something else between single quotes. The
-    variables may have come with the login, and would be given to every command.
+    It has no character that csh or fish, as somebody's login shell, would take for something else between single quotes.
     """
-    whole = f'P=$(head -c "$C"); if [ "${{P%"#end {mark}"}}" = "$P" ]; then exit {INCOMPLETE}; fi'
-    here = f'"+{mark}") {whole}; eval "$P" ;;'
-    apart = f'"#{mark}") (case $C in 0) ;; *) {whole} ;; esac; exec </dev/null && eval "$P") ;;'
-    after = f'case $? in {INCOMPLETE}) exit {INCOMPLETE} ;; esac; P=; printf "\\n%s over\\n" "$N"'
-    return f"unset K C N P; while read -r K C N P; do case $K in {here} {apart} *) continue ;; esac; {after}; done"
+    return f'while read -r K; do case $K in "{mark}") unset K; exec /bin/sh ;; esac; done'
 
 
 class Session:
     """One waiting shell.
 
     Args:
-        pipes: To and from it; it runs what `reader` gives.
-        mark: Begins and ends what it is sent.
-        lasts: Whether it runs more than one program. One that does not is itself the process of its program.
+        pipes: To and from it; it runs what it reads.
+        mark: Ends what is long.
+        lasts: Whether it runs more than one program.
     """
 
     def __init__(self, pipes: Pipes, mark: str, *, lasts: bool) -> None:
@@ -70,28 +62,44 @@ class Session:
             HostError: ``unavailable`` if the link was lost.
         """
         self.is_free = False
-        parts, calls = [_text(part) for part in program.parts if part not in self._known], program.calls
+        lines = [*(["unset N P"] if self.is_new else []), f"N={nonce}"]
+        lines += [_text(part) for part in program.parts if part not in self._known]
         self._known.update(program.parts)
-        if not self._lasts:
-            await self.pipes.send(self._letter("+", [*parts, *calls], nonce))
-            await self.pipes.end()
-        elif not parts:
-            await self.pipes.send(self._calling(calls, nonce))
-        elif sum(map(len, calls)) < PARTS_FIRST:
-            await self.pipes.send(self._letter("+", [*parts, "(:", *calls, ") </dev/null"], nonce))
+        over = 'printf "\\n%s over\\n" "$N"'
+        if sum(map(len, program.calls)) < LONG:
+            await self._send([*lines, "(", *program.calls, ") </dev/null", over])
         else:
-            await self.pipes.send(self._letter("+", parts, nonce))
-            async for _ in self._until_over(nonce):
-                pass
-            if self.is_free:
-                self.is_free = False
-                await self.pipes.send(self._calling(calls, nonce))
+            body = "\n".join([*program.calls, f"#end {self._mark}"]).encode(errors="surrogateescape")
+            await self._send([*lines, f"{self._reading(len(body))}; {over}"])
+            if await self._is_ready(nonce):
+                await self.pipes.send(body)
+        if not self._lasts:
+            await self.pipes.end()
         async with contextlib.aclosing(self._until_over(nonce)) as frames:
             async for frame in frames:
                 yield frame
 
+    async def _send(self, lines: Sequence[str]) -> None:
+        await self.pipes.send("\n".join([*lines, ""]).encode(errors="surrogateescape"))
+
+    def _reading(self, size: int) -> str:
+        """Runs so many bytes that come next; they may be sent once it says so, or the waiting shell would read some of them.
+
+        Nothing may follow them before they have been run, for head(1) may read more than it is asked for.
+        """
+        whole = f'P=$(head -c {size}); if [ "${{P%"#end {self._mark}"}}" = "$P" ]; then exit {INCOMPLETE}; fi'
+        here = f'(printf "\\n%s ready\\n" "$N"; {whole}; exec </dev/null && eval "$P")'
+        return f"{here}; case $? in {INCOMPLETE}) exit {INCOMPLETE} ;; esac"
+
+    async def _is_ready(self, nonce: str) -> bool:
+        frames = Frames(nonce)
+        while data := await self.pipes.receive():
+            if any(frame.kind == "ready" for frame in frames.feed(data)):
+                return True
+        return False
+
     async def _until_over(self, nonce: str) -> AsyncGenerator[Frame]:
-        """What is told of one letter; nothing may follow it before, for head(1) may read more than it is asked for."""
+        """What is told of one program."""
         frames = Frames(nonce)
         while data := await self.pipes.receive():
             for frame in frames.feed(data):
@@ -99,17 +107,6 @@ class Session:
                     self.is_new, self.is_free = False, self._lasts
                     return
                 yield frame
-
-    def _calling(self, calls: Sequence[str], nonce: str) -> bytes:
-        line = "; ".join(calls)
-        if len(line) <= LINE_MAX and "\n" not in line:
-            return f"#{self._mark} 0 {nonce} {line}\n".encode(errors="surrogateescape")
-        return self._letter("#", calls, nonce)
-
-    def _letter(self, how: str, lines: Sequence[str], nonce: str) -> bytes:
-        """What is run by the waiting shell itself (+), or is read and run by a process of its own (#)."""
-        body = "\n".join([*lines, f"#end {self._mark}"]).encode(errors="surrogateescape")
-        return f"{how}{self._mark} {len(body)} {nonce}\n".encode() + body
 
 
 @cache

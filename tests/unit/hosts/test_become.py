@@ -81,7 +81,7 @@ async def test_the_password_waits_for_the_question() -> None:
 
     pipes = await door().open(shell, MARK)
 
-    assert shell.sent == [b"the-password\n"]
+    assert shell.sent == [b"the-password\n", f"{MARK}\n".encode()]
     assert pipes is shell
     assert not shell.closed
 
@@ -90,7 +90,7 @@ async def test_nothing_is_sent_to_who_does_not_ask() -> None:
     """A program that lets us in unasked gets no password, although there is one."""
     shell = Scripted(LETS_IN)
     await door().open(shell, MARK)
-    assert shell.sent == []
+    assert shell.sent == [f"{MARK}\n".encode()]
 
 
 async def test_a_second_question_is_an_answer() -> None:

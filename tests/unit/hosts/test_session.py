@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from purvey._hosts.change import Run, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answer, Ask, Fact, Unanswered
 from purvey._hosts.frames import Frame, Frames
+from purvey._hosts.program import Program
+from purvey._hosts.session import LONG, Session
 from purvey._hosts.shell_host import ShellHost
 from purvey._hosts.step import Ended, Step
 from purvey.errors import HostError
@@ -65,7 +68,7 @@ async def test_a_program_leaves_nothing_to_the_next(machine: Desk) -> None:
 
 async def test_no_command_gets_a_variable_of_the_waiting_shell(shell_name: str, lasts: bool, tmp_path: Path) -> None:
     """Those of the same names that came with the login are not given to commands with what we have put into them."""
-    names = ("K", "C", "N", "P")
+    names = ("N", "P")
     login = {"HOME": str(tmp_path), **dict.fromkeys(names, "theirs")}
     async with desk(local_shell(shell_name, environment=login, lasts=lasts), tmp_path / ".local/state/purvey") as machine:
         seen = await machine.host.ask([fact := Ask(("printenv", *names))])
@@ -84,6 +87,59 @@ async def test_a_waiting_shell_holds_on_to_no_long_program(machine: Desk, lasts:
     await machine.host.perform(steps)
 
     assert b"hidden-" not in memory(machine.shell.started[-1].process.pid)
+
+
+class Listener:
+    """Hears what a waiting shell would be sent, and says that it is ready for all of it."""
+
+    def __init__(self, nonce: str) -> None:
+        self.heard = b""
+        self._says = [f"\n{nonce} ready\n".encode()]
+
+    async def send(self, data: bytes) -> None:
+        """See `Pipes.send`."""
+        self.heard += data
+
+    async def end(self) -> None:
+        """See `Pipes.end`."""
+
+    async def receive(self) -> bytes:
+        """See `Pipes.receive`."""
+        return self._says.pop() if self._says else b""
+
+    async def wait(self) -> int:
+        """See `Pipes.wait`."""
+        return 0
+
+    def complaints(self) -> bytes:
+        """See `Pipes.complaints`."""
+        return b""
+
+    async def close(self) -> None:
+        """See `Pipes.close`."""
+
+
+def read_by(shell_name: str, text: bytes) -> None:
+    """Let a shell read what was sent until the link was cut."""
+    subprocess.run(local_shell(shell_name).shell.split(), input=text, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("length", [10, LONG], ids=["short", "long"])
+async def test_half_a_program_is_not_run(shell_name: str, tmp_path: Path, length: int) -> None:
+    """Wherever a link is cut, nothing of what was under way is done."""
+    done = tmp_path / "done"
+    program = Program(("asking",), ("hello", f"touch {done}", f": {'x' * length}", "say left"))
+    listener = Listener("abc")
+    async for _ in Session(listener, "mark", lasts=True).run(program, "abc"):
+        pass
+    whole = listener.heard
+    begin, end = whole.index(b"hello\ntouch"), max(whole.rfind(b"\n) "), whole.rfind(b"#end mark"))
+
+    for cut in (*range(begin, end, (end - begin) // 20), end):
+        read_by(shell_name, whole[:cut])
+        assert not done.exists()
+    read_by(shell_name, whole)
+    assert done.exists()
 
 
 async def test_a_shell_that_cannot_begin_a_program_is_replaced(machine: Desk, lasts: bool) -> None:

@@ -13,7 +13,7 @@ from purvey._hosts.command import Completed
 from purvey._hosts.fact import Answers, Ask, ContentOf, DigestOf, Fact, FileStat, StatOf
 from purvey._hosts.local import LocalConnector
 from purvey.errors import HostError
-from tests.support.shells import Desk, below
+from tests.support.shells import Desk, below, desk, local_shell
 
 STRANGE = (
     "plain", "two words", " edges ", "single'quote", 'double"quote', "back\\slash", "back\\\\slashes", "a|b", "a|b -> c",
@@ -205,3 +205,15 @@ async def test_the_machine_says_who_it_is(machine: Desk) -> None:
     assert found.folder == str(machine.log.parent.parent)
     assert await machine.host.identity() == await LocalConnector().identity()
     assert await machine.host.is_root() == (os.geteuid() == 0)
+
+
+async def test_root_is_known_without_a_process(shell_name: str, tmp_path: Path) -> None:
+    """What id(1) would say is in files that a shell reads itself; the umask of whom we work as, too. Of others it says it."""
+    (tmp_path / "id").write_text("#!/bin/sh\necho 'uid=7(of-id)'\n")
+    (tmp_path / "id").chmod(0o755)
+    before = ("/bin/sh", "-c", 'umask 027 && exec "$0" "$@"')
+    async with desk(local_shell(shell_name, first=str(tmp_path), before=before)) as machine:
+        found = await machine.host.machine()
+
+    assert (found.user, found.uid) == (("of-id", 7) if os.geteuid() else ("root", 0))
+    assert found.umask == "0027"
