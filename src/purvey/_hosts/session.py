@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from purvey._hosts.frames import Frame, Frames
@@ -111,5 +111,5 @@ class Session:
 
 @cache
 def _text(part: str) -> str:
-    text = files("purvey._hosts").joinpath(f"{part}.sh").read_text()
+    text = Path(__file__).with_name(f"{part}.sh").read_text()
     return "\n".join(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
 from purvey._hosts.route import FIRST_USE, KNOWN_HOSTS, place
@@ -138,29 +138,45 @@ class Namespace(Place):
         self._how = {"by": "namespace", "name": namespace}
 
 
-def frozen_place(on: object, source: str) -> tuple[str, Value]:
-    """Where a node is and how to get there, frozen; nothing for this machine.
+class Standing(NamedTuple):
+    """Where a node is, frozen; as it is, for this machine.
+
+    Attributes:
+        where: The name of the place.
+        how: How to get there.
+        digest: Identifies that; empty where there is no way to go.
+        maker: The node that the place is made by; empty if its address is written down.
+    """
+
+    where: str = ""
+    how: Value = None
+    digest: str = ""
+    maker: str = ""
+
+
+def frozen_place(on: object, source: str) -> Standing:
+    """Where a node is and how to get there, frozen.
 
     Raises:
         ScriptError: ``script.bad_host``.
     """
     if on is None:
-        return "", None
+        return Standing()
     if not isinstance(on, Place):
         raise _bad(f"`on` is {on!r}.", 'Write on=Host("192.0.2.11", user="root"), or leave it out for this machine.')
     recorder = current()
     frozen, _, revealed = recorder.places.get(id(on), (None, None, 0))
     if frozen is None or revealed != len(recorder.revealed):  # What is revealed is a secret wherever it stands from then on.
         how = freeze(on._how, source, "on")  # noqa: SLF001 - one of our own kind.
-        frozen = refuse_tokens(on.name, "A host's name") if on.name else _where(how), how
+        name = refuse_tokens(on.name, "A host's name") if on.name else _where(how)
+        frozen = Standing(name, how, digest(how)[:16], _maker(how))
         recorder.places[id(on)] = frozen, on, len(recorder.revealed)
     return frozen
 
 
-def lives_in(how: Value) -> str:
-    """The node that a machine is made by: the one whose output its address is; empty if it is written down."""
-    if not isinstance(how, dict):
-        return ""
+def _maker(how: Value) -> str:
+    """The node whose output the address of a place is; empty if it is written down."""
+    assert isinstance(how, dict)  # A place is frozen as a dictionary.
     made = [item.address for item in walk(how.get("address", how.get("root"))) if isinstance(item, Link | NodeLink)]
     return made[0] if made else ""
 
@@ -179,7 +195,7 @@ def _where(how: Value) -> str:
     beside = port if isinstance(port, int) and port != _SSH_PORT else None
     if isinstance(given, str):
         return place(given, port=beside)
-    return (lives_in(how) or digest(given)[:12]) + (f":{beside}" if beside else "")
+    return (_maker(how) or digest(given)[:12]) + (f":{beside}" if beside else "")
 
 
 def _require_secret(name: str, given: object) -> None:

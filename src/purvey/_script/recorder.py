@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -21,6 +21,9 @@ from purvey._base.address import join, require_name
 from purvey._base.value import Link, Unknown, Value
 from purvey._graph import Graph, Later, Node, NodeOptions, Pause, ordered
 from purvey.errors import ScriptError
+
+if TYPE_CHECKING:
+    from purvey._script.host import Standing
 
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -82,6 +85,7 @@ class Recorder:
         elsewhere: Whether the node that is being declared is where the script's own folder is not.
         places: Of each place that nodes are on, by its identity: its frozen form, itself, and how many secrets were revealed
             before.
+        files: The texts of the script's files that were read, by path: all nodes that are made of one get the same.
     """
 
     def __init__(self, knowledge: Knowledge, root: Path, nonce: str, parameters: Mapping[str, Value] | None = None) -> None:
@@ -100,7 +104,8 @@ class Recorder:
         self.asked: set[str] = set()
         self.after: tuple[str, ...] = ()
         self.elsewhere = False
-        self.places: dict[int, tuple[tuple[str, Value], object, int]] = {}
+        self.places: dict[int, tuple[Standing, object, int]] = {}
+        self.files: dict[str, str] = {}
         self._root_prefix = f"{root}/"
 
     def source(self) -> str:

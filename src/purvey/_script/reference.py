@@ -294,6 +294,8 @@ def _revealed_in(recorder: Recorder, text: str) -> str:
 
     Short ones stand in any text, so these are recognised only where they are the whole.
     """
+    if not recorder.revealed:
+        return ""
     found = [plain for plain in recorder.revealed if len(plain) >= REVEALED_LENGTH_MIN and plain in text]
     return max(found, key=len, default="")
 

@@ -23,7 +23,7 @@ import msgspec
 from purvey._base.value import Late, Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
 from purvey._graph import DEFAULT_OPTIONS, Node, NodeOptions, OnFailure, edges_of
 from purvey._script.fields import Declaration, FieldSpec, Input
-from purvey._script.host import Place, frozen_place, lives_in
+from purvey._script.host import Place, frozen_place
 from purvey._script.misfit import parts_of, problem_of, remedy
 from purvey._script.recorder import current, options_matter
 from purvey._script.reference import freeze, no_text, refuse_tokens
@@ -137,14 +137,13 @@ class Resource(Declaration):
             prepared = self.prepare(named, recorder.root)
             frozen = _frozen_inputs(type(self), address, prepared, source)
             options = _node_options(opts, source)
-            where, how = frozen_place(on, source)
+            where, how, route, maker = frozen_place(on, source)
             if how is not None and not kind.provider.on_hosts:
                 raise _not_on_hosts(kind, source)
             matters = [kind.name, frozen, options_matter(options), *([where] if where else [])]
             return Node(
                 address, kind.name, frozen, _needs(frozen, options, how), options, source, digest(matters),
-                _container(kind, frozen) or lives_in(how), where, how,
-                digest(how)[:16] if how is not None else "",
+                _container(kind, frozen) or maker, where, how, route,
             )  # fmt: skip
 
         self._address = recorder.declare(kind.name, name, build)

@@ -66,12 +66,12 @@ def beside(path: Any, folder: Path) -> Any:
             f"{text!r} is empty, holds a null character, or begins with `~`, which only a shell understands.",
             'Write the path itself, or start from Path.home():\n\n    path=f"{Path.home()}/…"',
         )
-    return _normal(str(folder / text))
+    return _normal(os.path.join(folder, text))  # noqa: PTH118 - every path of a script comes by here.
 
 
 def _normal(path: str) -> str:
     """A path in its shortest form; of two slashes at its beginning, which mean something else in POSIX, Linux makes one."""
-    return re.sub("^//", "/", os.path.normpath(path))
+    return os.path.normpath("/" + path.lstrip("/") if path.startswith("//") else path)
 
 
 def octal(mode: Any) -> Any:

@@ -15,7 +15,7 @@ import pytest
 
 from purvey import Chroot, Host, Namespace, Secret, secret, sha256, to_base64, to_gzip, to_json, to_yaml, value
 from purvey._base.value import Late, Link, SecretRef, resolve, walk
-from purvey._script.host import frozen_place, lives_in
+from purvey._script.host import frozen_place
 from purvey._script.recorder import Recorder
 from purvey._script.reference import freeze
 from purvey.errors import ScriptError
@@ -233,8 +233,8 @@ def test_a_place_may_be_an_output(recorder: Recorder) -> None:
     """The address of a machine and the root of a tree are taken as they come, and what is there lives in what makes it."""
     thing = Thing("a")
     for place in (Host(thing.label), Host(f"{thing.label}"), Chroot(thing.label)):
-        where, how = frozen_place(place, "x.py:1")
-        assert (where, lives_in(how)) == ("test.Thing::a", "test.Thing::a")
+        found = frozen_place(place, "x.py:1")
+        assert (found.where, found.maker) == ("test.Thing::a", "test.Thing::a")
 
 
 def test_values_without_references_are_returned_as_they_are(recorder: Recorder) -> None:

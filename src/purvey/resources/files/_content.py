@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from purvey._base.value import Masked, SecretRef, Unknown, Value, reveal, walk
+from purvey._script.recorder import current
 from purvey._script.reference import refuse_tokens
 from purvey.errors import ProviderError
 from purvey.resources._inputs import beside, refused
@@ -140,12 +141,14 @@ def _from_source(source: Any, folder: Path) -> dict[str, Any]:
 
 
 def _from_template(template: Any, folder: Path) -> dict[str, Any]:
-    path = local(template, "template", folder)
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable("template", path, error) from None
-    parse(text, str(template))
+    path, files = local(template, "template", folder), current().files
+    if (text := files.get(str(path))) is None:
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable("template", path, error) from None
+        parse(text, str(template))
+        files[str(path)] = text
     return {"template": str(template), "template_text": text}
 
 
