@@ -12,6 +12,8 @@ nl='
 sure=$nl
 here=$PWD
 apart=
+hired=
+ahead=
 
 say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null >&3; }
 
@@ -76,16 +78,50 @@ plain_file() { # PATH
 
 # Asking. What cannot be answered is told apart from the answers, in the order of the arguments: names need not be understood.
 
+# The first `ahead` of the paths are ways to files whose content is asked for, from the root on.
 stats() { # PATH...
-  if [ $# = 1 ] && [ -n "${hired-}" ] && clerk look "$1"; then
+  if [ $# = 1 ] && [ -n "$hired" ] && clerk look "$1"; then
     say stats
     printf '%s\n' "${answer#done }" 2>/dev/null >&3
     return
   fi
-  say stats
-  unseen=$(QUOTING_STYLE=literal stat -c '%f:%s:%u:%g:%U:%G:%N' -- "$@" 2>&1 >&3 </dev/null)
   say unseen
-  printf '%s\n' "$unseen" 2>/dev/null >&3
+  seen=$(QUOTING_STYLE=literal stat -c '%f:%s:%u:%g:%U:%G:%N' -- "$@" 2>&3 </dev/null; printf .)
+  say stats
+  printf %s "${seen%.}" 2>/dev/null >&3
+  [ -z "$ahead" ] || ways "$@"
+}
+
+# Finds which folders are safe (see there) in what stat(1) has just said of them, so that it need not be asked again.
+ways() { # FOLDER...
+  held=$nl # Those that nobody else can replace; what is in them may be replaced by others all the same.
+  words=$IFS
+  IFS=$nl
+  set -f
+  for line in $seen; do
+    [ "$ahead" -gt 0 ] || break
+    ahead=$((ahead - 1))
+    above=${1%/*}
+    case $line$nl in *":$1$nl") ;; *) break ;; esac # A name with a line end in it, or one that is not there.
+    case $held$1 in *"$nl${above:-/}$nl"* | "$nl/")
+      mode=${line%%:*}
+      owner=${line#*:*:}
+      case $owner:$mode in
+        0:*:*[13579bdf]? | 0:*:*[2367abef] | "$uid":*:*[13579bdf]? | "$uid":*:*[2367abef])
+          case $mode in *[2367abef]??) held=$held$1$nl ;; esac # Only who owns something there can replace it.
+          ;;
+        0:* | "$uid":*)
+          held=$held$1$nl
+          sure=$sure$1$nl
+          ;;
+      esac
+      ;;
+    esac
+    shift
+  done
+  set +f
+  IFS=$words
+  ahead=
 }
 
 digests() { # PATH...: of those that are files.
@@ -130,7 +166,7 @@ content() { # NUMBER PATH
 safe() { # FOLDER
   case $1 in "$B"/*) return ;; esac
   case $sure in *"$nl$1$nl"*) return ;; esac
-  if [ -n "${hired-}" ] && clerk safe "$1"; then
+  if [ -n "$hired" ] && clerk safe "$1"; then
     sure=$sure$1$nl
     return
   fi

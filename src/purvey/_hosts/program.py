@@ -21,6 +21,9 @@ from purvey.errors import InternalError
 PATHS_MAX: Final = 250
 """Paths in the arguments of one process: 4,096 bytes each at most, they stay below the 2 MiB that Linux gives."""
 
+WAYS_MAX: Final = 100
+"""Folders on ways to files that are looked at with all else; where there are more, each file costs one process more."""
+
 CLERK_STEPS_MIN: Final = 4
 """From this many steps on a clerk costs less than the processes that it saves."""
 
@@ -119,7 +122,17 @@ def _program(machine: Machine | None, parts: Sequence[str], calls: Sequence[str]
 
 def paths_of(facts: Sequence[Fact]) -> list[str]:
     """The paths that are looked at for `facts`, in the order in which they are."""
-    return list(dict.fromkeys(fact.path for fact in facts if not isinstance(fact, Ask)))
+    return list(dict.fromkeys((*_ways(facts), *(fact.path for fact in facts if not isinstance(fact, Ask)))))
+
+
+def _ways(facts: Sequence[Fact]) -> list[str]:
+    """The folders on the ways to files whose content is asked for, each after the one that it is in."""
+    found: dict[str, None] = {}
+    for fact in facts:
+        if isinstance(fact, ContentOf) and fact.path.startswith("/"):
+            names = fact.path.split("/")
+            found |= dict.fromkeys("/".join(names[:count]) or "/" for count in range(1, len(names)))
+    return list(found) if len(found) <= WAYS_MAX else []
 
 
 def digested(facts: Sequence[Fact]) -> list[str]:
@@ -128,6 +141,8 @@ def digested(facts: Sequence[Fact]) -> list[str]:
 
 
 def _questions(facts: Sequence[Fact]) -> Iterator[str]:
+    if ways := _ways(facts):
+        yield f"ahead={len(ways)}"
     for function, paths in (("stats", paths_of(facts)), ("digests", digested(facts))):
         for start in range(0, len(paths), PATHS_MAX):
             yield f"{function} {' '.join(map(quoted, paths[start : start + PATHS_MAX]))}"

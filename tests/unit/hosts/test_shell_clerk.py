@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from purvey._hosts.change import Change, Keep, MakeDirectory, MakeLink, Restore, Write
-from purvey._hosts.fact import StatOf
+from purvey._hosts.fact import ContentOf, StatOf
 from purvey._hosts.step import Ended, Step
 from tests.support.shells import desk, local_shell
 
@@ -112,3 +112,20 @@ async def test_without_a_clerk_it_is_done_as_ever(shell_name: str, tmp_path: Pat
     assert ran.count("mkdir") == 3
     assert ran.count("mv") == 4
     assert ran.count("sync") >= 6
+
+
+async def test_ways_are_looked_at_with_what_is_asked(shell_name: str, tmp_path: Path) -> None:
+    """Whether others could change the way to a file that is read is seen in the same look; a way that they could takes more."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    for folder in (tmp_path, tmp_path / "open"):
+        (folder / "it").write_bytes(b"text")
+    async with desk(local_shell(shell_name, first=str(tools(tmp_path)))) as machine:
+        looks = []
+        for folder in (tmp_path, tmp_path / "open"):
+            (tmp_path / "ran").write_text("")
+            assert (await machine.host.ask([fact := ContentOf(str(folder / "it"))]))[fact] == b"text"
+            looks.append((tmp_path / "ran").read_text().split().count("stat"))
+
+    assert looks[0] == 1
+    assert looks[1] > 1
