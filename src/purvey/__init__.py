@@ -5,9 +5,9 @@ The names below are what a script needs; each is imported when it is first used,
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from purvey._base.on_demand import on_demand
 from purvey._base.version import VERSION
 
 if TYPE_CHECKING:
@@ -68,30 +68,14 @@ __all__ = [
     "value",
 ]
 
-_HOMES = {
-    "Chroot": "_script.host",
-    "Host": "_script.host",
-    "Namespace": "_script.host",
-    "Input": "_script.fields",
-    "Options": "_script.resource",
-    "Output": "_script.fields",
-    "Param": "_script.parameters",
-    "Resource": "_script.resource",
-    "Secret": "_base.value",
-    "Session": "_session",
-    "reveal": "_base.value",
-    "rolling": "_script.rolling",
+__getattr__, _names = on_demand(__name__, {
+    **dict.fromkeys(__all__, "_script.words"),
+    "Chroot": "_script.host", "Host": "_script.host", "Input": "_script.fields", "Namespace": "_script.host",
+    "Options": "_script.resource", "Output": "_script.fields", "Param": "_script.parameters", "Resource": "_script.resource",
+    "Secret": "_base.value", "Session": "_session", "reveal": "_base.value", "rolling": "_script.rolling",
     "step": "_script.step",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'purvey' has no attribute {name!r}")
-    found = getattr(import_module(f"purvey.{_HOMES.get(name, '_script.words')}"), name)
-    globals()[name] = found
-    return found
+})  # fmt: skip
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*_names(), "__version__"]

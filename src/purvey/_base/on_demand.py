@@ -24,7 +24,4 @@ def on_demand(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], A
         setattr(sys.modules[package], name, found)
         return found
 
-    def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes})
-
-    return find, names
+    return find, lambda: sorted(homes)

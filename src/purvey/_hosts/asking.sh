@@ -94,7 +94,7 @@ stats() { # PATH...
 
 # Finds which folders are safe (see there) in what stat(1) has just said of them, so that it need not be asked again.
 ways() { # FOLDER...
-  held=$nl # Those that nobody else can replace; what is in them may be replaced by others all the same.
+  firm=$nl # Those that nobody else can replace; what is in them may be replaced by others all the same.
   words=$IFS
   IFS=$nl
   set -f
@@ -103,15 +103,15 @@ ways() { # FOLDER...
     ahead=$((ahead - 1))
     above=${1%/*}
     case $line$nl in *":$1$nl") ;; *) break ;; esac # A name with a line end in it, or one that is not there.
-    case $held$1 in *"$nl${above:-/}$nl"* | "$nl/")
+    case $firm$1 in *"$nl${above:-/}$nl"* | "$nl/")
       mode=${line%%:*}
       owner=${line#*:*:}
       case $owner:$mode in
         0:*:*[13579bdf]? | 0:*:*[2367abef] | "$uid":*:*[13579bdf]? | "$uid":*:*[2367abef])
-          case $mode in *[2367abef]??) held=$held$1$nl ;; esac # Only who owns something there can replace it.
+          case $mode in *[2367abef]??) firm=$firm$1$nl ;; esac # Only who owns something there can replace it.
           ;;
         0:* | "$uid":*)
-          held=$held$1$nl
+          firm=$firm$1$nl
           sure=$sure$1$nl
           ;;
       esac
