@@ -274,10 +274,8 @@ async def desk(shell: LocalShell, state: Path | None = None) -> AsyncIterator[De
         yield found
     finally:
         await shell.close()
-        for folder in (found.kept, found.log):
+        for folder in (found.kept, found.log):  # Not those above, in which others may be about to make theirs.
             shutil.rmtree(folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # Others may have theirs beside it.
-                folder.parent.rmdir()
 
 
 class Gone(Brief):

@@ -15,7 +15,14 @@ apart=
 hired=
 ahead=
 
-say() { printf '\n%s %s\n' "$N" "$*" 2>/dev/null >&3; }
+# Each write becomes a packet that both ends work on, so what is said waits until a process writes there itself, something takes
+# its time, or all is done.
+told=
+say() { told=$told$nl$N' '$*$nl; } # WORD...: begins a frame.
+tell() {
+  [ -z "$told" ] || printf %s "$told" 2>/dev/null >&3
+  told=
+}
 
 # Who we are and where: the words of id(1), the home, the machine's id, the boot's id, the folder for purvey's own things, and
 # the umask. Whom we work as has been told before where it is given.
@@ -46,7 +53,7 @@ hello() { # [UMASK WHO]
   our_group=${our_group%%\)*}
   case $uid in 0) B=/var/lib/purvey ;; *) B=${XDG_STATE_HOME:-$HOME/.local/state}/purvey ;; esac
   say hello
-  printf '%s\n%s\n%s\n%s\n%s\n%s' "$who" "$HOME" "$machine" "$boot" "$B" "$U" 2>/dev/null >&3
+  told=$told$who$nl$HOME$nl$machine$nl$boot$nl$B$nl$U
 }
 
 # Sets `who` and `U` where we certainly are root, for id(1) takes a process to say so.
@@ -82,13 +89,14 @@ plain_file() { # PATH
 stats() { # PATH...
   if [ $# = 1 ] && [ -n "$hired" ] && clerk look "$1"; then
     say stats
-    printf '%s\n' "${answer#done }" 2>/dev/null >&3
+    told=$told${answer#done }$nl
     return
   fi
   say unseen
-  seen=$(QUOTING_STYLE=literal stat -c '%f:%s:%u:%g:%U:%G:%N' -- "$@" 2>&3 </dev/null; printf .)
+  tell
+  seen=$(QUOTING_STYLE=literal stat -c '%f:%s:%u:%g:%U:%G:%N' -- "$@" / 2>&3 </dev/null)
   say stats
-  printf %s "${seen%.}" 2>/dev/null >&3
+  told=$told${seen%"${seen##*"$nl"}"} # The root is last, for a shell cuts off line ends there, which may belong to a name.
   [ -z "$ahead" ] || ways "$@"
 }
 
@@ -133,9 +141,10 @@ digests() { # PATH...: of those that are files.
   done
   [ $# -gt 0 ] || return 0
   say digests
+  tell
   unread=$(sha256sum -- "$@" 2>&1 >&3 </dev/null)
   say unread
-  printf '%s\n' "$unread" 2>/dev/null >&3
+  told=$told$unread$nl
 }
 
 content() { # NUMBER PATH
@@ -146,6 +155,7 @@ content() { # NUMBER PATH
   fi
   above=${2%/*}
   above=${above:-/}
+  tell
   if safe "$above"; then
     unread=$(cat -- "$2" 2>&1 >&3 </dev/null)
   else
@@ -236,6 +246,7 @@ answer() { # NUMBER SECONDS COMMAND...
   number=$1
   shift
   say answer "$number"
+  tell
   clock
   (asked "$@") 2>/dev/null </dev/null >&3
   outcome "$?" "$1"

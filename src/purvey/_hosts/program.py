@@ -56,7 +56,7 @@ def asking(facts: Sequence[Fact], machine: Machine | None = None, *, folder: str
         folder: As for `working`.
         spent: Tokens of steps whose outputs nobody needs any more.
     """
-    return _program(machine, ["asking"], [*_questions(facts), *_spending(folder, spent), "say left"])
+    return _program(machine, ["asking"], [*_questions(facts), *_spending(folder, spent), "say left", "tell"])
 
 
 def looking(machine: Machine | None = None, *, folder: str, fence: int) -> Program:

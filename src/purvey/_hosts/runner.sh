@@ -50,8 +50,9 @@ overtaken() {
 
 unable() { # COMPLAINT
   say unable
-  printf %s "$1" 2>/dev/null >&3
+  told=$told$1
   say left
+  tell
   exit 0
 }
 
@@ -91,6 +92,7 @@ wait_for_others() {
         0)
           say superseded
           say left
+          tell
           exit 0
           ;;
         1) set -- "$@" "$other" ;;
@@ -105,6 +107,7 @@ wait_for_others() {
     [ -n "$at_work" ] || break
     [ -z "$running" ] || [ "$since" != look ] || break # Who runs a command sees us after it, and begins nothing more.
     say waiting
+    tell
     sleep 0.2 2>/dev/null || sleep 1
   done
   if [ "$since" = fresh ]; then
@@ -145,7 +148,7 @@ numbers() { # WORD...: whether a line was written as one, and is not two of whic
 
 remembered() { # What was begun, and how it ended.
   say log
-  printf %s "$past" 2>/dev/null >&3
+  told=$told$past
 }
 
 # See clerk.sh. Sets `answer`: done, and what it was to tell; or safe for a folder that nobody but us can change.
@@ -169,6 +172,7 @@ leave() {
     [ ! -s "$said" ] || printf '' >"$said"
   done
   say left
+  tell
 }
 
 # What was done so far survives a power failure from here on, and only then is told.
@@ -267,6 +271,7 @@ begin() { # NUMBER TOKEN ATTEMPT HOW
   if ! printf 'B %s.%s\n' "$2" "$3" 2>/dev/null >>"$L"; then
     stop broken "$1" 1 0
     say err
+    tell
     { printf '# %s.%s\n' "$2" "$3" >>"$L"; } 2>&3 # It says why; the line means nothing.
     return 1
   fi
@@ -279,6 +284,7 @@ do_it() { # NUMBER TOKEN ATTEMPT HOW
   if [ "$4" != quiet ]; then
     settle
     say begun "$1"
+    tell
     out=$S/said/$2.out
     err=$S/said/$2.err
   fi
@@ -312,6 +318,7 @@ tell_ended() { # NUMBER TOKEN CODE
   say ended "$1" "$3"
   tell_outputs "$2"
   "after_$1" 2>/dev/null </dev/null
+  case $1 in *[05]) tell ;; esac # So that people see it go on.
 }
 
 tell_broken() { # NUMBER TOKEN CODE-AND-CHANGE
@@ -323,10 +330,12 @@ tell_broken() { # NUMBER TOKEN CODE-AND-CHANGE
 tell_outputs() { # TOKEN
   if [ -s "$S/said/$1.out" ]; then
     say out
+    tell
     tail -c 65536 -- "$S/said/$1.out" 2>/dev/null >&3
   fi
   if [ -s "$S/said/$1.err" ]; then
     say err
+    tell
     tail -c 8192 -- "$S/said/$1.err" 2>/dev/null >&3
   fi
 }
