@@ -31,11 +31,13 @@ class Verdict(NamedTuple):
     only: tuple[str, ...]
 
 
-def story(failure: Failure, failures: Sequence[Failure] = ()) -> str:
-    """What was said of a failure and what to do; where other checks failed too, which and what they saw."""
+def story(failure: Failure, failures: Sequence[Failure] = (), plan: Plan | None = None) -> str:
+    """What was said of a failure, what to do, and where in the script it is; where other checks failed too, what they saw."""
     checks = [item for item in failures if item is not failure and item.code == "check_failed"]
     others = [" ".join(f"Also failed: {item.address}: {item.detail or item.summary}".split()) for item in checks]
-    return "\n".join(part for part in (failure.detail, *others, failure.hint) if part)
+    lines = [change.source for change in plan.changes if change.address == failure.address] if plan is not None else []
+    declared = f"It is declared at {lines[0]}." if lines and lines[0] else ""
+    return "\n".join(part for part in (failure.detail, *others, failure.hint, declared) if part)
 
 
 class Policies:

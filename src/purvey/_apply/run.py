@@ -223,9 +223,9 @@ class Run:
         failure, policy, batch = self._policies(performer.plan).verdict(performer.failures)
         done = {effect.begun.address for effect in effects(self.records())}
         only = tuple(address for address in batch if address in done)
+        cause, told = failure.summary, story(failure, performer.failures, performer.plan)
         if policy in ("keep", "continue") or (policy == "undo_batch" and not only):
-            return await self._close("kept", failure.summary, failure.address, story(failure, performer.failures))
-        cause, told = failure.summary, story(failure, performer.failures)
+            return await self._close("kept", cause, failure.address, told)
         await self._write(Undoing(at=self._now(), cause=cause, address=failure.address, detail=told, only=only))
         return await self.undo(cause, failure.address, told, only)
 
@@ -338,7 +338,7 @@ class Run:
         if performer.failures:
             failure = performer.failures[0]
             ledger = Ledger(performer).of_removal(deletions)
-            told = "\n".join(part for part in (story(failure), self._stays_behind(performer.plan)) if part)
+            told = "\n".join(part for part in (story(failure, plan=performer.plan), self._stays_behind(performer.plan)) if part)
             return await self._close("partial", failure.summary, failure.address, told, ledger)
         if performer.parked and not performer.interrupted:
             address, progress = performer.parked[0]

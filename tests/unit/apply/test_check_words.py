@@ -21,7 +21,7 @@ def test_a_failed_check_tells_what_passing_means(project: Project) -> None:
     run = project.apply(on_failure="keep")
 
     told = "Not so: the queue is empty\nended with code 1 instead of 0: 4 jobs"
-    assert run.cause_detail == told
+    assert run.cause_detail == f"{told}\nIt is declared at main.py:7."
     assert [change.detail for change in run.changes] == [told]
 
 
@@ -35,6 +35,6 @@ def test_every_failed_check_is_in_the_cause(project: Project) -> None:
 
     assert run.cause == "It does not answer"
     assert sorted(run.cause_detail.split("\n")) == sorted(
-        [f"{run.cause_address[-1]} is down"]
+        [f"{run.cause_address[-1]} is down", "It is declared at main.py:10."]
         + [f"Also failed: test.Probe::{name}: {name} is down" for name in "abc" if name != run.cause_address[-1]]
     )

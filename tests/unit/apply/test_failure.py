@@ -26,7 +26,7 @@ def test_a_failed_operation_is_undone(project: Project) -> None:
     run = project.apply()
 
     assert run.result == "undone"
-    assert (run.cause_address, run.cause_detail) == ("test.Thing::bad", "no room")
+    assert (run.cause_address, run.cause_detail) == ("test.Thing::bad", "no room\nIt is declared at main.py:11.")
     assert project.world.visible() == before
     assert project.world.log[1:] == ["update old", "create new", "delete new", "update old"]
     project.require_sound()
@@ -95,7 +95,8 @@ def test_a_failing_check_undoes(project: Project) -> None:
 
     run = project.apply()
 
-    assert (run.result, run.cause_address, run.cause_detail) == ("undone", "test.Probe::ok", "still 503")
+    assert (run.result, run.cause_address) == ("undone", "test.Probe::ok")
+    assert run.cause_detail == "still 503\nIt is declared at main.py:10."
     assert project.world.objects == {}
     assert sum(project.clock.slept) <= 7
     project.require_sound()
@@ -110,7 +111,7 @@ def test_a_check_that_failed_already_leads_to_kept(project: Project) -> None:
 
     run = project.apply()
 
-    assert (run.result, run.cause_detail) == ("kept", "down since yesterday")
+    assert (run.result, run.cause_detail) == ("kept", "down since yesterday\nIt is declared at main.py:10.")
     assert [entry["size"] for entry in project.world.objects.values()] == [2]
     project.world.mend()
     assert project.resume().result == "succeeded"
