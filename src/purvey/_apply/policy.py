@@ -35,8 +35,9 @@ def story(failure: Failure, failures: Sequence[Failure] = (), plan: Plan | None 
     """What was said of a failure, what to do, and where in the script it is; where other checks failed too, what they saw."""
     checks = [item for item in failures if item is not failure and item.code == "check_failed"]
     others = [" ".join(f"Also failed: {item.address}: {item.detail or item.summary}".split()) for item in checks]
-    lines = [change.source for change in plan.changes if change.address == failure.address] if plan is not None else []
-    declared = f"It is declared at {lines[0]}." if lines and lines[0] else ""
+    changes = plan.changes if plan is not None else ()
+    line = next((change.source for change in changes if change.address == failure.address), "")
+    declared = f"It is declared at {line}." if line else ""
     return "\n".join(part for part in (failure.detail, *others, failure.hint, declared) if part)
 
 

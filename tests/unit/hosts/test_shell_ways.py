@@ -1,0 +1,60 @@
+"""Whether others can change a folder, or the way to it, is told in three ways on a machine; all say what the rule says."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from itertools import product
+from pathlib import Path
+
+from purvey._hosts import session
+from tests.support.shells import NOBODY, local_shell
+
+PARTS = Path(session.__file__).parent
+MODES = (
+    0o755, 0o700, 0o711, 0o2755, 0o4755, 0o020, 0o060, 0o120, 0o160, 0o220, 0o260, 0o320, 0o360, 0o702, 0o703, 0o706, 0o707,
+    0o712, 0o713, 0o716, 0o717, 0o2777, 0o4777, 0o6777, 0o1377, 0o1777, 0o3377, 0o3777, 0o5377, 0o5777, 0o7377, 0o7777,
+)  # fmt: skip
+"""Each digit, octal and hexadecimal, in which a bit for writing or the sticky one is set, and some without."""
+
+LOOKED_AT = 'sure=$nl; ! safe {at} || echo "safe "{at}'
+SEEN = 'sure=$nl; ahead={count}; stats {way}; case $sure in *"$nl"{at}"$nl"*) echo "safe "{at} ;; esac'
+ASKED = 'case $(printf "safe\\n%s\\n\\n" {at} | perl -e "$clerk") in done) echo "safe "{at} ;; esac'
+
+
+def is_safe(folder: Path) -> bool:
+    """All on the way belong to root or us; where others may write, they can neither replace what is ours nor make anything."""
+    for at in (*reversed(folder.parents), folder):
+        status = at.lstat()
+        shared = status.st_mode & 0o022 and not (status.st_mode & stat.S_ISVTX and at != folder)
+        if status.st_uid not in (0, os.geteuid()) or shared:
+            return False
+    return True
+
+
+def told(shell_name: str, folders: list[Path], how: str) -> list[str]:
+    """Which folders a shell says are safe."""
+    parts = "\n".join((PARTS / f"{part}.sh").read_text() for part in ("asking", "clerk"))
+    ways = {folder: [*reversed(folder.parents), folder] for folder in folders}
+    lines = [how.format(at=folder, count=len(way), way=" ".join(map(str, way))) for folder, way in ways.items()]
+    argv = [*local_shell(shell_name).shell.split(), "-c", "\n".join(["N=abc", parts, "hello", *lines])]
+    said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line.removeprefix("safe ") for line in said if line.startswith("safe ")]
+
+
+def test_all_say_what_the_rule_says(shell_name: str, tmp_path: Path) -> None:
+    """For folders of each mode, alone and in one another, of others and of ours, and behind a link."""
+    owners = (os.geteuid(), NOBODY) if not os.geteuid() else (os.geteuid(),)
+    folders = [tmp_path, tmp_path / "link", tmp_path / "link/in"]
+    for mode, owner in product(MODES, owners):
+        folder = tmp_path / f"{mode:o}-{owner}"
+        (folder / "in").mkdir(parents=True)
+        folders += [folder, *([folder / "in"] if mode & stat.S_IXUSR else [])]
+        os.chown(folder, owner, -1)
+        folder.chmod(mode)
+    (tmp_path / "link").symlink_to(f"755-{os.geteuid()}")
+    expected = [str(folder) for folder in folders if is_safe(folder)]
+
+    for how in (LOOKED_AT, SEEN, ASKED):
+        assert told(shell_name, folders, how) == expected
