@@ -214,6 +214,16 @@ def local_shell(
     return LocalShell(shell, ":".join(filter(None, folders)), before=before, environment=environment, lasts=lasts)
 
 
+def logged(folder: Path, *names: str) -> tuple[Path, Path]:
+    """A folder with programs that leave their name in a file, a line each time, before they do what they do; and that file."""
+    made, log = folder / "tools", folder / "ran"
+    made.mkdir()
+    for name in names:
+        (made / name).write_text(f'#!/bin/sh\necho {name} >>{log}\nexec /usr/bin/{name} "$@"\n')
+        (made / name).chmod(0o755)
+    return made, log
+
+
 def applets() -> Path:
     """A folder with busybox's tools, made once."""
     folder = Path("/tmp") / f"purvey-busybox-{os.getuid()}"

@@ -116,8 +116,8 @@ def _of_workers(folder: str) -> str:
 
 
 def _program(machine: Machine | None, parts: Sequence[str], calls: Sequence[str]) -> Program:
-    hello = f"hello {shlex.quote(machine.umask)} {shlex.quote(machine.who)}" if machine is not None else "hello"
-    return Program(tuple(parts), (hello, *calls))
+    known = [] if machine is None else [machine.umask, machine.who, machine.machine_id, machine.boot_id]
+    return Program(tuple(parts), (shlex.join(["hello", *known]), *calls))
 
 
 def paths_of(facts: Sequence[Fact]) -> list[str]:

@@ -167,7 +167,7 @@ still() { # PATH MODE OWNER GROUP
 }
 
 leave() {
-  settle
+  case $pending$soiled in "$L$nl") ;; *) settle ;; esac # How the last one ended is heard now; if not, it still has begun.
   for said in "$S/out" "$S/err" "$S/v.out" "$S/v.err"; do
     [ ! -s "$said" ] || printf '' >"$said"
   done
@@ -290,9 +290,13 @@ do_it() { # NUMBER TOKEN ATTEMPT HOW
   fi
   w=0
   last=0
+  size=
   failed=
-  "do_$1" >"$out" 2>"$err" </dev/null
-  code=$?
+  {
+    "do_$1"
+    code=$?
+    [ "$4" = quiet ] || { read -r _ size </proc/self/fdinfo/1; } 2>/dev/null
+  } >"$out" 2>"$err" </dev/null
   if [ "$code" != 0 ]; then
     settle
     if [ "$4" = quiet ]; then
@@ -304,19 +308,19 @@ do_it() { # NUMBER TOKEN ATTEMPT HOW
     return
   fi
   [ -z "$pending" ] || settle
-  pending="$1 $2 $last"
+  pending="$1 $2 $last $size"
   if [ "$4" != quiet ]; then settle; fi
-  if [ "$4" = once ]; then soil "$L"; fi # Durable before the next one is begun.
+  if [ "$4" = once ]; then soil "$L"; fi
 }
 
-ended() { # NUMBER TOKEN CODE
+ended() { # NUMBER TOKEN CODE [BYTES]: how many it printed.
   printf 'D %s %s\n' "$2" "$3" 2>/dev/null >>"$L"
   tell_ended "$@"
 }
 
-tell_ended() { # NUMBER TOKEN CODE
+tell_ended() { # NUMBER TOKEN CODE [BYTES]
   say ended "$1" "$3"
-  tell_outputs "$2"
+  tell_outputs "$2" "${4-}"
   "after_$1" 2>/dev/null </dev/null
   case $1 in *[05]) tell ;; esac # So that people see it go on.
 }
@@ -327,11 +331,15 @@ tell_broken() { # NUMBER TOKEN CODE-AND-CHANGE
   stopped=1
 }
 
-tell_outputs() { # TOKEN
+tell_outputs() { # TOKEN [BYTES]
   if [ -s "$S/said/$1.out" ]; then
     say out
-    tell
-    tail -c 65536 -- "$S/said/$1.out" 2>/dev/null >&3
+    if short "${2-}" "$S/said/$1.out"; then
+      told=$told$text
+    else
+      tell
+      tail -c 65536 -- "$S/said/$1.out" 2>/dev/null >&3
+    fi
   fi
   if [ -s "$S/said/$1.err" ]; then
     say err

@@ -10,12 +10,8 @@ import pytest
 from purvey._hosts.change import Change, Keep, MakeDirectory, MakeLink, Restore, Write
 from purvey._hosts.fact import ContentOf, StatOf
 from purvey._hosts.step import Ended, Step
-from tests.support.shells import desk, local_shell
+from tests.support.shells import desk, local_shell, logged
 
-LOGGED = """#!/bin/sh
-echo {name} >>{log}
-exec /usr/bin/{name} "$@"
-"""
 TROUBLES = {
     "ends at once": "#!/bin/sh\nexit 1\n",
     "ends after an answer": "#!/bin/sh\nread -r _\necho not\n",
@@ -26,12 +22,10 @@ TROUBLES = {
 
 def tools(folder: Path, perl: str = "") -> Path:
     """Programs that are found before all others: those that a clerk saves, which leave a line each, and another perl."""
-    made = folder / "tools"
-    made.mkdir()
-    programs = {name: LOGGED.format(name=name, log=folder / "ran") for name in ("sync", "mv", "mkdir", "cat", "stat")}
-    for name, text in {**programs, **({"perl": perl} if perl else {})}.items():
-        (made / name).write_text(text)
-        (made / name).chmod(0o755)
+    made, _ = logged(folder, "sync", "mv", "mkdir", "cat", "stat")
+    if perl:
+        (made / "perl").write_text(perl)
+        (made / "perl").chmod(0o755)
     return made
 
 
