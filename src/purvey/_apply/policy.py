@@ -37,7 +37,8 @@ def story(failure: Failure, failures: Sequence[Failure] = (), plan: Plan | None 
     others = [" ".join(f"Also failed: {item.address}: {item.detail or item.summary}".split()) for item in checks]
     changes = plan.changes if plan is not None else ()
     line = next((change.source for change in changes if change.address == failure.address), "")
-    declared = f"It is declared at {line}." if line else ""
+    word = "is" if plan is not None and failure.address in plan.nodes else "was"
+    declared = f"It {word} declared at {line}." if line else ""
     return "\n".join(part for part in (failure.detail, *others, failure.hint, declared) if part)
 
 

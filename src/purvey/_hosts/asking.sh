@@ -3,6 +3,29 @@
 # `N` is a random word that begins every frame. Frames go to descriptor 3, which no command of others gets; when nobody reads any
 # more, the work goes on all the same.
 
+# What a login has exported under one of our names would change for every command, so it is put aside, until a command has it back.
+purvey_names='
+  B F L M N P S U a above ahead answer apart as_user at at_work b base before began boot by c changes_user clerk code codes copy d
+  doubtful entry err exact failed file firm first folder format found g gid group group_id here hired home i ids input lang last
+  limit line machine mask me mine mode name nl number of other our_group ours out owner owners past path pending pid rest running
+  said seen since since_then size soiled spent started stood stopped sums sure text that those timeout token told uid unread user w
+  wanted who why word words
+'
+purvey_theirs=
+for purvey_name in $purvey_names; do
+  eval "[ -z \"\${$purvey_name+x}\" ] || {
+    purvey_theirs=\"\$purvey_theirs $purvey_name\"
+    purvey_its_$purvey_name=\$$purvey_name
+    unset $purvey_name
+  }"
+done
+
+give_back() { # From here on nothing of ours may be looked at.
+  for purvey_name in $purvey_theirs; do
+    eval "export $purvey_name=\"\$purvey_its_$purvey_name\""
+  done
+}
+
 exec 3>&1
 trap '' HUP PIPE
 lang=${LC_ALL-}
@@ -113,6 +136,7 @@ ways() { # FOLDER...
     [ "$ahead" -gt 0 ] || break
     ahead=$((ahead - 1))
     above=${1%/*}
+    case $line in a*) break ;; esac # What a link leads to may look like more lines.
     case $line$nl in *":$1$nl") ;; *) break ;; esac # A name with a line end in it, or one that is not there.
     case $firm$1 in *"$nl${above:-/}$nl"* | "$nl/")
       mode=${line%%:*}
@@ -221,7 +245,7 @@ safe() { # FOLDER
     doubtful=$1
     case $line in *".$uid" | *.0) ;; *) return 1 ;; esac
     case $line in
-      [1357]???.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
+      [1357]??[2367].* | [1357]?[2367]?.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
       *[2367].* | *[2367]?.*) return 1 ;;
     esac
     shift
@@ -237,15 +261,23 @@ not_ours() { # COMPLAINT
 }
 
 # Stand in a folder that is not safe, `stood` from then on. A link on the way may not lead out of what is doubtful, or only to what
-# belongs to the same other user.
+# belongs to the same other user. What is doubtful may be a link itself, which is as good as a folder if it is root's or ours.
 approach() { # FOLDER
   apart=1
+  firm=
+  if [ -L "$doubtful" ]; then
+    case $(stat -c %u -- "$doubtful") in 0 | "$uid") firm=1 ;; esac # From here on nobody else can replace it.
+  fi
   cd -P -- "$doubtful" 2>/dev/null && base=$PWD && cd -P -- "$1" 2>/dev/null || {
     ls -d -- "$1/." >/dev/null
     return 1
   }
   stood=$(env pwd -P) || return
-  case $stood/ in "${base%/}"/*) return ;; esac
+  if [ "$base" = "$doubtful" ] || [ -n "$firm" ]; then
+    case $stood/ in "${base%/}"/*) return ;; esac
+  else
+    base=$doubtful # A link of others was followed.
+  fi
   owners=$(stat -c %u -- . "$base")
   [ "${owners%"$nl"*}" = "${owners#*"$nl"}" ] && [ ! -O . ] && return
   not_ours "$1: a link that others may change leads to $stood"
@@ -267,6 +299,7 @@ held() { # PATH COMMAND...: let a command read a file where others may put a lin
 asked() { # SECONDS COMMAND...: in a process of its own, which it becomes.
   exec 3>&- 8>&- 9<&-
   trap - HUP PIPE
+  give_back
   exec timeout -k 2 "$@"
 }
 
@@ -291,6 +324,9 @@ clock() {
   began=
   [ -r /proc/uptime ] && read -r began _ </proc/uptime
   began=${began%.*}${began#*.}
+  while :; do
+    case $began in 0?*) began=${began#0} ;; *) break ;; esac # Else it is octal.
+  done
 }
 
 outcome() { # CODE SECONDS: sets `code`, to -1000 if the command was ended because its time was over.

@@ -42,12 +42,14 @@ where() { # PROGRAM: sets `found` to its path, because the command may be given 
   found=$1
   words=$IFS
   IFS=:
+  set -f
   for at in $PATH; do
-    if [ -f "$at/$1" ] && [ -x "$at/$1" ]; then
+    if [ -n "$at" ] && [ -f "$at/$1" ] && [ -x "$at/$1" ]; then
       found=$at/$1
       break
     fi
   done
+  set +f
   IFS=$words
 }
 
@@ -76,7 +78,6 @@ account() { # USER: sets `user` to the name, `group_id` and `home`; fails if the
 }
 
 # Be the command, as we were called ourselves but for what was said; in a process of its own, which those who come later wait for.
-# The variables of the command may have the names of ours, so nothing of ours is looked at any more once they are set.
 become() { # COMMAND...
   exec 3>&- 8>&- 9<&-
   trap - HUP PIPE
@@ -103,6 +104,8 @@ become() { # COMMAND...
   start_of self && printf '%s %s %s\n' "$pid" "$started" "$boot" >"$S/command"
   unset LC_ALL
   [ -z "$lang" ] || export LC_ALL="$lang"
+  unset OLDPWD
+  give_back
   e
   exec "$@"
 }
@@ -111,4 +114,5 @@ become() { # COMMAND...
 as_user='cannot() { printf "purvey: %s: %s\n" "$1" "$2" >&2; exit 72; }
 [ -z "$0" ] || cd -- "$0" 2>/dev/null || cannot "$0" "$(LC_ALL=C ls -d -- "$0/." 2>&1 | sed "s/.*: //")"
 command -v -- "$1" >/dev/null 2>&1 || cannot "$1" "No such file or directory"
+unset OLDPWD
 exec "$@"'

@@ -40,38 +40,44 @@ class Program(msgspec.Struct, frozen=True):
 
     Attributes:
         parts: The files with the functions that are called, without ``.sh``.
-        calls: The calls.
+        calls: The calls that follow a `hello`.
     """
 
     parts: tuple[str, ...]
     calls: tuple[str, ...]
 
 
-def asking(facts: Sequence[Fact], machine: Machine | None = None, *, folder: str, spent: Sequence[str] = ()) -> Program:
+def hello(machine: Machine | None) -> str:
+    """The call that every program begins with, and by which the machine says what it is.
+
+    Args:
+        machine: What it has said in the same shell, so that it need not look again.
+    """
+    known = [] if machine is None else [machine.umask, machine.who, machine.machine_id, machine.boot_id]
+    return shlex.join(["hello", *known])
+
+
+def asking(facts: Sequence[Fact], *, folder: str, spent: Sequence[str] = ()) -> Program:
     """The program that asks.
 
     Args:
         facts: What is asked.
-        machine: What the machine has said of us over the same link, so that it need not look again.
         folder: As for `working`.
         spent: Tokens of steps whose outputs nobody needs any more.
     """
-    return _program(machine, ["asking"], [*_questions(facts), *_spending(folder, spent), "say left", "tell"])
+    return Program(("asking",), (*_questions(facts), *_spending(folder, spent), "say left", "tell"))
 
 
-def looking(machine: Machine | None = None, *, folder: str, fence: int) -> Program:
+def looking(*, folder: str, fence: int) -> Program:
     """The program that lets nobody older begin anything more, and tells what was begun; see `working`."""
-    return _program(machine, ["asking", "runner"], [*_entering(folder, fence, "look"), "remembered", "leave"])
+    return Program(("asking", "runner"), (*_entering(folder, fence, "look"), "remembered", "leave"))
 
 
-def working(
-    steps: Sequence[Step], machine: Machine | None = None, *, folder: str, fence: int, fresh: bool, spent: Sequence[str] = ()
-) -> Program:
+def working(steps: Sequence[Step], *, folder: str, fence: int, fresh: bool, spent: Sequence[str] = ()) -> Program:
     """The program that performs steps one after the other.
 
     Args:
         steps: The steps.
-        machine: See `asking`.
         folder: The name of the folder, inside purvey's own, of those who must not work at the same time.
         fence: Our number in the order of those who may work there; an older one is refused.
         fresh: Whether everything done before is settled.
@@ -85,7 +91,7 @@ def working(
             raise InternalError(f"The token {step.token!r} is not one word.")
         how = "once" if step.once else "told" if step.is_told else "quiet"
         lines += [*_functions(number, step), f"step {number} {step.token} {step.attempt:d} {how}"]
-    return _program(machine, parts, [*lines, "leave"])
+    return Program(tuple(parts), (*lines, "leave"))
 
 
 def _parts(steps: Sequence[Step]) -> list[str]:
@@ -113,11 +119,6 @@ def _of_workers(folder: str) -> str:
     if not _WORKER.fullmatch(folder):
         raise InternalError(f"Those who work on a machine are called {folder!r}, which names no folder.")
     return f'"$B"/work/{shlex.quote(folder)}'
-
-
-def _program(machine: Machine | None, parts: Sequence[str], calls: Sequence[str]) -> Program:
-    known = [] if machine is None else [machine.umask, machine.who, machine.machine_id, machine.boot_id]
-    return Program(tuple(parts), (shlex.join(["hello", *known]), *calls))
 
 
 def paths_of(facts: Sequence[Fact]) -> list[str]:

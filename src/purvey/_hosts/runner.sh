@@ -128,7 +128,7 @@ wait_for_others() {
 recall() {
   past=$nl
   [ -s "$L" ] || return 0
-  past=$nl$(cat -- "$L" && printf .)
+  past=$nl$(cat -- "$L" && printf .) || unable "$L: it cannot be read"
   case $past in
     *"$nl".) past=${past%.} ;;
     *)

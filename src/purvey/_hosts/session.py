@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from purvey._hosts.frames import Frame, Frames
+from purvey._hosts.program import hello
 
 if TYPE_CHECKING:
     from purvey._hosts.program import Program
     from purvey._hosts.shell import Pipes
+    from purvey._hosts.step import Machine
 
 INCOMPLETE: Final = 97
 """The return code of a shell that was given half a long program."""
@@ -31,7 +33,7 @@ def waiting(mark: str) -> str:
 
     It has no character that csh or fish, as somebody's login shell, would take for something else between single quotes.
     """
-    return f'while read -r K; do case $K in "{mark}") unset K; exec /bin/sh ;; esac; done'
+    return f'while read -r purvey; do case $purvey in "{mark}") exec /bin/sh ;; esac; done'
 
 
 class Session:
@@ -41,11 +43,16 @@ class Session:
         pipes: To and from it; it runs what it reads.
         mark: Ends what is long.
         lasts: Whether it runs more than one program.
+
+    Attributes:
+        pipes: See above.
+        machine: What the machine has said of itself and of us in this shell; None before it has run anything.
+        is_free: Whether it waits for the next program.
     """
 
     def __init__(self, pipes: Pipes, mark: str, *, lasts: bool) -> None:
         self.pipes = pipes
-        self.is_new = True
+        self.machine: Machine | None = None
         self.is_free = False
         self._mark = mark
         self._lasts = lasts
@@ -62,14 +69,14 @@ class Session:
             HostError: ``unavailable`` if the link was lost.
         """
         self.is_free = False
-        lines = [*(["unset N P"] if self.is_new else []), f"N={nonce}"]
-        lines += [_text(part) for part in program.parts if part not in self._known]
+        lines = [*(_text(part) for part in program.parts if part not in self._known), f"N={nonce}"]
         self._known.update(program.parts)
         over = 'printf "\\n%s over\\n" "$N"'
-        if sum(map(len, program.calls)) < LONG:
-            await self._send([*lines, "(", *program.calls, ") </dev/null", over])
+        calls = [hello(self.machine), *program.calls]
+        if sum(map(len, calls)) < LONG:
+            await self._send([*lines, "(", *calls, ") </dev/null", over])
         else:
-            body = "\n".join([*program.calls, f"#end {self._mark}"]).encode(errors="surrogateescape")
+            body = "\n".join([*calls, f"#end {self._mark}"]).encode(errors="surrogateescape")
             await self._send([*lines, f"{self._reading(len(body))}; {over}"])
             if await self._is_ready(nonce):
                 await self.pipes.send(body)
@@ -104,7 +111,7 @@ class Session:
         while data := await self.pipes.receive():
             for frame in frames.feed(data):
                 if frame.kind == "over":
-                    self.is_new, self.is_free = False, self._lasts
+                    self.is_free = self._lasts
                     return
                 yield frame
 

@@ -20,7 +20,7 @@ from purvey._hosts.fact import Answer, Answers, Ask, Fact, Unanswered
 from purvey._hosts.frames import Frame
 from purvey._hosts.paths import refusal
 from purvey._hosts.program import Program, asking, looking, working
-from purvey._hosts.replies import answers_of, begun_of, machine_of
+from purvey._hosts.replies import answers_of, begun_of, machine_of, returncode
 from purvey._hosts.session import INCOMPLETE, Session
 from purvey._hosts.shell_calls import ShellCalls
 from purvey._hosts.shell_work import Work
@@ -78,7 +78,6 @@ class ShellHost(ShellCalls):
         self._is_lost = False
         self._spent: tuple[str, ...] = ()
         self._machine: Machine | None = None
-        self._known_here: Machine | None = None
         self.known: dict[Fact, Answer | Unanswered] = {}
         self.requests = 0
 
@@ -92,7 +91,6 @@ class ShellHost(ShellCalls):
     async def renew(self) -> None:
         """See `Connector.renew`; what is asked meanwhile is asked again."""
         async with self._working:
-            self._known_here = None
             await self._shell.close()
 
     async def ask(self, facts: Sequence[Fact]) -> Answers:
@@ -116,7 +114,7 @@ class ShellHost(ShellCalls):
 
     async def _asked(self, facts: Sequence[Fact]) -> dict[Fact, Answer | Unanswered]:
         spent = self._spent
-        program = asking(facts, self._known_here, folder=self._worker, spent=spent)
+        program = asking(facts, folder=self._worker, spent=spent)
         async with contextlib.aclosing(self._run(program)) as frames:
             found = [frame async for frame in frames]
         if not found or found.pop().kind != "left":
@@ -179,7 +177,7 @@ class ShellHost(ShellCalls):
         """See `Connector.begun`."""
         begun: frozenset[str] | None = None
         work, (worker, fence) = Work((), self.name, lambda *_: None), self._turn()
-        program = looking(self._known_here, folder=worker, fence=fence)
+        program = looking(folder=worker, fence=fence)
         async with contextlib.aclosing(self._run(program)) as frames:
             async for frame in frames:
                 work.follow(frame, "")
@@ -220,7 +218,7 @@ class ShellHost(ShellCalls):
     async def _work(self, work: Work, *, fresh: bool) -> list[Ending]:
         """Send the steps once, and follow what becomes of them."""
         spent, (worker, fence), left = self._spent, self._turn(), False
-        program = working(work.steps, self._known_here, folder=worker, fence=fence, fresh=fresh, spent=spent)
+        program = working(work.steps, folder=worker, fence=fence, fresh=fresh, spent=spent)
         async with contextlib.aclosing(self._run(program)) as frames:
             async for frame in frames:
                 assert self._machine is not None  # Every program begins with it.
@@ -245,12 +243,12 @@ class ShellHost(ShellCalls):
         begun = left = False
         while not begun:
             session = await self._waiting()
-            is_new = session.is_new
+            is_new = session.machine is None
             try:
                 async with contextlib.aclosing(session.run(program, self._clock.entropy(12).hex())) as frames:
                     async for frame in frames:
                         if frame.kind == "hello":
-                            self._machine = self._known_here = machine_of(frame)
+                            self._machine = session.machine = machine_of(frame)
                             begun = True
                             self._see_joined()
                         else:
@@ -259,7 +257,6 @@ class ShellHost(ShellCalls):
                 if not begun and is_new:
                     raise await self._refused(session)
             except HostError as error:
-                self._known_here = None  # The next link may lead to somebody else.
                 if not left:
                     error.may_exist = error.may_exist or error.code == "unavailable"
                     raise
@@ -285,11 +282,13 @@ class ShellHost(ShellCalls):
     async def _refused(self, session: Session) -> HostError:
         """Why a program did not even begin."""
         if session.is_free:
-            return self._lost("What it was sent ended at once.", begun=False)
+            return self._lost("What it was sent ended at once.", begun=True)
         code = await session.pipes.wait()
         said = session.pipes.complaints().decode(errors="replace").strip()
         if code == INCOMPLETE:
             return self._lost("Half of what was sent arrived.", begun=False)
+        if returncode(code) < 0:
+            return self._lost("The shell that ran what it was sent was killed.", begun=True)
         return self._door.refusal(said, code)
 
     def _lost(self, why: str, *, begun: bool) -> HostError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes.util
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
@@ -29,16 +30,16 @@ def _withheld(names: tuple[str, ...]) -> Iterator[None]:
             del modules[name]
 
 
-def _find_none(name: str) -> None:
-    """What `ctypes.util.find_library` says of a library that is not there."""
-    del name
-
-
 @contextmanager
 def _unsought() -> Iterator[None]:
-    """Let no C library be found, and no program be started to look for one."""
-    seek = ctypes.util.find_library
-    ctypes.util.find_library = _find_none
+    """Let this thread find no C library, and start no program to look for one."""
+    seek, thread = ctypes.util.find_library, threading.get_ident()
+
+    def find(name: str) -> str | None:
+        """See `ctypes.util.find_library`."""
+        return None if threading.get_ident() == thread else seek(name)
+
+    ctypes.util.find_library = find
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -134,7 +135,7 @@ class Registry:
         if name not in self._kinds and not self.knows(name):
             import difflib  # noqa: PLC0415 - only on this error's way.
 
-            close = difflib.get_close_matches(name, self._kinds, n=1)
+            close = difflib.get_close_matches(name, {**self._kinds, **_family(name)}, n=1)
             raise ScriptError(
                 "script.unknown_kind",
                 "A kind is not known",
@@ -152,16 +153,27 @@ class Registry:
         return name in self._kinds
 
     def _load(self, name: str) -> None:
-        """Import it from purvey's own family, if there is one: a destroy without the script needs it."""
-        import importlib  # noqa: PLC0415 - only needed for kinds that no script has imported.
+        """Make a kind of purvey's own known, if it is one: a destroy without the script needs it."""
+        find = _family(name).get(name)
+        kind = getattr(find(), "_kind", None) if find is not None else None
+        if isinstance(kind, Kind):  # What its declaration has added, if no failed script has taken it away since.
+            self.add(kind)
 
-        family, _, kind = name.partition(".")
-        if family.isidentifier():
-            try:
-                getattr(importlib.import_module(f"purvey.resources.{family}"), kind, None)
-            except ModuleNotFoundError as error:
-                if error.name != f"purvey.resources.{family}":
-                    raise
+
+def _family(name: str) -> dict[str, Callable[[], Any]]:
+    """How to import the kinds of that one of purvey's own families to which a name would belong, by their names."""
+    import importlib  # noqa: PLC0415 - only needed for kinds that no script has imported.
+
+    family = name.partition(".")[0]
+    if not family.isidentifier():
+        return {}
+    try:
+        package = importlib.import_module(f"purvey.resources.{family}")
+    except ModuleNotFoundError as error:
+        if error.name != f"purvey.resources.{family}":
+            raise
+        return {}
+    return {f"{family}.{kind}": partial(getattr, package, kind) for kind in package.__all__ if kind[:1].isupper()}
 
 
 registry = Registry()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import re
 import shlex
 from collections.abc import Sequence
 from functools import lru_cache
@@ -78,10 +79,9 @@ def bits(mode: str) -> int:
     Raises:
         ProviderError: ``invalid`` if it was put together from values that are known only now, and is not octal.
     """
-    try:
-        return int(mode, 8)
-    except ValueError:
-        raise ProviderError("invalid", "A file mode is not octal", detail=f"The mode came out as {mode!r}.") from None
+    if not re.fullmatch("[0-7]{1,4}", mode):
+        raise ProviderError("invalid", "A file mode is not octal", detail=f"The mode came out as {mode!r}.")
+    return int(mode, 8)
 
 
 def stem(path: str) -> str:

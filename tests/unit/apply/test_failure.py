@@ -154,6 +154,7 @@ def test_a_failing_deletion_is_partial(project: Project) -> None:
     run = project.apply()
 
     assert (run.result, run.cause_address) == ("partial", "test.Thing::old")
+    assert "It was declared at main.py:" in run.cause_detail
     assert [entry["name"] for entry in project.world.objects.values()] == ["old"]
     project.world.mend()
     assert project.apply().result == "succeeded"

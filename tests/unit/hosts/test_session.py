@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from purvey._hosts.change import Run, Write
+from purvey._hosts import session
+from purvey._hosts.change import Remove, Run, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answer, Ask, Fact, Unanswered
 from purvey._hosts.frames import Frame, Frames
@@ -19,6 +21,9 @@ from purvey._hosts.shell_host import ShellHost
 from purvey._hosts.step import Ended, Step
 from purvey.errors import HostError
 from tests.support.shells import Desk, HastyClock, desk, local_shell
+
+THEIRS = {"HOME", "IFS", "LC_ALL", "LOGNAME", "PATH", "PERL5LIB", "PERL5OPT", "QUOTING_STYLE", "USER"}
+"""Variables that are set for what is run, or mean the same to all."""
 
 STATE = Ask(("sh", "-c", "umask; pwd; env | sort"))
 """What a program could leave to the next one, were they one process."""
@@ -66,14 +71,29 @@ async def test_a_program_leaves_nothing_to_the_next(machine: Desk) -> None:
     assert await told(machine.host, STATE) == before
 
 
-async def test_no_command_gets_a_variable_of_the_waiting_shell(shell_name: str, lasts: bool, tmp_path: Path) -> None:
-    """Those of the same names that came with the login are not given to commands with what we have put into them."""
-    names = ("N", "P")
-    login = {"HOME": str(tmp_path), **dict.fromkeys(names, "theirs")}
-    async with desk(local_shell(shell_name, environment=login, lasts=lasts), tmp_path / ".local/state/purvey") as machine:
-        seen = await machine.host.ask([fact := Ask(("printenv", *names))])
+def names_of_ours() -> list[str]:
+    """All words that look as if something were put into a variable of that name, in what a machine's shell is sent."""
+    texts = [path.read_text() for path in Path(session.__file__).parent.glob("*.sh")]
+    lines = [line for text in texts for line in text.splitlines() if not line.lstrip().startswith("#")]
+    found = {"N", "P", "input", *re.findall(r"\b([A-Za-z]\w*)=|\bfor (\w+) in\b", "\n".join(lines))}
+    read = {name for line in lines for words in re.findall(r"\bread -r ([a-z_ ]+)", line) for name in words.split()}
+    assigned = {name for item in found for name in ([item] if isinstance(item, str) else item)}
+    return sorted(name for name in (assigned | read) - THEIRS - {"", "_"} if not name.startswith("purvey_"))
 
-    assert seen[fact].stdout == b""
+
+async def test_commands_get_what_the_login_has_exported(shell_name: str, lasts: bool, tmp_path: Path) -> None:
+    """Also where it has the name of something of ours, which a shell would export with what we have put into it."""
+    names = names_of_ours()
+    login = {"HOME": str(tmp_path), **{name: f"their {name} $HOME '" for name in names}}
+    command = Command(("sh", "-c", 'printenv "$@"', "sh", *names))
+    fact = Ask(command.argv)
+    async with desk(local_shell(shell_name, environment=login, lasts=lasts), tmp_path / ".local/state/purvey") as machine:
+        asked = (await machine.host.ask([fact]))[fact].stdout
+        (ended,) = await machine.host.perform([Step("T", 1, (Write(str(tmp_path / "it"), b"", 0o600), Run(command)))])
+
+    assert isinstance(ended, Ended)
+    for said in (asked, ended.out):
+        assert said.decode().splitlines() == [login[name] for name in names]
 
 
 async def test_a_waiting_shell_holds_on_to_no_long_program(machine: Desk, lasts: bool, tmp_path: Path) -> None:
@@ -128,7 +148,7 @@ def read_by(shell_name: str, text: bytes) -> None:
 async def test_half_a_program_is_not_run(shell_name: str, tmp_path: Path, length: int) -> None:
     """Wherever a link is cut, nothing of what was under way is done."""
     done = tmp_path / "done"
-    program = Program(("asking",), ("hello", f"touch {done}", f": {'x' * length}", "say left"))
+    program = Program(("asking",), (f"touch {done}", f": {'x' * length}", "say left"))
     listener = Listener("abc")
     async for _ in Session(listener, "mark", lasts=True).run(program, "abc"):
         pass
@@ -169,6 +189,39 @@ async def test_a_shell_that_is_gone_is_replaced_without_a_word(machine: Desk) ->
     await machine.shell.started[-1].process.wait()
 
     assert await told(machine.host, STATE) == before
+
+
+async def test_a_new_shell_may_lead_to_somebody_else(shell_name: str, tmp_path: Path) -> None:
+    """What the one before it said of us says nothing then."""
+    shell = local_shell(shell_name, environment={"HOME": str(tmp_path)}, lasts=True)
+    async with desk(shell, tmp_path / ".local/state/purvey") as machine:
+        before = await machine.host.machine()
+        shell.started[-1].kill()
+        await shell.started[-1].process.wait()
+        shell.environment["HOME"] = "/elsewhere"
+        shell.before = ("/bin/sh", "-c", 'umask 0027; exec "$@"', "sh")
+        await told(machine.host, STATE)
+        after = await machine.host.machine()
+
+    assert (before.home, before.umask == "0027") == (str(tmp_path), False)
+    assert (after.home, after.umask) == ("/elsewhere", "0027")
+
+
+async def test_what_a_killed_shell_has_done_may_be_there(shell_name: str, lasts: bool, tmp_path: Path) -> None:
+    """It has worked, although nothing was heard of it: so says the error, where each further shell is killed, too."""
+    (tmp_path / "sync").write_text(
+        f'#!/bin/sh\n[ -e {tmp_path}/it ] && exec /bin/sync\nread -r _ _ _ up _ </proc/$PPID/stat\nkill -9 "$up" $PPID\n'
+    )
+    (tmp_path / "sync").chmod(0o755)
+    (tmp_path / "it").touch()
+    home = {"HOME": str(tmp_path)}
+    shell = local_shell(shell_name, environment=home, first=str(tmp_path), lasts=lasts)
+    async with desk(shell, tmp_path / ".local/state/purvey") as machine:
+        with pytest.raises(HostError) as error:
+            await machine.host.perform([Step("T", 1, (Remove(str(tmp_path / "it")),))])
+
+    assert (error.value.code, error.value.may_exist) == ("unavailable", True)
+    assert not (tmp_path / "it").exists()
 
 
 async def test_nobody_waits_on_a_machine_after_a_run(machine: Desk) -> None:

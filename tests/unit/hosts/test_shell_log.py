@@ -10,7 +10,8 @@ from purvey._hosts.change import Run, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import StatOf
 from purvey._hosts.step import Ended, Ending, Interrupted, Mismatch, Step
-from tests.support.shells import Desk
+from purvey.errors import HostError
+from tests.support.shells import Desk, desk, local_shell
 
 
 def said(ending: Ending) -> bytes:
@@ -110,3 +111,21 @@ async def test_what_cannot_be_removed_takes_nothing_else_with_it(machine: Desk) 
         (machine.log / f"now/0.{number}.1.old").mkdir()
 
     assert told == [said(ending) for ending in await machine.another().perform([echo("one")])] == [b"one\n"]
+
+
+async def test_a_log_that_cannot_be_read_is_left_as_it_is(shell_name: str, tmp_path: Path) -> None:
+    """What it tells would be lost otherwise, and what must not be done twice would be."""
+    ledger, home = tmp_path / "ledger", {"HOME": str(tmp_path)}
+    step = Step("T", 1, (Run(Command(("sh", "-c", f"echo line >>{ledger}")), repeats=False),))
+    shell = local_shell(shell_name, environment=home, first=str(tmp_path))
+    async with desk(shell, tmp_path / ".local/state/purvey") as machine:
+        await machine.host.perform([echo("a"), step])
+        (tmp_path / "cat").write_text("#!/bin/sh\nprintf 'B a.1\nD'\nkill -9 $$\n")
+        (tmp_path / "cat").chmod(0o755)
+        with pytest.raises(HostError, match="cannot keep a log"):
+            await machine.another().perform([step])
+        (tmp_path / "cat").unlink()
+        (ending,) = await machine.another().perform([step])
+
+    assert isinstance(ending, Ended)
+    assert ledger.read_text() == "line\n"

@@ -171,3 +171,31 @@ async def content(machine: Desk, path: str) -> Answer:
 def text_of(path: Path) -> str:
     """What a file itself holds, without the line that says when it was kept."""
     return path.read_text().rpartition("\n")[2] if path.is_file() and not path.is_symlink() else ""
+
+
+@pytest.mark.parametrize("is_theirs", [True, False], ids=["of others", "of ours"])
+async def test_a_link_in_a_folder_of_all_is_followed_if_it_is_ours(
+    machine: Desk, common: Path, victim: Path, *, is_theirs: bool
+) -> None:
+    """Only who put it there, and root, can replace it in a folder with the sticky bit, and others cannot."""
+    if os.geteuid():
+        is_theirs = False  # Whose links could we make?
+    folder = common / "all"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    (folder / "link").symlink_to(victim)
+    os.chown(folder / "link", 65534 if is_theirs else -1, -1, follow_symlinks=False)
+    before = state(victim)
+    fact = ContentOf(f"{folder}/link/it")
+
+    answers = await machine.host.ask([fact])
+    ending = await done(machine, Write(f"{folder}/link/it", b"new", 0o600))
+
+    if is_theirs:
+        with pytest.raises(HostError, match="looked at"):
+            answers[fact]
+        assert not isinstance(ending, Ended)
+        assert state(victim) == before
+    else:
+        assert answers[fact] == b"nobody else's"
+        assert (victim / "it").read_bytes() == b"new"

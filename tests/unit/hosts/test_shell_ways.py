@@ -14,7 +14,7 @@ from tests.support.shells import NOBODY, local_shell
 PARTS = Path(session.__file__).parent
 MODES = (
     0o755, 0o700, 0o711, 0o2755, 0o4755, 0o020, 0o060, 0o120, 0o160, 0o220, 0o260, 0o320, 0o360, 0o702, 0o703, 0o706, 0o707,
-    0o712, 0o713, 0o716, 0o717, 0o2777, 0o4777, 0o6777, 0o1377, 0o1777, 0o3377, 0o3777, 0o5377, 0o5777, 0o7377, 0o7777,
+    0o712, 0o713, 0o716, 0o717, 0o2777, 0o4777, 0o6777, 0o1377, 0o1777, 0o3377, 0o3777, 0o5377, 0o5777, 0o7377, 0o7777, 0o1755,
 )  # fmt: skip
 """Each digit, octal and hexadecimal, in which a bit for writing or the sticky one is set, and some without."""
 
@@ -38,7 +38,7 @@ def told(shell_name: str, folders: list[Path], how: str) -> list[str]:
     parts = "\n".join((PARTS / f"{part}.sh").read_text() for part in ("asking", "clerk"))
     ways = {folder: [*reversed(folder.parents), folder] for folder in folders}
     lines = [how.format(at=folder, count=len(way), way=" ".join(map(str, way))) for folder, way in ways.items()]
-    argv = [*local_shell(shell_name).shell.split(), "-c", "\n".join(["N=abc", parts, "hello", *lines])]
+    argv = [*local_shell(shell_name).shell.split(), "-c", "\n".join([parts, "N=abc", "hello", *lines])]
     said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
     return [line.removeprefix("safe ") for line in said if line.startswith("safe ")]
 
@@ -58,3 +58,15 @@ def test_all_say_what_the_rule_says(shell_name: str, tmp_path: Path) -> None:
 
     for how in (LOOKED_AT, SEEN, ASKED):
         assert told(shell_name, folders, how) == expected
+
+
+def test_what_a_link_leads_to_says_nothing_of_other_folders(shell_name: str, tmp_path: Path) -> None:
+    """Its owner chooses that, with line ends in it, and could have it look like what is said of a folder."""
+    open_to_all, link = tmp_path / "open", tmp_path / "link"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    link.symlink_to(f"X:{link}\n41ed:0:0:0:root:root:{open_to_all}\n41ed:0:0:0:root:root:{open_to_all}/in")
+    way = [*reversed(tmp_path.parents), tmp_path, link, open_to_all]
+    how = SEEN.replace("{count}", str(len(way))).replace("{way}", " ".join(map(str, way)))
+
+    assert told(shell_name, [tmp_path, open_to_all], how) == [str(tmp_path)]

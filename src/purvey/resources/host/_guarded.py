@@ -25,6 +25,7 @@ from purvey.providers import Absent, Diff, Kind, NotKnownError, Observed, Presen
 from purvey.providers.host import HostProvider, Place, Work
 from purvey.resources._given import bad, recorded
 from purvey.resources._inputs import absolute, octal, require_absolute
+from purvey.resources._paths import bits
 from purvey.resources._plaintext import hidden, holds_secret, plaintexts
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def _is_done(subject: Guarded, answers: Answers) -> bool:
 
 def _run(subject: Guarded, command: Command, codes: tuple[int, ...]) -> Run:
     """The command with the permissions and the language of the script's, and not of purvey's own work."""
-    asked = msgspec.structs.replace(command, umask=subject.umask)
+    asked = msgspec.structs.replace(command, umask=f"{bits(subject.umask):04o}")
     return Run(asked, codes, repeats=subject.repeats, touches=None, in_english=False)
 
 
