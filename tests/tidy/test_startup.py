@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,10 +29,19 @@ HEAVY = {
 SCRIPT = "from purvey import Options, Param, component, later, lookup, scope, secret, stack, stack_output, step, value"
 KINDS = "from purvey.resources import command, files, http, postgres, process, tcp, tls"
 
+TEMPLATED = """\
+from purvey import stack
+from purvey.resources import files
 
-def loaded(*arguments: str) -> set[str]:
+@stack
+def main() -> None:
+    files.File("text", path="{path}", template="text.j2", variables={{"word": "word"}})
+"""
+
+
+def loaded(*arguments: str, environment: dict[str, str] | None = None) -> set[str]:
     """The modules that running Python with `arguments` loads."""
-    result = house.run_python("-X", "importtime", *arguments)
+    result = house.run_python("-X", "importtime", *arguments, environment=environment)
     lines = result.stderr.splitlines()
     timed = [line for line in lines if line.startswith("import time:")]
     assert result.returncode == 0, "\n".join(line for line in lines if line not in timed)
@@ -73,6 +83,21 @@ def test_a_family_of_kinds_loads_what_a_script_uses_of_it() -> None:
 
     below = {name.rpartition(".")[2] for name in modules if name.startswith("purvey.resources.host.")}
     assert {name for name in below if not name.startswith("_")} == {"command"}
+
+
+def test_a_template_that_did_not_change_loads_no_jinja(tmp_path: Path) -> None:
+    """It was looked at when it was written, and is not filled again."""
+    environment = {"XDG_DATA_HOME": str(tmp_path / "data")}
+    (tmp_path / "text.j2").write_text("{{ word }}\n")
+    script = tmp_path / "main.py"
+    script.write_text(TEMPLATED.format(path=tmp_path / "text"))
+    house.run_python("-m", "purvey", "apply", str(script), "--yes", environment=environment)
+    plan = ("-m", "purvey", "plan", str(script))
+
+    assert (tmp_path / "text").read_text() == "word\n"
+    assert "jinja2" not in loaded(*plan, environment=environment)
+    (tmp_path / "text.j2").write_text("{{ word }}!\n")
+    assert "jinja2" in loaded(*plan, environment=environment)
 
 
 @pytest.mark.parametrize("environment", [{}, {"PYTHONOPTIMIZE": "1"}], ids=["option", "environment"])

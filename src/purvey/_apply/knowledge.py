@@ -90,3 +90,7 @@ class RunKnowledge:
         if key not in self.reads:
             self.reads.append(key)
         return outputs
+
+    def is_recorded(self, name: str, value: Value) -> bool:
+        """Whether some node is recorded with this input."""
+        return any(record.inputs.get(name) == value for record in self._decider.state.resources.values())

@@ -208,11 +208,12 @@ content() { # NUMBER PATH
   esac
 }
 
-# Sets `text` to what is in a short file, as a process that reads it takes longer. Fails where it is long, or not of that size:
-# shells drop bytes that are zero.
+# Sets `text` to what is in a short file. A shell reads byte by byte, and is faster than a process up to some 400 of them. Fails where
+# it is longer, or not of that size: shells drop bytes that are zero.
 short() { # BYTES PATH
   text=
   case $1 in '' | *[!0-9]* | ????*) return 1 ;; esac
+  [ "$1" -le 256 ] || return 1
   {
     while IFS= read -r line; do text=$text$line$nl; done
     text=$text$line

@@ -43,6 +43,9 @@ class Knowledge(Protocol):
     def stack_outputs(self, stack: str, env: str) -> Mapping[str, Value]:
         """The outputs of another stack; its source is recorded as read by this one."""
 
+    def is_recorded(self, name: str, value: Value) -> bool:
+        """Whether some node is recorded with this input: what was sound then need not be looked at again."""
+
 
 class Ignorant:
     """Knowledge of nothing: for checking a script without a store."""
@@ -61,6 +64,11 @@ class Ignorant:
     def stack_outputs(self, stack: str, env: str) -> Mapping[str, Value]:
         """No other stack exists."""
         raise ScriptError("script.no_such_stack", "Another stack has no outputs", detail=f"{stack}/{env} is not known.")
+
+    def is_recorded(self, name: str, value: Value) -> bool:
+        """Nothing is recorded."""
+        del name, value
+        return False
 
 
 class Paused(BaseException):

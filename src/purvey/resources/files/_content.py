@@ -147,7 +147,8 @@ def _from_template(template: Any, folder: Path) -> dict[str, Any]:
             text = path.read_bytes().decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise _unreadable("template", path, error) from None
-        parse(text, str(template))
+        if not current().knowledge.is_recorded("template_text", text):  # Then nobody has to wait for Jinja.
+            parse(text, str(template))
         files[str(path)] = text
     return {"template": str(template), "template_text": text}
 

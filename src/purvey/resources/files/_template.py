@@ -8,6 +8,7 @@ carry the text of a secret variable.
 
 from __future__ import annotations
 
+import marshal
 import traceback
 from collections.abc import Mapping
 from functools import lru_cache
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 
 TEMPLATES_MAX: Final = 256
 """Compiled templates that are kept: one is filled for many hosts, and compiling it costs fifty times as much as filling it."""
+
+FILLED_MAX: Final = 4096
+"""Short texts without secrets that are kept: a run needs each about seven times, from the comparison to the record."""
+
+SHORT: Final = 4096
+"""Characters up to which a template is short."""
+
+_WITHOUT_IDENTITY: Final = 2
+"""The version of `marshal`'s format in which equal data has equal bytes."""
+
+_filled: Final[dict[tuple[str, str, bytes] | None, str]] = {}
 
 
 def parse(text: str, name: str) -> None:
@@ -59,9 +71,11 @@ def render(text: str, name: str, variables: Mapping[str, Value]) -> str:
     Raises:
         ProviderError: ``invalid`` naming file and line, if a variable is undefined or an expression fails.
     """
-    template = _compile(text, name)
+    key = _key(text, name, variables)
+    if key in _filled:
+        return _filled[key]
     try:
-        return template.render(reveal(dict(variables)))
+        filled = _compile(text, name).render(reveal(dict(variables)))
     except Exception as error:  # noqa: BLE001 - an expression of the template can raise anything.
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
         line = lines[-1] if lines else 1
@@ -72,6 +86,19 @@ def render(text: str, name: str, variables: Mapping[str, Value]) -> str:
             detail=f"{name}:{line}: {problem}",
             hint=f"It was given: {', '.join(sorted(variables)) or 'no variables'}. Pass what is missing in `variables=`.",
         ) from None
+    if key is not None:
+        if len(_filled) >= FILLED_MAX:
+            _filled.clear()
+        _filled[key] = filled
+    return filled
+
+
+def _key(text: str, name: str, variables: Mapping[str, Value]) -> tuple[str, str, bytes] | None:
+    """What the filled template is kept under; None where it is long, or may hold a secret."""
+    try:
+        return (text, name, marshal.dumps(dict(variables), _WITHOUT_IDENTITY)) if len(text) <= SHORT else None
+    except ValueError:  # Something among them is no plain data.
+        return None
 
 
 @lru_cache(TEMPLATES_MAX)
