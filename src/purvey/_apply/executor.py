@@ -13,8 +13,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from heapq import heappop, heappush
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
+T = TypeVar("T")
 Status = Literal["done", "failed", "skipped"]
 
 
@@ -42,6 +43,10 @@ async def _nothing(_: Sequence[str]) -> Mapping[str, bool]:
 NO_LANES = Lanes(lambda _: "", _nothing, 1, 1)
 
 
+class Stopped(Exception):  # noqa: N818 - a wish, and no error.
+    """A look at the world was given up, because the person asked to stop."""
+
+
 class Stop:
     """Asks an execution to start nothing new; what runs may finish."""
 
@@ -62,6 +67,23 @@ class Stop:
     async def asked(self) -> None:
         """Return when nothing new may start."""
         await self.pause(_for_ever())
+
+    async def unless_asked(self, look: Coroutine[Any, Any, T]) -> T:
+        """What a look at the world finds, which nobody need wait for once the stop is asked.
+
+        Raises:
+            Stopped: if that is asked first; the look is given up.
+        """
+        tasks = looking, asked = asyncio.ensure_future(look), asyncio.ensure_future(self.asked())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not looking.done():
+                raise Stopped
+        finally:
+            looking.cancel()
+            asked.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return looking.result()
 
     async def pause(self, sleep: Coroutine[Any, Any, None]) -> None:
         """Wait until `sleep` is over or the stop is asked, whichever comes first."""

@@ -14,7 +14,7 @@ from purvey._apply.abandon import abandon, settling_ones
 from purvey._apply.attempt import Parked
 from purvey._apply.broken import Broken, broken, passed_on
 from purvey._apply.carry_out import carry_out, carry_out_undo
-from purvey._apply.executor import Either, Stop
+from purvey._apply.executor import Either, Stop, Stopped
 from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
 from purvey._apply.ledger import Ledger
@@ -92,11 +92,19 @@ class Run:
         pending = await self.settle()
         if pending is not None:
             return await self._end(pending)
-        seen: dict[tuple[str, int], Observed] = await observed(self.parts, self.request)
+        try:
+            return await self._stages()
+        except Stopped:
+            return await self._close("interrupted", "interrupted")
+
+    async def _stages(self) -> Closed:
+        """Plan and perform, once per stage; while nothing is under way, a stop waits for nobody."""
+        seen: dict[tuple[str, int], Observed] = await self.stop.unless_asked(observed(self.parts, self.request))
         previous: Graph | None = None
         for stage in range(1, STAGES_MAX + 1):
             earlier = list(self.records())
-            ready = await prepare(self.parts, self.request, seen, self._others, stage=stage, earlier=earlier, previous=previous)
+            planning = prepare(self.parts, self.request, seen, self._others, stage=stage, earlier=earlier, previous=previous)
+            ready = await self.stop.unless_asked(planning)
             await self._gate(ready, earlier)
             if stage == 1:
                 self._supersede()

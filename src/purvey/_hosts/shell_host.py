@@ -20,6 +20,7 @@ from purvey._hosts.fact import Answer, Answers, Ask, Fact, Unanswered
 from purvey._hosts.frames import Frame
 from purvey._hosts.paths import refusal
 from purvey._hosts.program import Program, asking, looking, working
+from purvey._hosts.reminder import Reminder
 from purvey._hosts.replies import answers_of, begun_of, machine_of, returncode
 from purvey._hosts.session import INCOMPLETE, Session
 from purvey._hosts.shell_calls import ShellCalls
@@ -56,7 +57,7 @@ class ShellHost(ShellCalls):
         worker: The name of those who must not work there at the same time.
         fence: Our number among them, asked for each time that there is work; nobody else has it at the same time.
         number: Gives each program a higher number than every one before it that has the same fence and the same worker.
-        tell: Tells people that the link was lost while there was work, and that it is there again.
+        tell: Tells people that the machine does not answer, that a link with work on it was lost, and that it is there again.
     """
 
     def __init__(
@@ -241,27 +242,29 @@ class ShellHost(ShellCalls):
         """
         self.requests += 1
         begun = left = False
-        while not begun:
-            session = await self._waiting()
-            is_new = session.machine is None
-            try:
-                async with contextlib.aclosing(session.run(program, self._clock.entropy(12).hex())) as frames:
-                    async for frame in frames:
-                        if frame.kind == "hello":
-                            self._machine = session.machine = machine_of(frame)
-                            begun = True
-                            self._see_joined()
-                        else:
-                            left = frame.kind == "left"
-                            yield frame
-                if not begun and is_new:
-                    raise await self._refused(session)
-            except HostError as error:
-                if not left:
-                    error.may_exist = error.may_exist or error.code == "unavailable"
-                    raise
-            finally:
-                await self._release(session, is_sound=begun)
+        with Reminder(self.name, self._tell) as reminder:
+            while not begun:
+                session = await self._waiting()
+                is_new = session.machine is None
+                try:
+                    async with contextlib.aclosing(session.run(program, self._clock.entropy(12).hex())) as frames:
+                        async for frame in frames:
+                            if frame.kind == "hello":
+                                self._machine = session.machine = machine_of(frame)
+                                begun = True
+                                reminder.stop()
+                                self._see_joined()
+                            else:
+                                left = frame.kind == "left"
+                                yield frame
+                    if not begun and is_new:
+                        raise await self._refused(session)
+                except HostError as error:
+                    if not left:
+                        error.may_exist = error.may_exist or error.code == "unavailable"
+                        raise
+                finally:
+                    await self._release(session, is_sound=begun)
 
     async def _waiting(self) -> Session:
         """A shell that waits for a program: the one that ran the last one, if it is still there."""

@@ -12,6 +12,7 @@ from purvey._report.document import plan_document
 from purvey._report.drift_text import drift_page
 from purvey._session import Plan, Session
 from purvey.cli import complete, options
+from purvey.cli.looking import looking
 from purvey.cli.plan import EXIT_PENDING
 from purvey.cli.screen import Screen
 from purvey.cli.script_command import ScriptCommand
@@ -44,8 +45,9 @@ def command(
     found = read_words(words, explicit)
     options.no_more(found.rest)
     script = options.script(found.first)
-    session = Session(script)
-    plan = session.drift(script, env=env, function=function, parameters=found.parameters)
+    with looking() as observer:
+        session = Session(script, observer=observer)
+        plan = session.drift(script, env=env, function=function, parameters=found.parameters)
     screen = Screen.of(as_json=as_json)
     if as_json:
         screen.document(plan_document(plan))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from purvey._report.text import plan_page
 from purvey._session import Plan, Selection, Session
 from purvey.cli import complete, options
 from purvey.cli.ask import EXIT_REFUSED
+from purvey.cli.looking import looking
 from purvey.cli.screen import Screen
 from purvey.cli.script_command import ScriptCommand
 from purvey.cli.words import read_words
@@ -54,15 +56,11 @@ def command(
     found = read_words(words, explicit)
     options.no_more(found.rest)
     script = options.script(found.first)
-    session = Session(script)
     selection = Selection(targets, excludes)
-    if out is not None:
-        plan = session.save_plan(
-            out, script, env=env, function=function, parameters=found.parameters, selection=selection, refresh=refresh,
-            check_all=check_all, max_deletes=max_deletes,
-        )  # fmt: skip
-    else:
-        plan = session.plan(
+    with looking() as observer:
+        session = Session(script, observer=observer)
+        make = partial(session.save_plan, out) if out is not None else session.plan
+        plan = make(
             script, env=env, function=function, parameters=found.parameters, selection=selection, refresh=refresh,
             check_all=check_all, max_deletes=max_deletes,
         )  # fmt: skip

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from purvey._hosts import session
+from purvey._hosts.become import Becoming
 from purvey._hosts.change import Remove, Run, Write
 from purvey._hosts.command import Command
-from purvey._hosts.fact import Answer, Ask, Fact, Unanswered
+from purvey._hosts.fact import Answer, Ask, Fact, StatOf, Unanswered
 from purvey._hosts.frames import Frame, Frames
 from purvey._hosts.program import Program
 from purvey._hosts.session import LONG, Session
@@ -232,6 +233,34 @@ async def test_nobody_waits_on_a_machine_after_a_run(machine: Desk) -> None:
 
     for pipes in machine.shell.started:
         assert await pipes.process.wait() == 0
+
+
+async def test_people_are_told_while_a_machine_does_not_answer(
+    shell_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Again and again, with how long it has been; and no more once there is an answer."""
+    monkeypatch.setattr("purvey._hosts.reminder.FIRST_S", 0.05)
+    monkeypatch.setattr("purvey._hosts.reminder.AGAIN_S", 0.05)
+    go = tmp_path / "go"
+    slow = ("/bin/sh", "-c", f'until [ -e {go} ]; do sleep 0.01; done; exec "$@"', "sh")
+    said: list[str] = []
+
+    def hear(text: str) -> None:
+        """Let the machine answer after the second time."""
+        said.append(text)
+        if len(said) == 2:
+            go.touch()
+
+    host = ShellHost(local_shell(shell_name, before=slow), "web", HastyClock(), Becoming(), tell=hear)
+    await host.ask([StatOf("/")])
+    count, loop = len(said), asyncio.get_running_loop()
+    end = loop.time() + 0.2
+    while loop.time() < end:
+        await host.ask([StatOf("/")])
+    await host.tidy()
+
+    assert count >= 2
+    assert said == ["waiting web: no answer for 0 s"] * count
 
 
 class HaltingClock(HastyClock):
