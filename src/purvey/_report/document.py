@@ -30,6 +30,7 @@ from purvey._state.resource import ResourceState
 from purvey._state.store import StoreFacts
 from purvey._state.tag_out import TagOut
 from purvey.errors import Problems, PurveyError, Refusals, RefusedError
+from purvey.providers._about import KindAbout
 
 FORMAT: Final = 1
 """Version of all documents; each one that is an object of its own carries it as ``format``, except outputs."""
@@ -46,6 +47,7 @@ LEFT: Final = ("address", "generation", "id", "verb", "why", "detail")
 REHEARSED: Final = ("operation", "address", "verb", "stage", "restored")
 FINDING: Final = ("what", "address", "why", "source", "fix", "after")
 STORE: Final = ("location", "estate", "key_id", "key_place", "stacks", "objects", "in_doubt", "tags")
+FIELD: Final = ("name", "type", "required", "default", "replaces", "doc")
 TAG: Final = ("address", "reason", "user", "host", "released_by")
 OBJECT: Final = (
     "address", "kind", "generation", "id", "name", "needs", "container", "protect", "retain", "adopted", "skipped",
@@ -199,6 +201,17 @@ def tags_document(tags: Sequence[TagOut]) -> list[Document]:
 def store_document(facts: StoreFacts) -> Document:
     """A store at a glance."""
     return {"format": FORMAT} | _fields(facts, STORE)
+
+
+def kinds_document(kinds: Sequence[KindAbout]) -> Document:
+    """Kinds, with all that a script can give and read."""
+    return {"format": FORMAT, "kinds": [_kind(kind) for kind in kinds]}
+
+
+def _kind(kind: KindAbout) -> Document:
+    inputs = [_fields(field, FIELD) for field in kind.inputs]
+    outputs = [_fields(field, ("name", "type", "doc")) for field in kind.outputs]
+    return _fields(kind, ("name", "summary", "text")) | {"inputs": inputs, "outputs": outputs}
 
 
 def verdict_document(found: Sequence[str]) -> Document:

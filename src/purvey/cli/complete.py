@@ -48,6 +48,19 @@ def scripts(_context: click.Context, _: click.Parameter, incomplete: str) -> lis
     return [CompletionItem(incomplete, type="file")]
 
 
+def kinds(_context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Families, and the kinds of one that is written already."""
+    found: list[CompletionItem] = []
+    with suppress(Exception):
+        known = import_module("purvey._session.kinds")
+        family, dot, _rest = incomplete.partition(".")
+        names = (
+            [(kind.name, kind.summary) for kind in known.kinds(family)] if dot else [(name, "") for name in known.families()]
+        )
+        found = [CompletionItem(name, help=summary) for name, summary in names if name.startswith(incomplete)]
+    return found
+
+
 def addresses(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The addresses that are recorded for the script named before."""
     found: list[str] = []

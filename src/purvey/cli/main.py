@@ -47,6 +47,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Begin": {
         "new": "Write a starter project.",
+        "kinds": "Show what a script can declare, with all inputs and outputs.",
         "completion": "Print the completion script of a shell.",
         "version": "Print the version of purvey and of its formats.",
     },

@@ -152,6 +152,10 @@ class Registry:
             self._load(name)
         return name in self._kinds
 
+    def own(self, family: str) -> list[Kind]:
+        """Every kind of one of purvey's own families; nothing if there is no such family."""
+        return [self._kinds[name] for name in sorted(_family(family)) if self.knows(name)]
+
     def _load(self, name: str) -> None:
         """Make a kind of purvey's own known, if it is one: a destroy without the script needs it."""
         find = _family(name).get(name)
