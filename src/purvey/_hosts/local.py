@@ -20,6 +20,7 @@ from purvey._hosts.fact import Answer, Answers, Fact, FileStat, Unanswered
 from purvey._hosts.identity import identity_of
 from purvey._hosts.local_log import LocalLog
 from purvey._hosts.local_run import run
+from purvey._hosts.local_ways import require_way
 from purvey._hosts.step import Ending, Machine, Step
 from purvey.errors import HostError
 
@@ -99,10 +100,12 @@ class LocalConnector:
 
     async def read(self, path: str) -> bytes:
         """See `Connector.read`."""
+        require_way(path)
         return await self._in_thread(partial(local_files.read, path))
 
     async def digest(self, path: str) -> str:
         """See `Connector.digest`."""
+        require_way(path)
         return await self._in_thread(partial(local_files.digest, path))
 
     async def write(
@@ -116,6 +119,7 @@ class LocalConnector:
         validate: Command | None = None,
     ) -> None:
         """See `Connector.write`."""
+        require_way(path)
         build = partial(local_stage.stage, path, data, mode=mode, owner=owner, group=group)
         if validate is None:
             await self._in_thread(lambda: local_stage.commit(build()))
@@ -130,14 +134,17 @@ class LocalConnector:
 
     async def make_directory(self, path: str, *, mode: int, owner: str | None = None, group: str | None = None) -> None:
         """See `Connector.make_directory`."""
+        require_way(path)
         await self._in_thread(partial(local_files.make_directory, path, mode=mode, owner=owner, group=group))
 
     async def link(self, path: str, target: str) -> None:
         """See `Connector.link`."""
+        require_way(path)
         await self._in_thread(partial(local_stage.link, path, target))
 
     async def remove(self, path: str) -> None:
         """See `Connector.remove`."""
+        require_way(path)
         await self._in_thread(partial(local_files.remove, path))
 
     async def is_folder(self, path: str) -> bool:
@@ -146,12 +153,14 @@ class LocalConnector:
 
     async def remove_tree(self, path: str) -> None:
         """Remove a directory and all that is in it, or whatever is there; nothing if there is nothing."""
+        require_way(path)
         await self._in_thread(partial(local_files.remove_tree, path))
 
     async def set_attributes(
         self, path: str, *, mode: int | None = None, owner: str | None = None, group: str | None = None
     ) -> None:
         """See `Connector.set_attributes`."""
+        require_way(path)
         local_files.set_attributes(path, mode=mode, owner=owner, group=group)
 
     async def port_free(self, port: int, *, host: str = "127.0.0.1") -> bool:

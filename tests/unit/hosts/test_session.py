@@ -251,13 +251,15 @@ async def test_people_are_told_while_a_machine_does_not_answer(
         if len(said) == 2:
             go.touch()
 
-    host = ShellHost(local_shell(shell_name, before=slow), "web", HastyClock(), Becoming(), tell=hear)
+    shell = local_shell(shell_name, before=slow)
+    host = ShellHost(shell, "web", HastyClock(), Becoming(), tell=hear)
     await host.ask([StatOf("/")])
     count, loop = len(said), asyncio.get_running_loop()
     end = loop.time() + 0.2
     while loop.time() < end:
         await host.ask([StatOf("/")])
     await host.tidy()
+    await shell.close()
 
     assert count >= 2
     assert said == ["waiting web: no answer for 0 s"] * count
