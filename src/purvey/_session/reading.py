@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from purvey._base.value import Value, reveal
 from purvey._graph import ALL, Graph, Selection
 from purvey._plan.plan import Plan
 from purvey._rehearse.finding import Rehearsal
-from purvey._rehearse.rehearse import Progress, unwatched
 from purvey._script.load import check_parameters, load_script
 from purvey._session import recorded, saved
 from purvey._session.preview import drift, preview
 from purvey._session.project import Project
-from purvey._session.rehearse import rehearsal
 from purvey._session.settings import VARIABLE, given_values
 from purvey._session.signature import StackSignature
 from purvey._session.target import Target
@@ -26,6 +24,9 @@ from purvey._state.record import thawed
 from purvey._state.resource import ResourceState
 from purvey._state.state import State
 from purvey._state.tag_out import TagOut
+
+if TYPE_CHECKING:
+    from purvey._rehearse.rehearse import Progress
 
 
 class Reading(Project):
@@ -123,12 +124,14 @@ class Reading(Project):
             RefusedError: when preflight or a guard would refuse the apply.
             StateError: if the store cannot be read.
         """
+        from purvey._session.rehearse import rehearsal  # noqa: PLC0415 - every other command would pay for it.
+
         settings = self.settings(script)
         loaded = load_script(script, function)
         given = given_values(script, env, parameters or {})
         request = self._request(settings, env, loaded, given, selection=selection, refresh=refresh)
         stack = stack_key(loaded.stack.name, env)
-        return rehearsal(settings, stack, request, clock=self._clock, observer=self._observer, progress=progress or unwatched)
+        return rehearsal(settings, stack, request, clock=self._clock, observer=self._observer, progress=progress)
 
     def destroy_plan(self, target: Target, *, selection: Selection = ALL) -> Plan:
         """What `destroy` would remove."""

@@ -13,7 +13,7 @@ from purvey._apply.stage import observed, prepare
 from purvey._gate.preflight import refuse
 from purvey._rehearse.kinds import LookingKinds
 from purvey._rehearse.play import Start
-from purvey._rehearse.rehearse import rehearse
+from purvey._rehearse.rehearse import rehearse, unwatched
 from purvey._session import recorded
 from purvey._session.loop import run_with
 from purvey._session.workshop import make_parts, open_store
@@ -36,7 +36,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is private.
 
 
 def rehearsal(
-    settings: Settings, stack: str, request: Request, *, clock: Clock, observer: Observer, progress: Progress
+    settings: Settings, stack: str, request: Request, *, clock: Clock, observer: Observer, progress: Progress | None = None
 ) -> Rehearsal:
     """What the undo of an apply would not restore, whichever of its operations were the last.
 
@@ -68,7 +68,7 @@ def rehearsal(
     # Made with mode 0700; in memory where there is such a place, because every record is made durable before its effect.
     with tempfile.TemporaryDirectory(prefix="purvey-rehearsal-", dir=_memory()) as folder:
         start = Start(parts, request, state, seen, looking.found, recorded.outputs_of(store), key, Path(folder))
-        return rehearse(start, progress)
+        return rehearse(start, progress or unwatched)
 
 
 def _memory() -> Path | None:
