@@ -18,7 +18,7 @@ front door shows them in its own way. Whether to retry is not a type but an outc
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, get_args
 
 Code = Literal[
@@ -105,6 +105,7 @@ class RefusedError(PurveyError):
         code: See `PurveyError`.
         summary: See `PurveyError`.
         findings: One line for each independent reason.
+        reasons: The same, by the address of the node that each is about.
         detail: See `PurveyError`.
         hint: See `PurveyError`.
         single: Each reason as an error of its own, for programs, where more is known of it than a line.
@@ -113,9 +114,14 @@ class RefusedError(PurveyError):
     exit_code = 4
 
     def __init__(
-        self, code: str, summary: str, *, findings: tuple[str, ...] = (), detail: str = "", hint: str = "",
-        single: Sequence[PurveyError] = (),
+        self, code: str, summary: str, *, findings: tuple[str, ...] = (), reasons: Mapping[str, str] | None = None,
+        detail: str = "", hint: str = "", single: Sequence[PurveyError] = (),
     ) -> None:  # fmt: skip
+        if reasons is not None:
+            findings = tuple(reasons.values())
+            single = [PurveyError(code, summary, detail=line, hint=hint, address=address) for address, line in reasons.items()]
+            for error in single:
+                error.exit_code = self.exit_code
         super().__init__(code, summary, detail=detail or "\n".join(findings), hint=hint)
         self.findings = findings
         self.single = single

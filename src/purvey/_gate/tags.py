@@ -12,7 +12,7 @@ from purvey.errors import RefusedError
 
 def tagged(plan: Plan, tags: Iterable[TagOut]) -> tuple[str, ...]:
     """One sentence for each object that the plan touches and that is tagged out."""
-    return _told({change.address for change in plan.changes if change.touches}, tags)
+    return tuple(_told({change.address for change in plan.changes if change.touches}, tags).values())
 
 
 def refuse_tagged(addresses: Iterable[str], tags: Iterable[TagOut]) -> None:
@@ -30,13 +30,14 @@ def refuse_tagged(addresses: Iterable[str], tags: Iterable[TagOut]) -> None:
         raise RefusedError(
             "refused.tagged_out",
             "Objects that the run would touch are tagged out",
-            findings=found,
+            reasons=found,
             hint="Ask who hung up the tags. `purvey tag-out --list` shows them, and --release takes them off.",
         )
 
 
-def _told(addresses: set[str], tags: Iterable[TagOut]) -> tuple[str, ...]:
+def _told(addresses: set[str], tags: Iterable[TagOut]) -> dict[str, str]:
     hanging: Sequence[TagOut] = [tag for tag in tags if not tag.released_by and tag.address in addresses]
-    return tuple(
-        f"{tag.address} is tagged out by {tag.user}@{tag.host} since {timestamp(tag.at)}: {tag.reason}" for tag in hanging
-    )
+    return {
+        tag.address: f"{tag.address} is tagged out by {tag.user}@{tag.host} since {timestamp(tag.at)}: {tag.reason}"
+        for tag in hanging
+    }

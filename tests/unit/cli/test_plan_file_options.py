@@ -84,4 +84,7 @@ def test_max_deletes_holds_for_a_plan_file(purvey: Purvey, project: Path) -> Non
     told = purvey("apply", PLAN, "--yes", "--max-deletes", "0")
 
     assert (told.code, "refused.max_deletes" in told.err) == (4, True)
+    (problem,) = purvey("apply", PLAN, "--yes", "--max-deletes", "0", "--json").json()["error"]["problems"]
+    assert (problem["code"], problem["exit_code"], problem["problems"]) == ("refused.max_deletes", 4, [])
+    assert problem["detail"].startswith(problem["address"])
     assert (project / "public-dev" / "page-2.html").exists()
