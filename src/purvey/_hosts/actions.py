@@ -133,7 +133,8 @@ def _validation(command: Command | None) -> str:
     words = [
         shlex.quote(word).replace(PATH_MARK, "'\"$1\"'") if PATH_MARK in word else shlex.quote(word) for word in command.argv
     ]
-    return f'{{\n{_command(command, " ".join(words), "0")}\n}} >"$S/v.out" 2>"$S/v.err" || refused'
+    checked = f'{{\n{_command(command, " ".join(words), "0")}\n}} >"$S/v.out" 2>"$S/v.err"'
+    return f"was=$last\n{checked} || refused && last=$was"  # How it ended says nothing of the step's own command.
 
 
 def _restore(change: Restore) -> str:

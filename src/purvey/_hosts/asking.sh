@@ -9,7 +9,7 @@ purvey_names='
   doubtful entry err exact failed file firm first folder format found g gid group group_id here hired home i ids input lang last
   limit line machine mask me mine mode name nl number of other our_group ours out owner owners past path pending pid rest running
   said seen since since_then size soiled spent started stood stopped sums sure text that those timeout token told uid unread user w
-  wanted who why word words
+  wanted was who why word words
 '
 purvey_theirs=
 for purvey_name in $purvey_names; do

@@ -2,7 +2,7 @@
 
 It is given on standard input what it runs, because that may hold secrets, and arguments can be read by every user of the
 machine. A program is whole or not run at all, as a shell reads a compound command to its end first; a long one is marked at its
-end. Each runs in a process of its own, which leaves nothing behind in the shell; what all of them call is sent once.
+end. Each but the last runs in a process of its own, which leaves nothing behind in the shell; what all call is sent once.
 """
 
 from __future__ import annotations
@@ -58,12 +58,13 @@ class Session:
         self._lasts = lasts
         self._known: set[str] = set()
 
-    async def run(self, program: Program, nonce: str) -> AsyncGenerator[Frame]:
+    async def run(self, program: Program, nonce: str, *, is_last: bool = False) -> AsyncGenerator[Frame]:
         """The frames of a program, as they come; after the last one `is_free` tells whether the shell waits for the next.
 
         Args:
             program: What is run.
             nonce: Begins each frame.
+            is_last: Whether nothing follows, so that a short one needs no process of its own.
 
         Raises:
             HostError: ``unavailable`` if the link was lost.
@@ -71,18 +72,22 @@ class Session:
         self.is_free = False
         lines = [*(_text(part) for part in program.parts if part not in self._known), f"N={nonce}"]
         self._known.update(program.parts)
-        over = 'printf "\\n%s over\\n" "$N"'
+        over = 'printf "\\n%s over\\n" "$N"'  # Where a program has not said by itself that it left.
         calls = [hello(self.machine), *program.calls]
         if sum(map(len, calls)) < LONG:
-            await self._send([*lines, "(", *calls, ") </dev/null", over])
+            begin, end = ("{", "}") if is_last else ("(", ")")
+            await self._send([*lines, begin, *calls, f"{end} </dev/null || {over}"])
         else:
             body = "\n".join([*calls, f"#end {self._mark}"]).encode(errors="surrogateescape")
-            await self._send([*lines, f"{self._reading(len(body))}; {over}"])
+            await self._send(
+                [*lines, f"{self._reading(len(body))}; case $? in 0) ;; {INCOMPLETE}) exit {INCOMPLETE} ;; *) {over} ;; esac"]
+            )
             if await self._is_ready(nonce):
                 await self.pipes.send(body)
-        if not self._lasts:
+        lasts = self._lasts and not is_last
+        if not lasts:
             await self.pipes.end()
-        async with contextlib.aclosing(self._until_over(nonce)) as frames:
+        async with contextlib.aclosing(self._until_over(nonce, lasts=lasts)) as frames:
             async for frame in frames:
                 yield frame
 
@@ -95,8 +100,7 @@ class Session:
         Nothing may follow them before they have been run, for head(1) may read more than it is asked for.
         """
         whole = f'P=$(head -c {size}); if [ "${{P%"#end {self._mark}"}}" = "$P" ]; then exit {INCOMPLETE}; fi'
-        here = f'(printf "\\n%s ready\\n" "$N"; {whole}; exec </dev/null && eval "$P")'
-        return f"{here}; case $? in {INCOMPLETE}) exit {INCOMPLETE} ;; esac"
+        return f'(printf "\\n%s ready\\n" "$N"; {whole}; exec </dev/null && eval "$P")'
 
     async def _is_ready(self, nonce: str) -> bool:
         frames = Frames(nonce)
@@ -105,15 +109,16 @@ class Session:
                 return True
         return False
 
-    async def _until_over(self, nonce: str) -> AsyncGenerator[Frame]:
-        """What is told of one program."""
+    async def _until_over(self, nonce: str, *, lasts: bool) -> AsyncGenerator[Frame]:
+        """What is told of one program, until it leaves or the shell sees that it ended otherwise."""
         frames = Frames(nonce)
         while data := await self.pipes.receive():
             for frame in frames.feed(data):
-                if frame.kind == "over":
-                    self.is_free = self._lasts
+                self.is_free = lasts and frame.kind in ("left", "over")
+                if frame.kind != "over":
+                    yield frame
+                if frame.kind in ("left", "over"):
                     return
-                yield frame
 
 
 @cache

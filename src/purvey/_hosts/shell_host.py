@@ -77,6 +77,7 @@ class ShellHost(ShellCalls):
         self._is_halted = False
         self._tell = tell
         self._is_lost = False
+        self._is_leaving = False
         self._spent: tuple[str, ...] = ()
         self._machine: Machine | None = None
         self.known: dict[Fact, Answer | Unanswered] = {}
@@ -199,7 +200,11 @@ class ShellHost(ShellCalls):
     async def tidy(self) -> None:
         """See `Connector.tidy`."""
         if self._spent:
-            await self.ask(())
+            self._is_leaving = True
+            try:
+                await self.ask(())
+            finally:
+                self._is_leaving = False
         session, self._free = self._free, None
         if session is not None:
             await session.pipes.close()
@@ -247,7 +252,9 @@ class ShellHost(ShellCalls):
                 session = await self._waiting()
                 is_new = session.machine is None
                 try:
-                    async with contextlib.aclosing(session.run(program, self._clock.entropy(12).hex())) as frames:
+                    async with contextlib.aclosing(
+                        session.run(program, self._clock.entropy(12).hex(), is_last=self._is_leaving)
+                    ) as frames:
                         async for frame in frames:
                             if frame.kind == "hello":
                                 self._machine = session.machine = machine_of(frame)

@@ -76,7 +76,7 @@ def names_of_ours() -> list[str]:
     """All words that look as if something were put into a variable of that name, in what a machine's shell is sent."""
     texts = [path.read_text() for path in Path(session.__file__).parent.glob("*.sh")]
     lines = [line for text in texts for line in text.splitlines() if not line.lstrip().startswith("#")]
-    found = {"N", "P", "input", *re.findall(r"\b([A-Za-z]\w*)=|\bfor (\w+) in\b", "\n".join(lines))}
+    found = {"N", "P", "input", "was", *re.findall(r"\b([A-Za-z]\w*)=|\bfor (\w+) in\b", "\n".join(lines))}
     read = {name for line in lines for words in re.findall(r"\bread -r ([a-z_ ]+)", line) for name in words.split()}
     assigned = {name for item in found for name in ([item] if isinstance(item, str) else item)}
     return sorted(name for name in (assigned | read) - THEIRS - {"", "_"} if not name.startswith("purvey_"))

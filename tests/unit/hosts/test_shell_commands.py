@@ -150,3 +150,14 @@ async def test_a_file_that_no_shell_could_hold_is_refused(machine: Desk, tmp_pat
     assert (caught.value.code, "files.Download" in caught.value.hint, below(tmp_path)) == ("invalid", True, [])
 
     await machine.host.write(str(tmp_path / "a"), b"a" * 9_000_000, mode=0o600)
+
+
+async def test_the_code_of_a_step_is_that_of_its_command(machine: Desk, tmp_path: Path) -> None:
+    """And not of what has looked at a file that the step wrote after it."""
+    command = Command(("sh", "-c", "exit 3"))
+    write = Write(str(tmp_path / "it"), b"text", 0o644, validate=Command(("test", "-s", "{path}")))
+
+    (ending,) = await machine.host.perform([Step("T", 1, (Run(command, (0, 3)), write))])
+
+    assert isinstance(ending, Ended)
+    assert ending.returncode == 3
