@@ -144,8 +144,10 @@ class Estate:
             self._last = None
             return
         assert self.world() == (self.wanted() if verb == "apply" else [])
-        deleted = any(effect.verb == "delete" for effect in self.cloud.ledger()[effects:])
-        self._last = None if deleted else (before, {name: node.was for name, node in self.nodes.items()})
+        done = self.cloud.ledger()[effects:]
+        deleted = any(effect.verb == "delete" for effect in done)
+        is_empty = not done and not any(node.was for node in self.nodes.values())  # Then an undo takes back the run before it.
+        self._last = None if deleted or is_empty else (before, {name: node.was for name, node in self.nodes.items()})
         for node in self.nodes.values():
             node.was = ""
 
