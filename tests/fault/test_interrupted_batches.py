@@ -103,10 +103,10 @@ def test_a_machine_is_asked_once_and_told_once(tmp_path: Path, monkeypatch: pyte
     started: list[str] = []
     run, start = Session.run, Wire.start
 
-    def counted(session: Session, program: Program, nonce: str) -> AsyncGenerator[Frame]:
+    def counted(session: Session, program: Program, nonce: str, *, is_last: bool) -> AsyncGenerator[Frame]:
         """See `Session.run`."""
         programs.append(program)
-        return run(session, program, nonce)
+        return run(session, program, nonce, is_last=is_last)
 
     async def entered(wire: Wire, command: str) -> WirePipes:
         """See `Wire.start`."""

@@ -191,6 +191,7 @@ class _Server(SimpleHTTPRequestHandler):
             self.send_response(HTTPStatus.FOUND)
             other = f"http://localhost:{self.connection.getsockname()[1]}/open"
             self.send_header("Location", f"{other if kind == 'away' else ''}/{rest}")
+            self.send_header("Content-Length", "0")
             self.end_headers()
         elif (kind == "secret" and not logged_in) or (kind == "open" and self.headers.get("Authorization")):
             self.send_error(HTTPStatus.FORBIDDEN)
