@@ -217,8 +217,7 @@ short() { # BYTES PATH
   {
     while IFS= read -r line; do text=$text$line$nl; done
     text=$text$line
-  } 2>/dev/null <"$2"
-  [ "${#text}" = "$1" ]
+  } 2>/dev/null <"$2" && [ "${#text}" = "$1" ]
 }
 
 # In a folder that others may change, or that is behind such a one, we stand while we work: a link that they put into our way cannot

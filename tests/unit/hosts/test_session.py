@@ -262,7 +262,8 @@ async def test_people_are_told_while_a_machine_does_not_answer(
     await shell.close()
 
     assert count >= 2
-    assert said == ["waiting web: no answer for 0 s"] * count
+    assert len(said) == count
+    assert all(re.fullmatch(r"waiting web: no answer for \d+ s", text) for text in said)
 
 
 class HaltingClock(HastyClock):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from purvey._hosts.change import Run
 from purvey._hosts.command import Command
 from purvey._hosts.fact import ContentOf
 from purvey._hosts.step import Ended, Step
-from tests.support.shells import desk, local_shell, logged
+from purvey.errors import HostError
+from tests.support.shells import Desk, desk, local_shell, logged
 
 SHORT = bytes(byte for byte in range(1, 256))
 TEXTS = [
@@ -55,3 +58,15 @@ async def test_what_is_short_takes_no_process(shell_name: str, tmp_path: Path) -
     assert answers[ContentOf(str(long))] == long.read_bytes()
     assert isinstance(ending, Ended)
     assert ending.out == long.read_bytes()
+
+
+async def test_an_empty_file_that_may_not_be_read_is_not_told_as_empty(ordinary: Desk, common: Path) -> None:
+    """Nothing was read of it, however little there is."""
+    path = common / "it"
+    path.touch(0)
+
+    answers = await ordinary.host.ask([fact := ContentOf(str(path))])
+
+    with pytest.raises(HostError) as error:
+        answers[fact]
+    assert error.value.code == "denied"
