@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -33,7 +34,7 @@ class Hosts:
     """The machines of one run.
 
     Args:
-        local: The one that purvey runs on.
+        local: Makes the one that purvey runs on, if something is done there.
         clock: Time and chance.
         worker: The name of those who must not work on a machine at the same time.
         forget: Lets the one that purvey runs on forget what it has done, all of which is settled.
@@ -44,8 +45,10 @@ class Hosts:
         by_way: Those found so far by their name and how the way is written, which need not be opened for each of their objects.
     """
 
-    def __init__(self, local: Connector, clock: Clock, worker: str, *, forget: Callable[[], None] = lambda: None) -> None:
-        self.local = local
+    def __init__(
+        self, local: Callable[[], Connector], clock: Clock, worker: str, *, forget: Callable[[], None] = lambda: None
+    ) -> None:
+        self._local = local
         self.forget = forget
         self.tell: Callable[[str], None] = lambda _: None
         self.fence = 0
@@ -56,6 +59,11 @@ class Hosts:
         self._numbers: dict[str, Iterator[int]] = {}
         self.by_way: dict[tuple[str, bytes], Connector] = {}
         self._seen: set[Connector] = set()
+
+    @cached_property
+    def local(self) -> Connector:
+        """The one that purvey runs on."""
+        return self._local()
 
     def at(self, where: str, how: Value) -> Connector:
         """The machine of that name, reached in that way; None as the way is this machine.

@@ -4,20 +4,22 @@
 # more, the work goes on all the same.
 
 # What a login has exported under one of our names would change for every command, so it is put aside, until a command has it back.
-purvey_names='
-  B F L M N P S U a above ahead answer apart as_user at at_work b base before began boot by c changes_user clerk code codes copy d
-  doubtful entry err exact failed file firm first folder format found g gid group group_id here hired home i ids input lang last
-  limit line machine mask me mine mode name nl number of other our_group ours out owner owners past path pending pid rest running
-  said seen since since_then size soiled spent started stood stopped sums sure text that those timeout token told uid unread user w
-  wanted was who why word words
-'
-purvey_theirs=
-for purvey_name in $purvey_names; do
-  eval "[ -z \"\${$purvey_name+x}\" ] || {
-    purvey_theirs=\"\$purvey_theirs $purvey_name\"
-    purvey_its_$purvey_name=\$$purvey_name
-    unset $purvey_name
-  }"
+purvey_theirs="
+${B+B }${F+F }${L+L }${M+M }${N+N }${P+P }${S+S }${U+U }${a+a }${above+above }${ahead+ahead }${answer+answer }
+${apart+apart }${as_user+as_user }${at+at }${at_work+at_work }${b+b }${base+base }${before+before }${began+began }
+${boot+boot }${by+by }${c+c }${changes_user+changes_user }${clerk+clerk }${code+code }${codes+codes }${copy+copy }
+${d+d }${doubtful+doubtful }${entry+entry }${err+err }${exact+exact }${failed+failed }${file+file }${firm+firm }
+${first+first }${folder+folder }${format+format }${found+found }${g+g }${gid+gid }${group+group }${group_id+group_id }
+${here+here }${hired+hired }${home+home }${ids+ids }${input+input }${lang+lang }${last+last }${limit+limit }
+${line+line }${machine+machine }${mask+mask }${me+me }${mine+mine }${mode+mode }${name+name }${nl+nl }${number+number }
+${of+of }${other+other }${our_group+our_group }${ours+ours }${out+out }${owner+owner }${owners+owners }${past+past }
+${path+path }${pending+pending }${pid+pid }${rest+rest }${running+running }${said+said }${seen+seen }${since+since }
+${since_then+since_then }${size+size }${soiled+soiled }${spent+spent }${started+started }${stood+stood }
+${stopped+stopped }${sums+sums }${sure+sure }${text+text }${timeout+timeout }${token+token }${told+told }${uid+uid }
+${unread+unread }${user+user }${w+w }${wanted+wanted }${was+was }${who+who }${why+why }${word+word }${words+words }
+"
+for purvey_name in $purvey_theirs; do
+  eval "purvey_its_$purvey_name=\$$purvey_name; unset $purvey_name"
 done
 
 give_back() { # From here on nothing of ours may be looked at.
@@ -208,12 +210,12 @@ content() { # NUMBER PATH
   esac
 }
 
-# Sets `text` to what is in a short file. A shell reads byte by byte, and is faster than a process up to some 400 of them. Fails where
-# it is longer, or not of that size: shells drop bytes that are zero.
+# Sets `text` to what is in a short file. A shell reads byte by byte; 1,024 take dash(1) 0.3 ms, and bash(1) 0.4, where cat(1) takes 1.1
+# and 1.8. Fails where it is longer, or not of that size: shells drop bytes that are zero.
 short() { # BYTES PATH
   text=
-  case $1 in '' | *[!0-9]* | ????*) return 1 ;; esac
-  [ "$1" -le 256 ] || return 1
+  case $1 in '' | *[!0-9]* | ?????*) return 1 ;; esac
+  [ "$1" -le 1024 ] || return 1
   {
     while IFS= read -r line; do text=$text$line$nl; done
     text=$text$line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Final
 
@@ -86,6 +85,8 @@ def _is_long(field: FieldChange) -> bool:
 
 
 def _difference(before: str, after: str) -> Iterator[Line]:
+    import difflib  # noqa: PLC0415 - it is slow to load, and most runs show no text.
+
     lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm=""))[2:]
     lines = [line for line in lines if not line.startswith("@@")] or ["  (only line ends differ)"]
     for line in lines[:DIFF_LINES_MAX]:

@@ -8,7 +8,6 @@ Invariant: an error names the source and never holds the value.
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import stat
@@ -61,6 +60,8 @@ class Backends:
         """
         scheme, colon, path = source.partition(":")
         if not colon or not path or scheme not in self._found:
+            import difflib  # noqa: PLC0415 - only who mistypes a scheme needs it.
+
             close = difflib.get_close_matches(scheme, self._found, n=1)
             known = ", ".join(f"{name}:…" for name in sorted(self._found))
             did_you_mean = f"Did you mean {close[0]}:{path}?" if close and path else ""

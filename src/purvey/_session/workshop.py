@@ -22,6 +22,7 @@ from purvey.providers import registry
 if TYPE_CHECKING:
     from purvey._base.clock import Clock
     from purvey._base.event import Observer
+    from purvey._hosts.connector import Connector
     from purvey._state.state import State
     from purvey._state.store import Store
 
@@ -68,8 +69,12 @@ def make_parts(
         observer: Sees every event.
     """
     from purvey._apply.hosts import Hosts  # noqa: PLC0415 - as below.
-    from purvey._hosts.local import LocalConnector  # noqa: PLC0415 - asyncio is loaded only where something runs.
-    from purvey._hosts.local_log import LocalLog  # noqa: PLC0415 - as above.
+    from purvey._hosts.local_log import LocalLog  # noqa: PLC0415 - asyncio is loaded only where something runs.
+
+    def local() -> Connector:
+        from purvey._hosts.local import LocalConnector  # noqa: PLC0415 - who works on other machines alone does without it.
+
+        return LocalConnector(log)
 
     if store is not None:
         load_kinds(store, stack, objects(state, effects(store.records(run)) if run else ()), run=run, is_loaded=True)
@@ -77,7 +82,7 @@ def make_parts(
     sealer = Sealer(*store.ring) if store is not None else Sealer(clock.entropy(32))
     folder = data_folder(settings, estate, stack)
     log = LocalLog(folder / ".work")
-    hosts = Hosts(LocalConnector(log), clock, f"{estate}/{stack}/.work", forget=log.forget)
+    hosts = Hosts(local, clock, f"{estate}/{stack}/.work", forget=log.forget)
     parts = Parts(
         stack=stack, run=run, state=state, kinds=registry, hosts=hosts, reader=Reader(root), sealer=sealer,
         clock=clock, observer=observer, folder=folder, estate=estate,

@@ -9,7 +9,6 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
@@ -83,6 +82,8 @@ class Program(click.Group):
         """The command that is meant; one that does not exist is answered with the closest that does."""
         name = args[0]
         if name not in SUMMARIES and not name.startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches  # noqa: PLC0415 - only who mistypes a command needs it.
+
             close = get_close_matches(name, SUMMARIES, n=1)
             meant = f" Did you mean `purvey {close[0]}`?" if close else ""
             raise click.UsageError(f"There is no command {name!r}.{meant}", ctx)

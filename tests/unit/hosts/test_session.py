@@ -75,11 +75,12 @@ async def test_a_program_leaves_nothing_to_the_next(machine: Desk) -> None:
 def names_of_ours() -> list[str]:
     """All words that look as if something were put into a variable of that name, in what a machine's shell is sent."""
     texts = [path.read_text() for path in Path(session.__file__).parent.glob("*.sh")]
+    calls = {"F", "M", "N", "P", "S", "ahead", "input", "was"}
     lines = [line for text in texts for line in text.splitlines() if not line.lstrip().startswith("#")]
-    found = {"N", "P", "input", "was", *re.findall(r"\b([A-Za-z]\w*)=|\bfor (\w+) in\b", "\n".join(lines))}
+    found = re.findall(r"(?<!-)\b([A-Za-z]\w*)=|\bfor (\w+)(?: in\b|;)", "\n".join(lines))
     read = {name for line in lines for words in re.findall(r"\bread -r ([a-z_ ]+)", line) for name in words.split()}
-    assigned = {name for item in found for name in ([item] if isinstance(item, str) else item)}
-    return sorted(name for name in (assigned | read) - THEIRS - {"", "_"} if not name.startswith("purvey_"))
+    assigned = {name for names in found for name in names}
+    return sorted(name for name in (calls | assigned | read) - THEIRS - {"", "_"} if not name.startswith("purvey_"))
 
 
 async def test_commands_get_what_the_login_has_exported(shell_name: str, lasts: bool, tmp_path: Path) -> None:

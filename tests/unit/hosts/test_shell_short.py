@@ -17,8 +17,8 @@ from tests.support.shells import Desk, desk, local_shell, logged
 SHORT = bytes(byte for byte in range(1, 256))
 TEXTS = [
     b"", b"\n", b"no end", b"two\n\nlines\n", b" \t spaces \\ \\n at the end \\\n \n", b"\0", b"a\0b\n", b"\0\n\0", SHORT,
-    SHORT + b"\n", b"x" * 256, b"x" * 257, b"y\n" * 128, b"y\n" * 129,
-    *(random.Random(seed).randbytes(seed * 15) for seed in range(1, 24)),
+    SHORT + b"\n", b"x" * 1024, b"x" * 1025, b"y\n" * 512, b"y\n" * 513, b"\n" * 1024,
+    *(random.Random(seed).randbytes(seed * 48) for seed in range(1, 24)),
 ]  # fmt: skip
 """With and without an end of the last line, with bytes that are zero, and around the length that the shell reads itself."""
 
