@@ -74,8 +74,8 @@ class Drive:
 
     def apply(self, request: Request, approve: Approve, *, wait: bool) -> RunHistory:
         """A new run; an unfinished one before it is superseded."""
-        store = self.store()
         archive = request.script.files() if request.script is not None else {}
+        store = self.store()
 
         async def work(run: Run) -> Closed:
             """What the run does under the lease."""

@@ -26,8 +26,8 @@ class Editing(Project):
 
     def state_move(self, target: Target, address: str, to: str) -> ResourceState:
         """Give an object another address, so that renaming its node is no replacement."""
-        store, stack, root = self._resolve(target)
-        return edit.move(self._drive(self.settings(target.script), stack, root), store, address, to)
+        with self._resolve(target) as (store, stack, root):
+            return edit.move(self._drive(self.settings(target.script), stack, root), store, address, to)
 
     def state_hand_over(self, target: Target, address: str, to_stack: str, *, to: str = "") -> ResourceState:
         """Give an object, and what lives in it, to another stack of this store; the world is not touched.
@@ -41,17 +41,19 @@ class Editing(Project):
         Raises:
             StateError: ``state.torn_apart``, ``state.address_taken``, ``state.busy`` for either stack.
         """
-        store, stack, root = self._resolve(target)
-        name, _, env = to_stack.partition("/")
-        there = stack_key(name, env or stack.rpartition("/")[2])
-        if there == stack:
-            raise ScriptError("script.same_stack", "The object is in that stack already", detail=f"{address} is in {stack}.")
-        return edit.hand_over(self._drive(self.settings(target.script), stack, root), store, address, there, to or address)
+        with self._resolve(target) as (store, stack, root):
+            name, _, env = to_stack.partition("/")
+            there = stack_key(name, env or stack.rpartition("/")[2])
+            if there == stack:
+                detail = f"{address} is in {stack}."
+                raise ScriptError("script.same_stack", "The object is in that stack already", detail=detail)
+            drive = self._drive(self.settings(target.script), stack, root)
+            return edit.hand_over(drive, store, address, there, to or address)
 
     def state_remove(self, target: Target, address: str) -> ResourceState:
         """Forget an object and leave it in the world."""
-        store, stack, root = self._resolve(target)
-        return edit.forget(self._drive(self.settings(target.script), stack, root), store, address)
+        with self._resolve(target) as (store, stack, root):
+            return edit.forget(self._drive(self.settings(target.script), stack, root), store, address)
 
     def state_settle(self, target: Target, address: str, *, happened: bool, object_id: str = "") -> None:
         """Say how an interrupted operation ended that purvey cannot find out by itself.
@@ -59,10 +61,9 @@ class Editing(Project):
         Raises:
             StateError: ``state.nothing_in_doubt``; ``state.id_unknown`` if it made an object whose id only the world knows.
         """
-        store, stack, root = self._resolve(target)
-        edit.settle(
-            self._drive(self.settings(target.script), stack, root), store, address, happened=happened, object_id=object_id
-        )
+        with self._resolve(target) as (store, stack, root):
+            drive = self._drive(self.settings(target.script), stack, root)
+            edit.settle(drive, store, address, happened=happened, object_id=object_id)
 
     def state_import(
         self, script: Path, address: str, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None
@@ -114,11 +115,11 @@ class Editing(Project):
         Raises:
             StateError: ``state.no_such_object``.
         """
-        store, stack, _ = self._resolve(target)
-        tag = TagOut(address=address, reason=reason, user=user_name(), host=platform.node(), at=self._clock.now())
-        while not store.tag_out(stack, tag):
-            recorded.find(store.load(stack), address)  # Says what is wrong with the address.
-        return tag
+        with self._resolve(target) as (store, stack, _):
+            tag = TagOut(address=address, reason=reason, user=user_name(), host=platform.node(), at=self._clock.now())
+            while not store.tag_out(stack, tag):
+                recorded.find(store.load(stack), address)  # Says what is wrong with the address.
+            return tag
 
     def release_tags(self, target: Target, address: str) -> list[TagOut]:
         """Take every tag off an object.
@@ -126,16 +127,16 @@ class Editing(Project):
         Raises:
             StateError: ``state.not_tagged_out`` if none hangs there.
         """
-        store, stack, _ = self._resolve(target)
-        found = store.release_tags(stack, address, user_name(), self._clock.now())
-        if not found:
-            raise StateError(
-                "state.not_tagged_out",
-                "The object is not tagged out",
-                detail=f"No tag hangs on {address}.",
-                hint="`purvey tag-out --list` shows every tag.",
-            )
-        return found
+        with self._resolve(target) as (store, stack, _):
+            found = store.release_tags(stack, address, user_name(), self._clock.now())
+            if not found:
+                raise StateError(
+                    "state.not_tagged_out",
+                    "The object is not tagged out",
+                    detail=f"No tag hangs on {address}.",
+                    hint="`purvey tag-out --list` shows every tag.",
+                )
+            return found
 
     def save_plan(
         self, path: Path, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None,

@@ -40,29 +40,29 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
     """
     assert request.script is not None  # Only scripts are previewed.
     store = open_store(settings, clock, create=False)
-    state = store.load(stack) if store is not None else State()
-    parts = make_parts(
-        stack=stack, run="", state=state, store=store, settings=settings, root=request.script.root, clock=clock,
-        observer=observer,
-    )  # fmt: skip
-
-    found: list[tuple[Plan, Graph]] = []
-
-    async def work() -> None:
-        """Observe and plan. It returns nothing, because asyncio.run formats what a task returns, however large."""
-        ready = await prepare(parts, request, await observed(parts, request), recorded.outputs_of(store))
-        doubts = tuple(
-            f"{item.begun.address}: its {item.begun.verb} has begun and not ended: a run is at it, or the next settles it."
-            for item in state.in_doubt.values()
-        )
-        tags = tuple(f"{told}." for told in tagged(ready.plan, store.tags(stack))) if store is not None else ()
-        warnings = (*ready.plan.warnings, *notes(ready.findings), *doubts, *tags)
-        no = refusals(ready, request.deletes_max)
-        if any(item.certain for item in ready.findings) or tags:
-            no = (*no, "What is warned of above stops it before the first write.")
-        found.append((msgspec.structs.replace(ready.plan, warnings=warnings, refusals=no), ready.graph))
-
     with nullcontext() if store is None else closing(store):
+        state = store.load(stack) if store is not None else State()
+        parts = make_parts(
+            stack=stack, run="", state=state, store=store, settings=settings, root=request.script.root, clock=clock,
+            observer=observer,
+        )  # fmt: skip
+
+        found: list[tuple[Plan, Graph]] = []
+
+        async def work() -> None:
+            """Observe and plan. It returns nothing, because asyncio.run formats what a task returns, however large."""
+            ready = await prepare(parts, request, await observed(parts, request), recorded.outputs_of(store))
+            doubts = tuple(
+                f"{item.begun.address}: its {item.begun.verb} has begun and not ended: a run is at it, or the next settles it."
+                for item in state.in_doubt.values()
+            )
+            tags = tuple(f"{told}." for told in tagged(ready.plan, store.tags(stack))) if store is not None else ()
+            warnings = (*ready.plan.warnings, *notes(ready.findings), *doubts, *tags)
+            no = refusals(ready, request.deletes_max)
+            if any(item.certain for item in ready.findings) or tags:
+                no = (*no, "What is warned of above stops it before the first write.")
+            found.append((msgspec.structs.replace(ready.plan, warnings=warnings, refusals=no), ready.graph))
+
         run_with(parts, work())
     return found[0]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,15 @@ class Project:
             )
         return store
 
-    def _resolve(self, target: Target) -> tuple[Store, str, Path]:
-        """The store, the stack and the folder that a target means."""
-        store = self._store_of(target)
+    @contextmanager
+    def _resolve(self, target: Target) -> Iterator[tuple[Store, str, Path]]:
+        """The store, as long as it is used, and the stack and the folder that a target means."""
+        with closing(self._store_of(target)) as store:
+            yield store, *self._stack_of(store, target)
+
+    def _stack_of(self, store: Store, target: Target) -> tuple[str, Path]:
         if target.run:
-            return store, store.run(target.run).stack, self.settings(target.script).root
+            return store.run(target.run).stack, self.settings(target.script).root
         if target.script is not None:
             loaded = load_script(target.script, target.function)
             stack, root = stack_key(loaded.stack.name, target.env), loaded.root
@@ -93,4 +98,4 @@ class Project:
             hint = "Give a run's id, SCRIPT -e ENV, or --stack NAME -e ENV."
             raise ScriptError("script.no_target", "Nothing was named", hint=hint)
         recorded.require_stack(store, stack)
-        return store, stack, root
+        return stack, root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,8 +100,8 @@ class Reading(Project):
             StateError: ``state.no_store`` or ``state.no_such_stack`` where nothing is recorded.
         """
         check_parameters(load_script(script, function), given_values(script, env, parameters or {}), env)
-        store, stack, root = self._resolve(Target(script=script, env=env, function=function))
-        return drift(self.settings(script), stack, root, store, clock=self._clock, observer=self._observer)
+        with self._resolve(Target(script=script, env=env, function=function)) as (store, stack, root):
+            return drift(self.settings(script), stack, root, store, clock=self._clock, observer=self._observer)
 
     def rehearse(
         self, script: Path, *, env: str = "dev", function: str = "", parameters: Mapping[str, Any] | None = None,
@@ -135,15 +136,15 @@ class Reading(Project):
 
     def destroy_plan(self, target: Target, *, selection: Selection = ALL) -> Plan:
         """What `destroy` would remove."""
-        store, stack, _ = self._resolve(target)
-        state = store.load(stack)
-        recorded.load_kinds(store, stack, recorded.objects(state))
-        return recorded.removal_plan(state, stack, selection)
+        with self._resolve(target) as (store, stack, _):
+            state = store.load(stack)
+            recorded.load_kinds(store, stack, recorded.objects(state))
+            return recorded.removal_plan(state, stack, selection)
 
     def undo_plan(self, target: Target, *, only: Sequence[str] = ()) -> Plan:
         """What `undo` would do; changes nothing, takes no lease."""
-        store, stack, _ = self._resolve(target)
-        return recorded.undo_plan_of(store, recorded.meant(store, stack, target.run), only)
+        with self._resolve(target) as (store, stack, _):
+            return recorded.undo_plan_of(store, recorded.meant(store, stack, target.run), only)
 
     def load_plan(self, path: Path) -> Plan:
         """The plan in a file.
@@ -171,11 +172,12 @@ class Reading(Project):
             if VARIABLE in os.environ:
                 self._store_of(Target())  # Raises: a place that somebody has named is not empty, but mistyped.
             return []
-        rows = store.runs(None, limit)
-        if rows and (stack or env):
-            meant = recorded.stacks_named(store, stack, env)
-            rows = sorted((row for name in meant for row in store.runs(name, limit)), key=lambda row: row.number, reverse=True)
-        return [history(row.id, row.stack, store.records(row.id)) for row in rows[:limit]]
+        with closing(store):
+            rows = store.runs(None, limit)
+            if rows and (stack or env):
+                named = [row for name in recorded.stacks_named(store, stack, env) for row in store.runs(name, limit)]
+                rows = sorted(named, key=lambda row: row.number, reverse=True)
+            return [history(row.id, row.stack, store.records(row.id)) for row in rows[:limit]]
 
     def show(self, run: str) -> RunHistory:
         """What a run did.
@@ -183,9 +185,9 @@ class Reading(Project):
         Raises:
             StateError: ``state.no_such_run``.
         """
-        store = self._store_of(Target(run=run))
-        row = store.run(run)
-        return history(row.id, row.stack, store.records(row.id))
+        with closing(self._store_of(Target(run=run))) as store:
+            row = store.run(run)
+            return history(row.id, row.stack, store.records(row.id))
 
     def outputs(self, target: Target, *, revealed: bool = False) -> dict[str, Value]:
         """A stack's outputs as of its last successful run.
@@ -194,27 +196,27 @@ class Reading(Project):
             target: The stack.
             revealed: Whether secrets are opened; masked otherwise.
         """
-        store, stack, root = self._resolve(target)
-        given = store.outputs(stack)
-        values = thawed(given.values) if given is not None else {}
-        if not revealed:
-            return values
-        parts = make_parts(
-            stack=stack, run="", state=State(), store=store, settings=self.settings(target.script), root=root,
-            clock=self._clock, observer=self._observer,
-        )  # fmt: skip
-        opened: dict[str, Value] = reveal(parts.opened(values))
-        return opened
+        with self._resolve(target) as (store, stack, root):
+            given = store.outputs(stack)
+            values = thawed(given.values) if given is not None else {}
+            if not revealed:
+                return values
+            parts = make_parts(
+                stack=stack, run="", state=State(), store=store, settings=self.settings(target.script), root=root,
+                clock=self._clock, observer=self._observer,
+            )  # fmt: skip
+            opened: dict[str, Value] = reveal(parts.opened(values))
+            return opened
 
     def tags(self, target: Target) -> list[TagOut]:
         """The tags that hang on a stack's objects, oldest first."""
-        store, stack, _ = self._resolve(target)
-        return [tag for tag in store.tags(stack) if not tag.released_by]
+        with self._resolve(target) as (store, stack, _):
+            return [tag for tag in store.tags(stack) if not tag.released_by]
 
     def state_list(self, target: Target) -> list[ResourceState]:
         """Every object that a stack has, by address."""
-        store, stack, _ = self._resolve(target)
-        return sorted(store.load(stack).resources.values(), key=lambda item: (item.address, item.generation))
+        with self._resolve(target) as (store, stack, _):
+            return sorted(store.load(stack).resources.values(), key=lambda item: (item.address, item.generation))
 
     def state_show(self, target: Target, address: str) -> ResourceState:
         """One object's record, secrets masked.
@@ -222,5 +224,5 @@ class Reading(Project):
         Raises:
             StateError: ``state.no_such_object``.
         """
-        store, stack, _ = self._resolve(target)
-        return recorded.find(store.load(stack), address)
+        with self._resolve(target) as (store, stack, _):
+            return recorded.find(store.load(stack), address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,22 +54,23 @@ def rehearsal(
     """
     assert request.script is not None  # Only scripts are rehearsed.
     store = open_store(settings, clock, create=False)
-    state = store.load(stack) if store is not None else State()
-    parts = make_parts(
-        stack=stack, run="", state=state, store=store, settings=settings, root=request.script.root, clock=clock,
-        observer=observer,
-    )  # fmt: skip
-    looking = LookingKinds(parts.kinds)
-    real, parts.kinds = parts.kinds, looking
-    seen, looked_up = _look(parts, request, store)
-    parts.kinds = real
-    lookups = {**request.lookups, **looked_up}
-    request = msgspec.structs.replace(request, on_failure="undo", parallel=1, final="allow", lookups=lookups)
-    key = store.ring.key if store is not None else clock.entropy(_KEY_BYTES)
-    # Made with mode 0700; in memory where there is such a place, because every record is made durable before its effect.
-    with tempfile.TemporaryDirectory(prefix="purvey-rehearsal-", dir=_memory()) as folder:
-        start = Start(parts, request, state, seen, looking.found, recorded.outputs_of(store), key, Path(folder))
-        return rehearse(start, progress or unwatched)
+    with nullcontext() if store is None else closing(store):
+        state = store.load(stack) if store is not None else State()
+        parts = make_parts(
+            stack=stack, run="", state=state, store=store, settings=settings, root=request.script.root, clock=clock,
+            observer=observer,
+        )  # fmt: skip
+        looking = LookingKinds(parts.kinds)
+        real, parts.kinds = parts.kinds, looking
+        seen, looked_up = _look(parts, request, store)
+        parts.kinds = real
+        lookups = {**request.lookups, **looked_up}
+        request = msgspec.structs.replace(request, on_failure="undo", parallel=1, final="allow", lookups=lookups)
+        key = store.ring.key if store is not None else clock.entropy(_KEY_BYTES)
+        # Made with mode 0700; in memory where there is such a place, because every record is made durable before its effect.
+        with tempfile.TemporaryDirectory(prefix="purvey-rehearsal-", dir=_memory()) as folder:
+            start = Start(parts, request, state, seen, looking.found, recorded.outputs_of(store), key, Path(folder))
+            return rehearse(start, progress or unwatched)
 
 
 def _memory() -> Path | None:

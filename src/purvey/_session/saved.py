@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,25 +36,25 @@ if TYPE_CHECKING:
 def save(drive: Drive, request: Request, path: Path) -> Plan:
     """Plan, and write the plan with all that must still hold to `path` (mode 0600)."""
     require_place(path)
-    store = drive.store()
-    state = store.load(drive.stack)
-    parts = drive.parts(store, "", state)
+    with closing(drive.store()) as store:
+        state = store.load(drive.stack)
+        parts = drive.parts(store, "", state)
 
-    async def work() -> SavedPlan:
-        """Observe and plan, and gather what must still hold."""
-        ready = await prepare(parts, request, await observed(parts, request), recorded.outputs_of(store))
-        script = request.script
-        assert script is not None  # Only scripts are planned to a file.
-        return SavedPlan(
-            plan=msgspec.structs.replace(ready.plan, refusals=refusals(ready, request.deletes_max)),
-            made=drive.clock.now(), estate=store.estate, script=str(script.path), function=script.stack.name,
-            archive=_archive_digest(script), selection=(request.selection.targets, request.selection.excludes),
-            check_all=request.check_all,
-            parameters={name: {"value": item.value, "origin": item.origin} for name, item in request.given.items()},
-            lookups={record.name: record.value for record in ready.records if isinstance(record, LookedUp)},
-        )  # fmt: skip
+        async def work() -> SavedPlan:
+            """Observe and plan, and gather what must still hold."""
+            ready = await prepare(parts, request, await observed(parts, request), recorded.outputs_of(store))
+            script = request.script
+            assert script is not None  # Only scripts are planned to a file.
+            return SavedPlan(
+                plan=msgspec.structs.replace(ready.plan, refusals=refusals(ready, request.deletes_max)),
+                made=drive.clock.now(), estate=store.estate, script=str(script.path), function=script.stack.name,
+                archive=_archive_digest(script), selection=(request.selection.targets, request.selection.excludes),
+                check_all=request.check_all,
+                parameters={name: {"value": item.value, "origin": item.origin} for name, item in request.given.items()},
+                lookups={record.name: record.value for record in ready.records if isinstance(record, LookedUp)},
+            )  # fmt: skip
 
-    saved = run_with(parts, work())
+        saved = run_with(parts, work())
     sealed = parts.sealer.seal_bytes(to_bytes(saved), b"plan")
     with writing(path), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(MAGIC + sealed)
@@ -73,11 +74,11 @@ def read(drive: Drive, path: Path) -> Whole:
     Raises:
         ScriptError: ``script.plan_file``.
     """
-    store = drive.store()
-    saved = from_bytes(_opened(drive.parts(store, "", store.load("")).sealer, path))
+    with closing(drive.store()) as store:
+        saved = from_bytes(_opened(drive.parts(store, "", store.load("")).sealer, path))
+        if saved.estate != store.estate:
+            raise not_a_plan(f"{path.name} was made for another estate.")
     age = drive.clock.now() - saved.made
-    if saved.estate != store.estate:
-        raise not_a_plan(f"{path.name} was made for another estate.")
     if age > PLAN_EXPIRY_S:
         raise not_a_plan(f"{path.name} is {age / 3600:.0f} hours old; reviews expire after {PLAN_EXPIRY_S / 3600:.0f}.")
     script = load_script(Path(saved.script), saved.function)

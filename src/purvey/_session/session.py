@@ -93,8 +93,8 @@ class Session(Reading, Editing, Keeping):
 
         Needs the state, its key and the kinds, not the script; kinds that a script defines come from its archived copy.
         """
-        _, stack, root = self._resolve(target)
-        settings = self.settings(target.script)
+        with self._resolve(target) as (_, stack, root):
+            settings = self.settings(target.script)
         env = stack.rpartition("/")[2]
         request = self._request(
             settings,
@@ -117,11 +117,11 @@ class Session(Reading, Editing, Keeping):
         Raises:
             StateError: ``state.nothing_to_resume``.
         """
-        store, stack, root = self._resolve(target)
-        settings = self.settings(target.script)
-        return self._drive(settings, stack, root).resume(
-            store, target.run, approve, self._nonce(), parallel, wait=wait, final=final
-        )
+        with self._resolve(target) as (store, stack, root):
+            settings = self.settings(target.script)
+            return self._drive(settings, stack, root).resume(
+                store, target.run, approve, self._nonce(), parallel, wait=wait, final=final
+            )
 
     def undo(
         self, target: Target, *, approve: Approve, parallel: int | None = None, wait: bool = False, only: Sequence[str] = (),
@@ -142,14 +142,14 @@ class Session(Reading, Editing, Keeping):
                 ``refused.touched_since`` if a later run changed one of its objects; ``refused.handed_over`` if it went from
                 one stack to another; ``refused.deletions_done``; ``refused.cannot_undo``.
         """
-        store, stack, root = self._resolve(target)
-        row = recorded.meant(store, stack, target.run)
-        if row.result in _OVER and not effects(records := store.records(row.id)):
-            text = f"Run {row.id} {_OVER[row.result]}; nothing is done."
-            self._observer.on(Message(at=self._clock.now(), run=row.id, level="info", text=text))
-            return history(row.id, stack, records)
-        settings = self.settings(target.script)
-        return self._drive(settings, stack, root).undo(store, row, approve, parallel, wait=wait, only=only, final=final)
+        with self._resolve(target) as (store, stack, root):
+            row = recorded.meant(store, stack, target.run)
+            if row.result in _OVER and not effects(records := store.records(row.id)):
+                text = f"Run {row.id} {_OVER[row.result]}; nothing is done."
+                self._observer.on(Message(at=self._clock.now(), run=row.id, level="info", text=text))
+                return history(row.id, stack, records)
+            settings = self.settings(target.script)
+            return self._drive(settings, stack, root).undo(store, row, approve, parallel, wait=wait, only=only, final=final)
 
     def apply_plan(
         self, path: Path, *, approve: Approve, parallel: int | None = None, wait: bool = False,

@@ -155,6 +155,7 @@ def _failure() -> Any:
 
 
 def _leave(code: int) -> NoReturn:
+    gc.freeze()  # All memory goes with the process: to look through it for garbage takes 0.1 s of a run on fifty machines.
     sys.exit(code)
 
 
