@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 FIRST_S: Final = 5.0
 """Seconds after which people begin to wonder; machines that answer at all take one or two."""
@@ -14,7 +15,7 @@ AGAIN_S: Final = 15.0
 
 
 class Reminder:
-    """Reminds until it is stopped, or left.
+    """Reminds as long as somebody waits for a machine, however many do.
 
     Args:
         name: What people call the machine.
@@ -24,22 +25,41 @@ class Reminder:
     def __init__(self, name: str, tell: Callable[[str], None]) -> None:
         self._name = name
         self._tell = tell
-        self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
-        self._next = self._loop.call_later(FIRST_S, self._remind)
+        self._waiting = 0
+        self._began = 0.0
+        self._next: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> Self:
-        """It runs already."""
-        return self
+    @contextmanager
+    def waiting(self) -> Iterator[Callable[[], None]]:
+        """Somebody waits: until it leaves, or calls what it gets, because there is an answer."""
+        is_over = False
 
-    def __exit__(self, *_: object) -> None:
-        """Nobody waits any more."""
-        self.stop()
+        def over() -> None:
+            """There is an answer."""
+            nonlocal is_over
+            if not is_over:
+                is_over = True
+                self._end()
 
-    def stop(self) -> None:
-        """There is an answer."""
-        self._next.cancel()
+        self._begin()
+        try:
+            yield over
+        finally:
+            over()
 
-    def _remind(self) -> None:
-        self._tell(f"waiting {self._name}: no answer for {self._loop.time() - self._began:.0f} s")
-        self._next = self._loop.call_later(AGAIN_S, self._remind)
+    def _begin(self) -> None:
+        self._waiting += 1
+        if self._next is None:
+            loop = asyncio.get_running_loop()
+            self._began = loop.time()
+            self._next = loop.call_later(FIRST_S, self._remind, loop)
+
+    def _end(self) -> None:
+        self._waiting -= 1
+        if not self._waiting and self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _remind(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._tell(f"waiting {self._name}: no answer for {loop.time() - self._began:.0f} s")
+        self._next = loop.call_later(AGAIN_S, self._remind, loop)

@@ -76,6 +76,7 @@ class ShellHost(ShellCalls):
         self._working = asyncio.Lock()
         self._is_halted = False
         self._tell = tell
+        self._reminder = Reminder(name, tell)
         self._is_lost = False
         self._is_leaving = False
         self._spent: tuple[str, ...] = ()
@@ -247,7 +248,7 @@ class ShellHost(ShellCalls):
         """
         self.requests += 1
         begun = left = False
-        with Reminder(self.name, self._tell) as reminder:
+        with self._reminder.waiting() as answered:
             while not begun:
                 session = await self._waiting()
                 is_new = session.machine is None
@@ -259,7 +260,7 @@ class ShellHost(ShellCalls):
                             if frame.kind == "hello":
                                 self._machine = session.machine = machine_of(frame)
                                 begun = True
-                                reminder.stop()
+                                answered()
                                 self._see_joined()
                             else:
                                 left = frame.kind == "left"
