@@ -141,7 +141,8 @@ $(DEBIAN_VM) &:
 .PHONY: test
 test: .build/unit-passed $(DEBIAN_POSTGRES)/postgres $(DEBIAN_HOSTS) ## Every test, the long suites as a seeded sample; under 25 minutes, installs included
 	@COVERAGE_FILE=.build/coverage/long $(PYTEST) $(COVER) $(wildcard $(LONG))
-	@PURVEY_TEST_POSTGRES=$(DEBIAN_POSTGRES) $(PYTEST) tests/unit/state tests/e2e/test_server_store.py -k 'postgres or server'
+	@PURVEY_TEST_POSTGRES=$(DEBIAN_POSTGRES) $(PYTEST) tests/unit/state tests/property/test_snapshot.py tests/e2e/test_server_store.py \
+	  -k 'postgres or server'
 	@$(BIN)/coverage combine --quiet --keep --data-file=.build/coverage/data .build/coverage/unit .build/coverage/long
 	@$(BIN)/coverage report --data-file=.build/coverage/data
 

@@ -17,6 +17,7 @@ from purvey._state.record import Begun, Closed, Failed, Identified, Noted, Opene
 from purvey._state.resource import ResourceState
 from purvey._state.sql.store import SqlStore
 from purvey._state.sqlite import open_sqlite
+from purvey._state.state import State
 
 KEY = bytes(range(32))
 STACK = "shop/dev"
@@ -180,3 +181,14 @@ def held(store: SqlStore, run: str = "RUN1", stack: str = STACK) -> Iterator[Lea
 def lease_of(fence: int, run: str = "RUN1") -> Lease:
     """A lease that somebody claims to have."""
     return Lease(stack=STACK, run=run, fence=fence, expires=1_000_000.0 + LEASE_S)
+
+
+def same(one: State, other: State) -> bool:
+    """Whether two states say the same."""
+    doubts = [
+        {operation: (doubt.begun, doubt.id, doubt.failed) for operation, doubt in state.in_doubt.items()}
+        for state in (one, other)
+    ]
+    return doubts[0] == doubts[1] and all(
+        getattr(one, name) == getattr(other, name) for name in ("resources", "generations", "outputs", "reads")
+    )

@@ -18,7 +18,6 @@ from purvey._state.sql import tables as table_versions
 from purvey._state.state import fold
 from purvey.errors import StateError
 from tests.unit.state import kit
-from tests.unit.state.test_store import same
 
 if TYPE_CHECKING:
     from purvey._state.record import Record
@@ -50,7 +49,7 @@ def test_a_store_of_version_1_is_read(path: Path) -> None:
         state = store.load(kit.STACK)
         assert store.verify() == []
         assert store.records(RUN) == golden()
-        assert same(state, fold(golden()))
+        assert kit.same(state, fold(golden()))
         assert store.archived(RUN) == {"shop.py": b"from purvey import stack\n"}
         assert (store.run(RUN).result, store.run(RUN).changes) == ("interrupted", 2)
         assert store.acquire(kit.STACK, "RUN2").fence == 3  # A writer of version 1 that is still there has lost its lease.

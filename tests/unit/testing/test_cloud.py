@@ -244,22 +244,6 @@ def main():
 """
 
 
-def test_doubt_outlasts_a_storm(purvey_cloud: cloud.Cloud, purvey_project: Project) -> None:
-    """A death after the effect, then only throttling: the creation stays in doubt, and the next resume finds what was made."""
-    purvey_project.write(SCRIPT)
-    purvey_cloud.fault("create", "server", action="kill_after")
-    assert purvey_project.attempt("apply", "--yes").returncode == -9
-    purvey_cloud.fault("*", "server", action="throttle", times=6, seconds=0.01)
-
-    stormy = purvey_project.attempt("resume", "--yes")
-    assert stormy.returncode != 0
-    purvey_cloud.calm()
-    purvey_project.run("resume", "--yes")
-
-    assert purvey_cloud.violations(purvey_project.ids()) == []
-    assert [effect.verb for effect in purvey_cloud.ledger() if effect.kind == "server"] == ["create"]
-
-
 def test_a_secret_that_the_cloud_made_is_sealed(purvey_cloud: cloud.Cloud, purvey_project: Project) -> None:
     """A key's secret is shown by no command and stands in clear in no file."""
     purvey_project.write(SCRIPT)
