@@ -18,7 +18,7 @@ front door shows them in its own way. Whether to retry is not a type but an outc
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, get_args
 
 Code = Literal[
@@ -104,27 +104,29 @@ class RefusedError(PurveyError):
     Args:
         code: See `PurveyError`.
         summary: See `PurveyError`.
-        findings: One line for each independent reason.
-        reasons: The same, by the address of the node that each is about.
+        reasons: For each independent reason the address of the node that it is about, or nothing, and a line.
         detail: See `PurveyError`.
         hint: See `PurveyError`.
-        single: Each reason as an error of its own, for programs, where more is known of it than a line.
+        single: Each reason as an error of its own, for programs; where it is left out, nothing but the line is known of it.
+
+    Attributes:
+        findings: The lines.
     """
 
     exit_code = 4
 
     def __init__(
-        self, code: str, summary: str, *, findings: tuple[str, ...] = (), reasons: Mapping[str, str] | None = None,
-        detail: str = "", hint: str = "", single: Sequence[PurveyError] = (),
+        self, code: str, summary: str, *, reasons: Iterable[tuple[str, str]] = (), detail: str = "", hint: str = "",
+        single: Sequence[PurveyError] = (),
     ) -> None:  # fmt: skip
-        if reasons is not None:
-            findings = tuple(reasons.values())
-            single = [PurveyError(code, summary, detail=line, hint=hint, address=address) for address, line in reasons.items()]
-            for error in single:
-                error.exit_code = self.exit_code
-        super().__init__(code, summary, detail=detail or "\n".join(findings), hint=hint)
-        self.findings = findings
-        self.single = single
+        reasons = tuple(reasons)
+        self.findings = tuple(line for _, line in reasons)
+        super().__init__(code, summary, detail=detail or "\n".join(self.findings), hint=hint)
+        self.single = single or [
+            PurveyError(code, summary, detail=line, hint=hint, address=address) for address, line in reasons
+        ]
+        for error in self.single:
+            error.exit_code = self.exit_code
 
 
 class Refusals(RefusedError):  # noqa: N818 - it is a list of errors, not one.
@@ -135,8 +137,8 @@ class Refusals(RefusedError):  # noqa: N818 - it is a list of errors, not one.
     """
 
     def __init__(self, problems: list[RefusedError]) -> None:
-        findings = tuple(f"{problem.summary}: {finding}" for problem in problems for finding in problem.findings)
-        super().__init__("refused.several", "Several guards say no", findings=findings)
+        lines = [f"{problem.summary}: {finding}" for problem in problems for finding in problem.findings]
+        super().__init__("refused.several", "Several guards say no", reasons=[("", line) for line in lines])
         self.problems = problems
 
 

@@ -19,7 +19,7 @@ def refuse_strangers(findings: Sequence[Finding]) -> None:
         raise RefusedError(
             "refused.unexpected_world",
             "This is not the world that the environment expects",
-            findings=tuple(f"{item.source} {item.address}: {item.problem}".lstrip() for item in findings),
+            reasons=[(item.address, f"{item.source} {item.address}: {item.problem}".lstrip()) for item in findings],
             single=as_errors(findings, "refused.unexpected_world"),
             hint="Nothing was touched. Use the credentials and the machine of this environment, or name the environment that "
             "you mean with -e. If the world has changed for good, mend `expect` in purvey.toml.",

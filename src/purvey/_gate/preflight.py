@@ -240,7 +240,7 @@ def refuse(findings: Sequence[Finding]) -> None:
     if certain:
         raise RefusedError(
             "refused.preflight", "The plan cannot succeed; nothing was touched",
-            findings=tuple(map(_line, certain)), single=as_errors(certain, "refused.preflight"),
+            reasons=[(finding.address, _line(finding)) for finding in certain], single=as_errors(certain, "refused.preflight"),
         )  # fmt: skip
 
 

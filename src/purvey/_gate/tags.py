@@ -11,8 +11,8 @@ from purvey.errors import RefusedError
 
 
 def tagged(plan: Plan, tags: Iterable[TagOut]) -> tuple[str, ...]:
-    """One sentence for each object that the plan touches and that is tagged out."""
-    return tuple(_told({change.address for change in plan.changes if change.touches}, tags).values())
+    """One sentence for each tag on an object that the plan touches."""
+    return tuple(line for _, line in _told({change.address for change in plan.changes if change.touches}, tags))
 
 
 def refuse_tagged(addresses: Iterable[str], tags: Iterable[TagOut]) -> None:
@@ -35,9 +35,9 @@ def refuse_tagged(addresses: Iterable[str], tags: Iterable[TagOut]) -> None:
         )
 
 
-def _told(addresses: set[str], tags: Iterable[TagOut]) -> dict[str, str]:
+def _told(addresses: set[str], tags: Iterable[TagOut]) -> list[tuple[str, str]]:
     hanging: Sequence[TagOut] = [tag for tag in tags if not tag.released_by and tag.address in addresses]
-    return {
-        tag.address: f"{tag.address} is tagged out by {tag.user}@{tag.host} since {timestamp(tag.at)}: {tag.reason}"
+    return [
+        (tag.address, f"{tag.address} is tagged out by {tag.user}@{tag.host} since {timestamp(tag.at)}: {tag.reason}")
         for tag in hanging
-    }
+    ]

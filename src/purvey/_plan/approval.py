@@ -40,9 +40,9 @@ def approval(plan: Plan, at: float, digest_of_plan: str, by: str) -> Approved:
     )  # fmt: skip
 
 
-def beyond(plan: Plan, approved: Iterable[Approved]) -> list[str]:
-    """What the plan would do that nobody has said yes to, one line for each."""
-    return [line for _, line in _uncovered(plan, approved)]
+def beyond(plan: Plan, approved: Iterable[Approved]) -> list[tuple[str, str]]:
+    """What the plan would do that nobody has said yes to: the address of each change, and a line."""
+    return [(change.address, line) for change, line in _uncovered(plan, approved)]
 
 
 def uncovered(plan: Plan, approved: Iterable[Approved]) -> tuple[Change, ...]:

@@ -22,10 +22,10 @@ def refuse_protected(plan: Plan) -> None:
     raise RefusedError(
         "refused.protected",
         "The plan touches protected objects",
-        reasons={
-            change.address: f"{change.address} would be {_past(change)}; it is protected at {change.protected}."
+        reasons=[
+            (change.address, f"{change.address} would be {_past(change)}; it is protected at {change.protected}.")
             for change in found
-        },
+        ],
         hint="If you mean it, declare it with Options(protect=False), apply that, and try again.",
     )
 
@@ -57,7 +57,7 @@ def refuse_many_deletes(plan: Plan, deletes_max: int | None, earlier: Iterable[s
     raise RefusedError(
         "refused.max_deletes",
         "The plan deletes more than its budget allows",
-        reasons=doomed,
+        reasons=doomed.items(),
         hint=f"{len(doomed)} {objects} would go, and {deletes_max} may. If you mean it, raise `--max-deletes`, or "
         "`max_deletes` of the environment in purvey.toml.",
     )
@@ -73,10 +73,10 @@ def refuse_losses(losses: Sequence[Change], final: OnFinal) -> None:
         raise RefusedError(
             "refused.final",
             "Data would be lost that nothing restores",
-            reasons={
-                change.address: f"{change.address} would be {_past(change)} with its data ({change.source})"
+            reasons=[
+                (change.address, f"{change.address} would be {_past(change)} with its data ({change.source})")
                 for change in losses
-            },
+            ],
             hint="If you mean it, add `--allow-final`; or set `allow_final = true` for the environment in purvey.toml.",
         )
 
@@ -92,10 +92,10 @@ def refuse_all_final(plan: Plan) -> None:
         raise RefusedError(
             "refused.cannot_undo",
             "Nothing of what the run did can be taken back",
-            reasons={
-                change.address: f"{change.address} cannot be undone, or is protected now ({change.source})"
+            reasons=[
+                (change.address, f"{change.address} cannot be undone, or is protected now ({change.source})")
                 for change in lasting
-            },
+            ],
             hint="Nothing was done, and the run stays as it ended. Change the script and apply, to go on from here.",
         )
 

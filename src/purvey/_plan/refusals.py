@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from purvey._base.address import full, parted
 from purvey._plan.effects import Effect
@@ -16,7 +16,7 @@ from purvey.providers import Registry
 def refuse_touched(run: str, done: Sequence[Effect], state: State, kinds: Registry, later: Collection[str]) -> None:
     """Stop an undo that would take back a part of what a later run did to the same objects, or tear records apart."""
     last = {(effect.begun.address, effect.begun.generation): effect for effect in done}
-    newer: dict[str, None] = {}
+    newer: dict[tuple[str, str], None] = {}
 
     def is_strange(item: ResourceState) -> bool:
         """Whether an object is there, or is filed there, since; with no later run nothing is."""
@@ -33,17 +33,19 @@ def refuse_touched(run: str, done: Sequence[Effect], state: State, kinds: Regist
             ours.add(effect.begun.prior.run)  # Somebody settled the undo that had begun: it is the earlier run's again.
         now = state.latest(key[0])
         if effect.begun.verb == "note":
-            newer |= dict.fromkeys(_torn(effect, state, kinds, is_strange))
+            newer |= dict.fromkeys((key[0], line) for line in _torn(effect, state, kinds, is_strange))
             if restated and effect.moves:
-                newer[f"{key[0]} was changed since"] = None  # To put it back would tear it from what it refers to now.
+                newer[key[0], f"{key[0]} was changed since"] = None  # To put it back would tear it from what it refers to now.
             elif is_gone and (effect.renames or effect.elsewhere):
-                newer[gone] = None
+                newer[key[0], gone] = None
         elif now is not None and now.run not in ours and not effect.begun.final:
-            newer[f"{now.address} was changed by run {now.run}"] = None
+            newer[key[0], f"{now.address} was changed by run {now.run}"] = None
         elif restated and effect.begun.verb == "update":
-            newer[f"{key[0]} was declared anew since"] = None  # Its former record would wipe that out: a protection, say.
+            newer[key[0], f"{key[0]} was declared anew since"] = (
+                None  # Its former record would wipe that out: a protection, say.
+            )
         elif is_gone:
-            newer[gone] = None
+            newer[key[0], gone] = None
     _refuse(newer)
 
 
@@ -67,25 +69,24 @@ def refuse_built_on(later: Collection[str], possible: Sequence[Effect], state: S
     """Stop an undo that would take away what objects of later runs stand on, or live in; also through objects between."""
     waiting = [effect.begun.address for effect in possible if effect.begun.verb == "create"]
     seen = set(waiting)
-    newer: dict[str, None] = {}
+    newer: dict[tuple[str, str], None] = {}
     while waiting:
         below = waiting.pop()
         for item in state.dependants(below):
             if item.run in later and not kinds.get(item.kind).check:  # What a check saw is no object.
-                newer[f"{item.address} was built on {below} by run {item.run}"] = None
+                newer[item.address, f"{item.address} was built on {below} by run {item.run}"] = None
             if item.address not in seen:
                 seen.add(item.address)
                 waiting.append(item.address)
     _refuse(newer)
 
 
-def _refuse(newer: Iterable[str]) -> None:
-    findings = tuple(newer)
-    if findings:
+def _refuse(newer: Collection[tuple[str, str]]) -> None:
+    if newer:
         raise RefusedError(
             "refused.touched_since",
             "A later run changed, or built on, what this undo would take back",
-            findings=findings,
+            reasons=newer,
             hint="Undo the later run first, or change the script and apply.",
         )
 
@@ -104,7 +105,7 @@ def refuse_deleted(done: Sequence[Effect], possible: Sequence[Effect]) -> None:
             "refused.deletions_done",
             "The run has deleted objects for good",
             detail="What it deleted after its checks had passed cannot be made again by an undo.",
-            findings=tuple(f"{address} is deleted" for address in deleted),
+            reasons=[(address, f"{address} is deleted") for address in deleted],
             hint="Apply the former script: it makes them anew.",
         )
 
@@ -118,13 +119,15 @@ def refuse_handed_over(stack: str, done: Sequence[Effect]) -> None:
         raise RefusedError(
             "refused.handed_over",
             "The run handed objects over from one stack to another",
-            findings=tuple(
-                f"{effect.begun.address} {'belongs to' if effect.after is None else 'came from'} {effect.elsewhere}"
-                + (" now" if effect.after is None else "")
-                for effect in handed
-            ),
+            reasons=[(effect.begun.address, _handed(effect)) for effect in handed],
             hint="Hand it back:\n" + "".join(f"\n    {command}" for command in commands),
         )
+
+
+def _handed(effect: Effect) -> str:
+    if effect.after is None:
+        return f"{effect.begun.address} belongs to {effect.elsewhere} now"
+    return f"{effect.begun.address} came from {effect.elsewhere}"
 
 
 def _hand_back(stack: str, effect: Effect) -> str:

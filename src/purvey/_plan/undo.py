@@ -86,7 +86,7 @@ def _scoped(done: Sequence[Effect], state: State, kinds: Registry, only: Sequenc
         raise RefusedError(
             "refused.not_in_run",
             "The run has nothing to take back there",
-            findings=tuple(f"{address} was not changed by the run, or was taken back already" for address in strangers),
+            reasons=[(address, f"{address} was not changed by the run, or was taken back already") for address in strangers],
             hint="`purvey show RUN` lists what it did.",
         )
     waits = _waits(done, state, kinds)

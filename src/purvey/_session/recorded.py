@@ -145,7 +145,7 @@ def refuse_read_by_others(store: Store, stack: str) -> None:
         raise RefusedError(
             "refused.has_readers",
             "Other stacks read this stack's outputs",
-            findings=tuple(f"{reader} reads {stack}" for reader in readers),
+            reasons=[("", f"{reader} reads {stack}") for reader in readers],
             hint="Destroy the readers first, or remove stack_output(...) from them and apply.",
         )
 

@@ -132,7 +132,7 @@ def perform(
             raise RefusedError(
                 "refused.plan_outdated",
                 "The world would need more than the plan says",
-                findings=tuple(more),
+                reasons=more,
                 hint="Make and review a new plan.",
             )
         is_asked = bool(plan.losses) and request.final == "ask"  # The review alone is no word about what is lost.

@@ -40,7 +40,7 @@ def command(*, directory: Path) -> int:
         raise RefusedError(
             "refused.not_empty",
             "Files of the starter project are there already",
-            findings=tuple(str(directory / name) for name in taken),
+            reasons=[("", str(directory / name)) for name in taken],
             hint="Nothing was written. Choose another folder, or remove them first.",
         )
     with writing(directory):

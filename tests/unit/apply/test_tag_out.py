@@ -39,6 +39,21 @@ def test_a_plan_that_touches_a_tagged_object_is_refused(project: Project) -> Non
     assert project.apply(parameters={"size": 2}).result == "succeeded"
 
 
+def test_each_tag_of_an_object_is_told(project: Project) -> None:
+    """Who asks one of those who work on it, and takes off all, would disturb the others."""
+    project.write(SCRIPT)
+    project.apply()
+    for reason in ("being repaired", "frozen for the audit"):
+        project.session().tag_out(project.target(), "test.Thing::b", reason)
+
+    with pytest.raises(RefusedError) as caught:
+        project.apply(parameters={"size": 2})
+
+    for told in (caught.value.findings, [line for line in project.plan(size=2).warnings if "tagged out" in line]):
+        assert ["being repaired" in told[0], "frozen for the audit" in told[1], len(told)] == [True, True, 2]
+    assert [problem.address for problem in caught.value.single] == ["test.Thing::b"] * 2
+
+
 def test_a_destroy_leaves_a_tagged_object(project: Project) -> None:
     """Every run means every verb."""
     project.write(SCRIPT)

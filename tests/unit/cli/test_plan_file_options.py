@@ -88,3 +88,12 @@ def test_max_deletes_holds_for_a_plan_file(purvey: Purvey, project: Path) -> Non
     assert (problem["code"], problem["exit_code"], problem["problems"]) == ("refused.max_deletes", 4, [])
     assert problem["detail"].startswith(problem["address"])
     assert (project / "public-dev" / "page-2.html").exists()
+
+
+def test_what_an_undo_is_refused_for_has_its_address(purvey: Purvey, project: Path) -> None:
+    """As for what an apply is refused for."""
+    assert purvey("apply", SITE, "--yes").code == 0
+
+    (problem,) = purvey("undo", SITE, "--only", "files.File::nope", "--yes", "--json").json()["error"]["problems"]
+
+    assert (problem["code"], problem["address"], problem["exit_code"]) == ("refused.not_in_run", "files.File::nope", 4)
