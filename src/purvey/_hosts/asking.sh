@@ -9,13 +9,13 @@ ${B+B }${F+F }${L+L }${M+M }${N+N }${P+P }${S+S }${U+U }${a+a }${above+above }${
 ${apart+apart }${as_user+as_user }${at+at }${at_work+at_work }${b+b }${base+base }${before+before }${began+began }
 ${boot+boot }${by+by }${c+c }${changes_user+changes_user }${clerk+clerk }${code+code }${codes+codes }${copy+copy }
 ${d+d }${doubtful+doubtful }${entry+entry }${err+err }${exact+exact }${failed+failed }${file+file }${firm+firm }
-${first+first }${folder+folder }${format+format }${found+found }${g+g }${gid+gid }${group+group }${group_id+group_id }
+${first+first }${folder+folder }${format+format }${found+found }${g+g }${gid+gid }${goal+goal }${group+group }${group_id+group_id }
 ${here+here }${hired+hired }${home+home }${ids+ids }${input+input }${lang+lang }${last+last }${limit+limit }
-${line+line }${machine+machine }${mask+mask }${me+me }${mine+mine }${mode+mode }${name+name }${nl+nl }${number+number }
-${of+of }${other+other }${our_group+our_group }${ours+ours }${out+out }${owner+owner }${owners+owners }${past+past }
+${line+line }${links+links }${machine+machine }${mask+mask }${me+me }${mine+mine }${mode+mode }${name+name }${nl+nl }${number+number }
+${of+of }${other+other }${own+own }${our_group+our_group }${ours+ours }${out+out }${owner+owner }${owners+owners }${past+past }
 ${path+path }${pending+pending }${pid+pid }${rest+rest }${running+running }${said+said }${seen+seen }${since+since }
 ${since_then+since_then }${size+size }${soiled+soiled }${spent+spent }${started+started }${stood+stood }
-${stopped+stopped }${sums+sums }${sure+sure }${text+text }${timeout+timeout }${token+token }${told+told }${uid+uid }
+${stopped+stopped }${sums+sums }${sure+sure }${text+text }${timeout+timeout }${to+to }${token+token }${told+told }${uid+uid }
 ${unread+unread }${user+user }${w+w }${wanted+wanted }${was+was }${who+who }${why+why }${word+word }${words+words }
 "
 for purvey_name in $purvey_theirs; do
@@ -225,8 +225,9 @@ short() { # BYTES PATH
 # In a folder that others may change, or that is behind such a one, we stand while we work: a link that they put into our way cannot
 # lead us elsewhere then. What is made there is made in a folder of ours, and so theirs only when it has its place.
 
-# Whether nobody but root and us can change a folder and the way to it. Else `doubtful` is the first on the way of which that is not
-# certain. What is certain remains so until a command has run, a folder is gone, or one has got another owner or mode.
+# Whether nobody but root and us can change a folder and the way to it, also where links of root and ours lead. Else `doubtful` is the
+# first place on the way of which that is not certain, and `goal` the folder as it is called behind those links. What is certain
+# remains so until a command has run, a folder is gone, or one has got another owner or mode.
 safe() { # FOLDER
   case $1 in "$B"/*) return ;; esac
   case $sure in *"$nl$1$nl"*) return ;; esac
@@ -235,6 +236,20 @@ safe() { # FOLDER
     return
   fi
   wanted=$1
+  goal=$1
+  links=0
+  while ! certain "$goal"; do
+    [ -n "$own" ] && [ -L "$doubtful" ] && [ "$links" -lt 40 ] || return 1
+    links=$((links + 1))
+    to=$(readlink -- "$doubtful" && printf .) || return 1 # Nobody else can have it lead elsewhere, nor replace it.
+    to=${to%"$nl".}
+    case $to in /*) ;; *) to=${doubtful%/*}/$to ;; esac
+    goal=$to${goal#"$doubtful"}
+  done
+  sure=$sure$wanted$nl
+}
+
+certain() { # FOLDER: see `safe`; a link is not. Sets `own` if `doubtful` is root's or ours.
   rest=${1#/}
   at=
   set -- /
@@ -243,18 +258,21 @@ safe() { # FOLDER
     set -- "$@" "$at"
     case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
   done
+  own=
   for line in $(stat -c %a.%u -- "$@" 2>/dev/null); do
     doubtful=$1
     case $line in *".$uid" | *.0) ;; *) return 1 ;; esac
     case $line in
       [1357]??[2367].* | [1357]?[2367]?.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
-      *[2367].* | *[2367]?.*) return 1 ;;
+      *[2367].* | *[2367]?.*)
+        own=1
+        return 1
+        ;;
     esac
     shift
   done
   doubtful=${1-}
-  [ $# -eq 0 ] || return 1
-  sure=$sure$wanted$nl
+  [ $# -eq 0 ]
 }
 
 not_ours() { # COMPLAINT
@@ -263,22 +281,18 @@ not_ours() { # COMPLAINT
 }
 
 # Stand in a folder that is not safe, `stood` from then on. A link on the way may not lead out of what is doubtful, or only to what
-# belongs to the same other user. What is doubtful may be a link itself, which is as good as a folder if it is root's or ours.
-approach() { # FOLDER
+# belongs to the same other user. What is doubtful may be a link of others itself.
+approach() { # FOLDER, of which `safe` has just said that it is not
   apart=1
-  firm=
-  if [ -L "$doubtful" ]; then
-    case $(stat -c %u -- "$doubtful") in 0 | "$uid") firm=1 ;; esac # From here on nobody else can replace it.
-  fi
-  cd -P -- "$doubtful" 2>/dev/null && base=$PWD && cd -P -- "$1" 2>/dev/null || {
+  cd -P -- "$doubtful" 2>/dev/null && base=$PWD && cd -P -- "$goal" 2>/dev/null || {
     ls -d -- "$1/." >/dev/null
     return 1
   }
   stood=$(env pwd -P) || return
-  if [ "$base" = "$doubtful" ] || [ -n "$firm" ]; then
+  if [ ! -L "$doubtful" ] && [ "$doubtful" -ef "$base" ]; then
     case $stood/ in "${base%/}"/*) return ;; esac
   else
-    base=$doubtful # A link of others was followed.
+    base=$doubtful # A link was followed.
   fi
   owners=$(stat -c %u -- . "$base")
   [ "${owners%"$nl"*}" = "${owners#*"$nl"}" ] && [ ! -O . ] && return

@@ -82,3 +82,44 @@ async def test_a_link_of_theirs_to_theirs_is_followed(common: Path) -> None:
 
     assert isinstance(ending, Ended)
     assert (aim / "it").read_bytes() == b"text"
+
+
+async def test_a_link_of_ours_hides_none_of_theirs(common: Path, victim: Path) -> None:
+    """What comes behind it on the way is looked at as well."""
+    theirs = common / "data/theirs"
+    theirs.mkdir(parents=True)
+    (theirs / "link").symlink_to(victim)
+    for path in (theirs, theirs / "link"):
+        give(path, theirs=True)
+    (common / "data/around").symlink_to("../data/./theirs/../theirs")
+    (common / "home").symlink_to("data")
+
+    for way in ("home/theirs/link", "data/around/link", "home/around/link"):
+        endings = await done(Write(f"{common}/{way}/it", b"text", 0o644), Write(f"{common}/{way}/../it", b"text", 0o644))
+        assert [isinstance(ending, Broken) for ending in endings] == [IS_ROOT, IS_ROOT], way
+    (ending,) = await done(Write(f"{common}/home/theirs/it", b"text", 0o644))
+    assert isinstance(ending, Ended)
+    assert (victim / "it").read_text() == ("ours" if IS_ROOT else "text")
+
+
+async def test_a_link_of_ours_is_followed_out_of_a_folder_of_our_group(common: Path, victim: Path) -> None:
+    """With a umask of 002 all our folders are such."""
+    (common / "group").mkdir()
+    (common / "group").chmod(0o775)
+    (common / "group/link").symlink_to(victim)
+
+    (ending,) = await done(Write(f"{common}/group/link/it", b"text", 0o644))
+
+    assert isinstance(ending, Ended)
+
+
+async def test_a_link_of_one_to_another_is_not_followed(common: Path) -> None:
+    """Whose folder it leads to says nothing of who has put it there."""
+    aim = common / "folder"
+    aim.mkdir()
+    os.chown(aim, NOBODY - 1 if IS_ROOT else -1, -1)
+    link = way(common, aim, "of others")
+
+    (ending,) = await done(Write(f"{link}/it", b"text", 0o644))
+
+    assert isinstance(ending, Broken) == IS_ROOT

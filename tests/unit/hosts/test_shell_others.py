@@ -12,9 +12,9 @@ import pytest
 from purvey._hosts.change import Change, Keep, MakeDirectory, MakeLink, Remove, Restore, SetAttributes, Write
 from purvey._hosts.command import Command
 from purvey._hosts.fact import Answer, ContentOf
-from purvey._hosts.step import Ended, Ending, Step
+from purvey._hosts.step import Broken, Ended, Ending, Step
 from purvey.errors import HostError
-from tests.support.shells import PATH, Desk
+from tests.support.shells import NOBODY, PATH, Desk
 
 OWNER = "nobody" if os.geteuid() == 0 else None
 """Whose things are made, where we may give them away."""
@@ -199,3 +199,25 @@ async def test_a_link_in_a_folder_of_all_is_followed_if_it_is_ours(
     else:
         assert answers[fact] == b"nobody else's"
         assert (victim / "it").read_bytes() == b"new"
+
+
+async def test_a_link_of_ours_hides_none_of_theirs(machine: Desk, common: Path, victim: Path) -> None:
+    """What comes behind it on the way is looked at as well, and what is theirs is worked on."""
+    theirs = common / "data/theirs"
+    theirs.mkdir(parents=True)
+    (common / "data").chmod(0o755)
+    (theirs / "link").symlink_to(victim)
+    (common / "data/around").symlink_to("../data/./theirs/../theirs")
+    (common / "home").symlink_to("data")
+    if OWNER:
+        for path in (theirs, theirs / "link"):
+            os.chown(path, NOBODY, -1, follow_symlinks=False)
+    before = state(victim)
+
+    for way in ("home/theirs", "data/around", "home/around"):
+        ending = await done(machine, Write(f"{common}/{way}/link/it", b"new", 0o644))
+        assert isinstance(ending, Broken) == bool(OWNER), way
+        assert isinstance(await done(machine, Write(f"{common}/{way}/{Path(way).name}", b"text", 0o644)), Ended)
+
+    assert (state(victim) == before) == bool(OWNER)
+    assert (theirs / "theirs").read_text() == "text"
