@@ -39,8 +39,17 @@ def test_nothing_that_is_secret_or_long_is_kept(filled: dict[Any, str]) -> None:
     assert render("{{ word }}", "a.j2", {"word": Secret("hush")}) == "hush"
     assert render("{{ words[0] }}", "a.j2", {"words": [Secret("hush")]}) == "hush"
     assert render(" " * SHORT + "{{ word }}", "a.j2", {"word": "long"}).strip() == "long"
+    assert render("{% for x in xs %}{{ x }}{% endfor %}", "a.j2", {"xs": ["y"] * SHORT + ["z"]}).endswith("z")
 
     assert filled == {}
+
+
+def test_what_is_kept_is_small(filled: dict[Any, str]) -> None:
+    """However much a short text was made from."""
+    render("{{ words | length }}", "a.j2", {"words": ["y" * 1000] * 1000})
+
+    ((key, text),) = filled.items()
+    assert (len(key), text) == (32, "1000")
 
 
 def test_what_is_kept_has_an_end(filled: dict[Any, str]) -> None:

@@ -8,6 +8,7 @@ carry the text of a secret variable.
 
 from __future__ import annotations
 
+import hashlib
 import marshal
 import traceback
 from collections.abc import Mapping
@@ -28,12 +29,12 @@ FILLED_MAX: Final = 4096
 """Short texts without secrets that are kept: a run needs each about seven times, from the comparison to the record."""
 
 SHORT: Final = 4096
-"""Characters up to which a template is short."""
+"""Characters up to which a text is short; all that are kept take 16 MiB at most."""
 
 _WITHOUT_IDENTITY: Final = 2
 """The version of `marshal`'s format in which equal data has equal bytes."""
 
-_filled: Final[dict[tuple[str, str, bytes] | None, str]] = {}
+_filled: Final[dict[bytes, str]] = {}
 
 
 def parse(text: str, name: str) -> None:
@@ -72,7 +73,7 @@ def render(text: str, name: str, variables: Mapping[str, Value]) -> str:
         ProviderError: ``invalid`` naming file and line, if a variable is undefined or an expression fails.
     """
     key = _key(text, name, variables)
-    if key in _filled:
+    if key is not None and key in _filled:
         return _filled[key]
     try:
         filled = _compile(text, name).render(reveal(dict(variables)))
@@ -86,17 +87,17 @@ def render(text: str, name: str, variables: Mapping[str, Value]) -> str:
             detail=f"{name}:{line}: {problem}",
             hint=f"It was given: {', '.join(sorted(variables)) or 'no variables'}. Pass what is missing in `variables=`.",
         ) from None
-    if key is not None:
+    if key is not None and len(filled) <= SHORT:
         if len(_filled) >= FILLED_MAX:
             _filled.clear()
         _filled[key] = filled
     return filled
 
 
-def _key(text: str, name: str, variables: Mapping[str, Value]) -> tuple[str, str, bytes] | None:
-    """What the filled template is kept under; None where it is long, or may hold a secret."""
+def _key(text: str, name: str, variables: Mapping[str, Value]) -> bytes | None:
+    """What the filled template is kept under; None where it may hold a secret."""
     try:
-        return (text, name, marshal.dumps(dict(variables), _WITHOUT_IDENTITY)) if len(text) <= SHORT else None
+        return hashlib.sha256(marshal.dumps((text, name, dict(variables)), _WITHOUT_IDENTITY)).digest()
     except ValueError:  # Something among them is no plain data.
         return None
 
