@@ -180,7 +180,7 @@ class Run:
             return
         await self._approved(plan, approved, notes(ready.findings))
         if not self._failing:
-            self._failing = await failing_already(self.parts, plan)
+            self._failing = await self.stop.unless_asked(failing_already(self.parts, plan))
 
     async def _approved(self, plan: Plan, earlier: Sequence[Approved], found: Sequence[str]) -> None:
         if not beyond(plan, earlier):

@@ -138,6 +138,11 @@ def config_files(config: str | None) -> list[str] | None:
     return [path for path in map(os.path.expanduser, CONFIG_FILES) if os.access(path, os.R_OK)] or None
 
 
+def has_configuration(route: SshRoute) -> bool:
+    """Whether there is a configuration to read, for the target or for a machine on the way that the script gives."""
+    return config_files(route.config) is not None or any(map(has_configuration, route.jump))
+
+
 def _jumps_of_config(route: SshRoute, options: asyncssh.SSHClientConnectionOptions) -> tuple[SshRoute, ...]:
     """What ProxyJump says; the target's own key, password, fingerprint and belief at first use are none of these machines'."""
     jumps = options.config.get("ProxyJump")

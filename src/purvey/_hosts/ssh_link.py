@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Any, Final
 
 from purvey._base.clock import Clock
 from purvey._base.limits import ATTEMPTS_MAX, BACKOFF_S, BACKOFF_S_MAX
 from purvey._hosts import ssh_errors as errors
 from purvey._hosts.route import SshRoute
-from purvey._hosts.ssh_hop import CHEAP_CIPHER, KEEPALIVE_COUNT, KEEPALIVE_S, LOGIN_S, Hop, config_files, hop, target
+from purvey._hosts.ssh_hop import CHEAP_CIPHER, KEEPALIVE_COUNT, KEEPALIVE_S, LOGIN_S, Hop, has_configuration, hop, target
 from purvey._hosts.ssh_keys import Keyring
 from purvey._hosts.ssh_library import asyncssh
 from purvey._hosts.ssh_login import Login
@@ -48,10 +49,9 @@ class Links:
 
     async def hop(self, route: SshRoute) -> Hop:
         """Where a route leads, read once; a configuration in a thread, because it can run programs (Match exec)."""
-        if route not in self._hops and config_files(route.config):
-            self._hops[route] = await asyncio.to_thread(hop, route, self._hops)
-        elif route not in self._hops:
-            self._hops[route] = hop(route, self._hops)
+        if route not in self._hops:
+            reading = partial(hop, route, self._hops)
+            self._hops[route] = await asyncio.to_thread(reading) if has_configuration(route) else reading()
         return self._hops[route]
 
     async def room(self) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from purvey._base.event import Event, OperationEnded, OperationProgress, OperationRetried, OperationStarted
 from tests.support.project import Project
 
@@ -101,6 +105,27 @@ def test_ctrl_c_once_finishes_what_runs_and_starts_nothing(project: Project) -> 
     assert project.resume(run.id).result == "succeeded"
     assert project.world.log == [f"create a{n}" for n in range(5)]
     project.require_sound()
+
+
+@pytest.mark.parametrize("look", ["observed", "prepare", "failing_already"])
+def test_ctrl_c_waits_for_no_look(project: Project, monkeypatch: pytest.MonkeyPatch, look: str) -> None:
+    """While nothing is under way, the run ends at once, whatever does not answer; a resume does all of it."""
+    project.declare('Thing("a")')
+    session = project.session()
+
+    async def silent(*_: object, **__: object) -> None:
+        """Somebody stops the run, and nobody ever answers."""
+        session.interrupt()
+        async with asyncio.timeout(60):
+            await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"purvey._apply.run.{look}", silent)
+        run = session.apply(project.script_path, approve=project.approve)
+
+    assert (run.result, project.world.log) == ("interrupted", [])
+    assert project.resume(run.id).result == "succeeded"
+    assert project.world.log == ["create a"]
 
 
 def test_ctrl_c_detaches_from_what_is_pending(project: Project) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from purvey._base.clock import SystemClock
 from purvey._base.value import Secret
 from purvey._hosts.route import ChrootRoute, NamespaceRoute, Route, SshRoute, described
 from purvey._hosts.ssh_hop import Hop, hop
+from purvey._hosts.ssh_link import Links
 from purvey._hosts.ssh_refusals import known_as
 from purvey._hosts.ssh_trust import files
 from purvey.errors import HostError
@@ -125,3 +128,25 @@ def test_a_machine_is_known_by_the_name_that_openssh_uses(tmp_path: Path) -> Non
 
     assert known_as(hop(SshRoute(address="a", config=config))) == "[web.example]:2222"
     assert known_as(hop(SshRoute(address="b", config=config))) == "web"
+
+
+@pytest.mark.parametrize("whose", ["the target's", "the bastion's"])
+async def test_a_configuration_holds_up_nobody_else(tmp_path: Path, whose: str) -> None:
+    """It can run programs, as here one that waits for what others do after it: they go on meanwhile."""
+    go = tmp_path / "go"
+    (tmp_path / "config").write_text(
+        f'Match exec "for i in $(seq 300); do [ ! -e {go} ] || exit 0; sleep 0.1; done; exit 1"\n  User found\n'
+    )
+    path = str(tmp_path / "config")
+    bastion = SshRoute(address="bastion", config=path if whose == "the bastion's" else "")
+    route = SshRoute(address="web", config=path if whose == "the target's" else "", jump=(bastion,))
+    links = Links(SystemClock(), asyncio.Semaphore(1))
+
+    async def work() -> None:
+        """What others do."""
+        go.touch()
+
+    found, _ = await asyncio.gather(links.hop(route), work())
+
+    users = {"the target's": found.options.username, "the bastion's": found.via.options.username if found.via else ""}
+    assert users[whose] == "found"
