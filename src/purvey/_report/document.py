@@ -211,7 +211,7 @@ def kinds_document(kinds: Sequence[KindAbout]) -> Document:
 def _kind(kind: KindAbout) -> Document:
     inputs = [_fields(field, FIELD) for field in kind.inputs]
     outputs = [_fields(field, ("name", "type", "doc")) for field in kind.outputs]
-    return _fields(kind, ("name", "summary", "text")) | {"inputs": inputs, "outputs": outputs}
+    return _fields(kind, ("name", "summary", "text", "on_hosts")) | {"inputs": inputs, "outputs": outputs}
 
 
 def verdict_document(found: Sequence[str]) -> Document:

@@ -36,7 +36,8 @@ def kind_page(kind: KindAbout) -> Page:
     family, _, name = kind.name.partition(".")
     page.blank()
     page.add("In a script:  ", bold(f"from purvey.resources import {family}"), f"  and then  {family}.{name}(NAME, ...)")
-    page.add(dim("Every kind also takes on= for a machine, and opts=Options(...) for what belongs to the engine."))
+    machine = "on= for a machine, and " if kind.on_hosts else ""
+    page.add(dim(f"It also takes {machine}opts=Options(...) for what belongs to the engine."))
     return page
 
 

@@ -17,7 +17,7 @@ class FieldAbout(msgspec.Struct, frozen=True):
         name: Its name.
         type: Its type, as the declaration has it.
         required: Whether the script must give it.
-        default: Its value where the script gives none, as Python has it; empty for what is required, and for outputs.
+        default: Its value where the script gives none, as Python has it; empty for outputs, and what is required or made then.
         replaces: Whether its change replaces the object.
         doc: One sentence: meaning, unit, range.
     """
@@ -39,6 +39,7 @@ class KindAbout(msgspec.Struct, frozen=True):
         text: All that is said of it, with an example where there is one.
         inputs: What the script gives, in the order of the declaration, what is required first.
         outputs: What the world gives.
+        on_hosts: Whether it takes ``on=``, which names a machine.
     """
 
     name: str
@@ -46,6 +47,7 @@ class KindAbout(msgspec.Struct, frozen=True):
     text: str
     inputs: tuple[FieldAbout, ...]
     outputs: tuple[FieldAbout, ...]
+    on_hosts: bool
 
 
 def about(kind: Kind) -> KindAbout:
@@ -55,11 +57,14 @@ def about(kind: Kind) -> KindAbout:
     fields = [_field(field, declaration) for field in kind.fields.values()]
     inputs = sorted((field for field in fields if field.name in kind.inputs), key=lambda field: not field.required)
     outputs = tuple(field for field in fields if field.name in kind.outputs)
-    return KindAbout(kind.name, " ".join(text.partition("\n\n")[0].split()), text, tuple(inputs), outputs)
+    return KindAbout(
+        kind.name, " ".join(text.partition("\n\n")[0].split()), text, tuple(inputs), outputs, kind.provider.on_hosts
+    )
 
 
 def _field(field: Field, declaration: Any) -> FieldAbout:
     annotations = (vars(base).get("__annotations__", {}) for base in getattr(declaration, "__mro__", ()))
-    annotation = next((found[field.name] for found in annotations if field.name in found), "Any")
-    default = "" if field.required or field.output else repr(field.default)
-    return FieldAbout(field.name, str(annotation), field.required, default, field.immutable, field.doc)
+    annotation = str(next((found[field.name] for found in annotations if field.name in found), "Any"))
+    is_made = field.default is None and annotation != "Any" and "None" not in annotation
+    default = "" if field.required or field.output or is_made else repr(field.default)
+    return FieldAbout(field.name, annotation, field.required, default, field.immutable, field.doc)

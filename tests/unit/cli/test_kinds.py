@@ -52,12 +52,27 @@ def test_one_is_told_as_people_need_it(purvey: Purvey) -> None:
     assert lines.index("Inputs") < lines.index("  path: str  required  its change replaces the object") < lines.index("Outputs")
 
 
+def test_what_is_for_no_machine_says_so(purvey: Purvey) -> None:
+    """And what is made where nothing is given has no default to show."""
+    told = {name: purvey("kinds", name).out for name in ("postgres.Server", "users.User", "http.Check")}
+
+    assert {name: "on= for a machine" in text for name, text in told.items()} == {
+        "postgres.Server": False, "users.User": True, "http.Check": False,
+    }  # fmt: skip
+    assert "  name: str  its change replaces the object" in told["users.User"].splitlines()
+    assert "  json: Any  default None" in told["http.Check"].splitlines()
+    shown = [field for kind in KINDS for field in kind.inputs if field.default == "None"]
+    assert all("None" in field.type or field.type == "Any" for field in shown)
+
+
 def test_programs_get_all_of_it(purvey: Purvey) -> None:
     """In one document."""
     document = purvey("kinds", "--json").json()
 
     assert [item["name"] for item in document["kinds"]] == [kind.name for kind in KINDS]
+    assert {item["on_hosts"] for item in document["kinds"] if item["name"].startswith("postgres.")} == {False}
     (file,) = purvey("kinds", "files.File", "--json").json()["kinds"]
+    assert file["on_hosts"]
     assert {"name": "mode", "type": "str", "required": False, "default": "'0644'", "replaces": False}.items() <= next(
         item for item in file["inputs"] if item["name"] == "mode"
     ).items()
