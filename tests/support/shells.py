@@ -32,6 +32,7 @@ class Brief:
     """What is the same for all shells whose commands run one program."""
 
     lasts = False
+    is_queued = False
 
     async def park(self, pipes: Pipes) -> None:
         """See `Shell.park`."""
@@ -59,6 +60,7 @@ class LocalShell:
         lasts: bool = False,
     ) -> None:  # fmt: skip
         self.lasts = lasts
+        self.is_queued = False
         self.shell = " ".join(shell)
         self.environment = {"PATH": path, "HOME": str(Path.home()), **(environment or {})}
         self.before = tuple(before)

@@ -49,6 +49,14 @@ tell() {
   told=
 }
 
+# Before what may take long, what was said is told, with a frame after it, so that all of it counts.
+busy() {
+  [ -z "$told" ] || {
+    say busy
+    tell
+  }
+}
+
 # Who we are and where: the words of id(1), the home, the machine's id, the boot's id, the folder for purvey's own things, and
 # the umask. What of it has been told before is given.
 hello() { # [UMASK WHO MACHINE BOOT]

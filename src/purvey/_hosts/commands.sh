@@ -11,6 +11,7 @@ run() { # SECONDS USER FOLDER CODES COMMAND...: CODES are those that are success
   codes=$4
   shift 4
   sure=$nl
+  busy
   case $user in '' | "$me") ;; *) [ "$changes_user" != unknown ] || find_changer ;; esac
   clock
   { # Some shells tell where they complain that a command was ended by a signal; the command does not say so.

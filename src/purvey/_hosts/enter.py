@@ -51,6 +51,7 @@ class EnteredShell:
     """
 
     lasts = False  # What is entered may be made anew under the same name.
+    is_queued = False
 
     def __init__(self, route: ChrootRoute | NamespaceRoute | None = None) -> None:
         self._route = route

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-BARE: Final = frozenset({"begun", "waiting", "superseded", "left", "ready", "over", "mismatch", "interrupted", "code"})
+BARE: Final = frozenset({"begun", "busy", "waiting", "superseded", "left", "ready", "over", "mismatch", "interrupted", "code"})
 """Kinds of frame that hold nothing but their words, and are told at once."""
 
 

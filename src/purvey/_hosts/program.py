@@ -181,7 +181,7 @@ def _guard(fact: Fact, answer: Answer) -> str:
             return f"""plain_file {quoted(path)} && [ "$(sha256sum <{quoted(path)})" = {shlex.quote(f"{digest}  -")} ]"""
         case Ask(argv), Completed(code, said):
             wished = said.replace(b"\0", b"").decode(errors="surrogateescape")  # A shell's variables hold none.
-            return f'[ "$(says {ASKED_S} {shlex.join(argv)})" = {shlex.quote(f"{wished}code {code}")} ]'
+            return f'busy; [ "$(says {ASKED_S} {shlex.join(argv)})" = {shlex.quote(f"{wished}code {code}")} ]'
         case _:
             raise InternalError(f"{fact!r} is never answered by {answer!r}.")
 

@@ -20,11 +20,13 @@ class Reminder:
     Args:
         name: What people call the machine.
         tell: Tells them.
+        is_queued: Whether the machine was not asked for anything yet: then it is no wonder that there is no answer.
     """
 
-    def __init__(self, name: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, name: str, tell: Callable[[str], None], is_queued: Callable[[], bool] = lambda: False) -> None:
         self._name = name
         self._tell = tell
+        self._is_queued = is_queued
         self._waiting = 0
         self._began = 0.0
         self._next: asyncio.TimerHandle | None = None
@@ -61,5 +63,9 @@ class Reminder:
             self._next = None
 
     def _remind(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._is_queued():
+            self._began = loop.time()
+            self._next = loop.call_later(FIRST_S, self._remind, loop)
+            return
         self._tell(f"waiting {self._name}: no answer for {loop.time() - self._began:.0f} s")
         self._next = loop.call_later(AGAIN_S, self._remind, loop)

@@ -76,7 +76,7 @@ class ShellHost(ShellCalls):
         self._working = asyncio.Lock()
         self._is_halted = False
         self._tell = tell
-        self._reminder = Reminder(name, tell)
+        self._reminder = Reminder(name, tell, lambda: shell.is_queued)
         self._is_lost = False
         self._is_leaving = False
         self._spent: tuple[str, ...] = ()

@@ -37,6 +37,11 @@ class SshShell:
         self._most = COMMANDS_MAX
         self._freed = asyncio.Event()
 
+    @property
+    def is_queued(self) -> bool:
+        """See `Shell.is_queued`."""
+        return self._link.is_queued
+
     async def start(self, command: str) -> SshPipes:
         """See `Shell.start`."""
         attempt = 1

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -89,12 +91,14 @@ class Link:
         users: Commands that run over it.
         used: When one was begun last.
         bastion: Whether it leads on to others.
+        is_queued: Whether it waits until others are connected to.
     """
 
     def __init__(self, route: SshRoute, links: Links) -> None:
         self.users = 0
         self.used = 0.0
         self.bastion = False
+        self.is_queued = False
         self._hop: Hop | None = None
         self._route = route
         self._links = links
@@ -158,10 +162,8 @@ class Link:
 
     async def _attempt(self, at: Hop) -> asyncssh.SSHClientConnection:
         tunnel = await self._bastion(at.via) if at.via else None
-        if not self.bastion:
-            await self._links.room()
-        trust = Trust(at)
-        async with self._links.opening:
+        async with self._turn():
+            trust = Trust(at)
             connection = await _connected(at, trust, self._links.keyring, tunnel)
         try:
             trust.record()
@@ -169,6 +171,19 @@ class Link:
             connection.abort()
             raise
         return connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """The time in which this machine is connected to."""
+        self.is_queued = True
+        try:
+            if not self.bastion:
+                await self._links.room()
+            async with self._links.opening:
+                self.is_queued = False
+                yield
+        finally:
+            self.is_queued = False
 
     async def _bastion(self, via: Hop) -> asyncssh.SSHClientConnection:
         link = self._links.link(via.route)

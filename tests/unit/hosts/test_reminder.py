@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 
+from purvey._base.clock import SystemClock
+from purvey._hosts.change import Write
+from purvey._hosts.command import Command, Completed
+from purvey._hosts.fact import Ask
 from purvey._hosts.reminder import Reminder
+from purvey._hosts.route import SshRoute
+from purvey._hosts.ssh_link import Links
+from purvey._hosts.step import Ended, Step
+from purvey.errors import HostError
+from tests.support.shells import Desk
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +64,45 @@ async def test_who_still_waits_is_told_until_there_is_an_answer() -> None:
 
     assert before > 0
     assert len(said) == after == before
+
+
+async def test_nobody_is_blamed_whose_turn_it_is_not() -> None:
+    """What has not been asked for anything cannot answer; its time begins with its turn."""
+    said: list[str] = []
+    queue = [True]
+    with Reminder("web", said.append, lambda: queue[0]).waiting():
+        await turns(10)
+        before = list(said)
+        queue[0] = False
+        await turns(10)
+
+    assert before == []
+    assert said
+
+
+async def test_who_waits_until_others_are_connected_to_is_queued() -> None:
+    """And no more once there is room, whatever comes of it."""
+    room = asyncio.Semaphore(0)
+    link = Links(SystemClock(), room).link(SshRoute(address="127.0.0.1", port=1, config="", host_key="first_use"))
+    trying = asyncio.ensure_future(link.connection())
+    await turns(5)
+    before = link.is_queued
+    room.release()
+    with pytest.raises(HostError, match="refuses"):
+        await trying
+
+    assert (before, link.is_queued) == (True, False)
+
+
+@pytest.mark.parametrize("how", ["validates", "guards"])
+async def test_a_machine_at_work_has_answered(machine: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Before it does what may take long, it says hello: this waits until that is heard."""
+    go = tmp_path / "go"
+    wait = ("sh", "-c", f"for i in $(seq 300); do [ ! -e {go} ] || exit 0; sleep 0.1; done; exit 1")
+    monkeypatch.setattr(machine.host, "_see_joined", go.touch)
+    change = Write(str(tmp_path / "it"), b"", 0o600, validate=Command(wait) if how == "validates" else None)
+    guard = ((Ask(wait), Completed(0, b"")),) if how == "guards" else ()
+
+    (ending,) = await machine.host.perform([Step("T", 1, (change,), guard=guard)])
+
+    assert isinstance(ending, Ended)
