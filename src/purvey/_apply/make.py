@@ -81,7 +81,7 @@ async def _shrinks(performer: Performer, node: Node, prior: ResourceState) -> bo
     reads = performer.parts.kinds.get(node.kind).provider.reads
     seen = await read(performer.parts, prior) if reads else Absent()
     observed = {(prior.address, prior.generation): seen} if isinstance(seen, Present) else {}
-    decision = performer.decider(observed).weigh(node)
+    decision = performer.parts.decider(observed, believe=True).weigh(node)
     return decision is None or decision.action not in ("replace", "create")
 
 
@@ -147,7 +147,7 @@ def decided(
     parts = performer.parts
     kind = parts.kinds.get(node.kind)
     observed = {(prior.address, prior.generation): seen} if seen is not None else {}
-    decision = performer.decider(observed).weigh(node)
+    decision = performer.parts.decider(observed, believe=True).weigh(node)
     if decision is None and "needs" not in operation.planned:
         return refreshed(performer, node, prior)
     fields = decision.fields if decision is not None else ()
@@ -225,7 +225,7 @@ def _seen(parts: Parts, kind: Kind, wanted: ResourceState, values: dict[str, Val
 
 def _expected(performer: Performer, node: Node, kind: Kind, wanted: ResourceState) -> dict[str, Value]:
     """Outputs whose difference is drift, as far as they follow from the wish: what is found must be compared with these."""
-    predicted = performer.decider({}).ask(kind.provider.predict, node.address, wanted.inputs, kind, {})
+    predicted = performer.parts.decider({}, believe=True).ask(kind.provider.predict, node.address, wanted.inputs, kind, {})
     return {name: predicted[name] for name in kind.compared if name in predicted}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from purvey._apply import patience
 from purvey._apply.attempt import answered
@@ -15,8 +17,10 @@ from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error, cleaned
 from purvey._base.limits import OBSERVE_BATCH
 from purvey._gate.machines import Inquiry, Reply, inquire
+from purvey._graph import Node
 from purvey._state.resource import ResourceState
-from purvey.providers import Absent, Kind, Observed, Provider, Unreadable
+from purvey.errors import PurveyError
+from purvey.providers import Absent, Kind, NotKnownError, Observed, Present, Provider, Unreadable
 from purvey.providers.host import is_asked_together
 
 Key = tuple[str, int]
@@ -57,6 +61,32 @@ async def observe(parts: Parts, records: Sequence[ResourceState], *, parallel: i
 
     await execute(dict.fromkeys(jobs, ()), work, parallel=parallel, stop=Stop())
     return {**found, **await look_closer(parts, records, found)}
+
+
+async def observe_anew(
+    parts: Parts, nodes: Iterable[Node], seen: Mapping[Key, Observed], *, parallel: int
+) -> dict[Key, Observed]:
+    """What is there of objects whose machine the script reaches in another way than was recorded, in that new way.
+
+    An object on another machine that has got the name is not on this one; whether it still is where it was, `seen` says.
+    """
+    found: dict[Key, Observed] = {}
+    records: list[ResourceState] = []
+    for node in nodes:
+        record = parts.state.latest(node.address)
+        if record is None or record.way == node.way or None in (record.how, node.how):
+            continue
+        try:
+            parts.host(node.where, node.how)
+        except (NotKnownError, PurveyError):  # What it is made of is not there yet, or a secret of the way cannot be read.
+            continue
+        if not parts.elsewhere(node, record):
+            records.append(msgspec.structs.replace(record, where=node.where, how=node.how))
+        elif not isinstance(seen.get((record.address, record.generation)), Present):
+            found[record.address, record.generation] = Absent()
+    if records := needs_reading(parts, records):
+        found |= await observe(parts, records, parallel=parallel)
+    return found
 
 
 async def _read_on_machines(parts: Parts, records: Sequence[ResourceState], found: dict[Key, Observed]) -> None:

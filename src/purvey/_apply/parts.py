@@ -28,6 +28,8 @@ from purvey._base.value import (
     walk,
 )
 from purvey._hosts.paths import OWN_FOLDER
+from purvey._plan.decide import Decider, Observations
+from purvey._plan.decision import moves
 from purvey._secrets.redaction import Redactor
 from purvey._state.lease import Former
 from purvey._state.record import thawed
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from purvey._secrets.backends import Reader
     from purvey._secrets.sealing import Sealer
     from purvey._state.state import State
-    from purvey.providers import Kind, Registry
+    from purvey.providers import Kind, Observed, Registry
 
 _OF_A_WRITTEN_WAY = PLAIN | {SecretRef, Masked}
 """What a way to a machine consists of that is the same in the whole run; an output of another node may get another value."""
@@ -273,6 +275,25 @@ class Parts:
     def machine(self, how: Value) -> str:
         """Identifies the machine of a node, by the record as it is now; see `machine_of`."""
         return machine_of(resolve(how, self.masked_link, self.mask))
+
+    def elsewhere(self, node: Node, record: ResourceState) -> str:
+        """Why a node's object has to be made anew on another machine; empty if it is where the node is.
+
+        A machine stays the same under another name, with another key or as another user; another one may get its name.
+        """
+        if node.where == record.where and node.way == record.way:
+            return ""
+        way = resolve(node.how, self.masked_link, lambda secret: secret)
+        machine = "" if any(type(item) is Unknown for item in walk(way)) else machine_of(way)
+        if machine == record.machine and (node.how is None) is (record.how is None):
+            return ""
+        if node.where == record.where:
+            return f"{node.where} is another machine now" if machine and record.machine else ""
+        return moves(node, record)
+
+    def decider(self, observed: Observations, found: Mapping[str, Observed] = {}, **more: Any) -> Decider:
+        """Decides with what is known now; the arguments are those of `Decider`."""
+        return Decider(self.state, observed, self.kinds, self.mask, found, elsewhere=self.elsewhere, **more)
 
     def next_generation(self, address: str) -> int:
         """The number of the next object at an address; never reused."""

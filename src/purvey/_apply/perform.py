@@ -29,7 +29,6 @@ from purvey._base.event import OperationEnded, OperationProgress, OperationStart
 from purvey._base.limits import CALL_DEADLINE_S, OPERATION_TIMEOUT_S
 from purvey._base.value import Value, resolve
 from purvey._graph import Node
-from purvey._plan.decide import Decider, Observations
 from purvey._plan.decision import said
 from purvey._plan.effects import Effect
 from purvey._plan.guard import refuse_outside
@@ -316,10 +315,6 @@ class Performer:
     def _generations(self, needs: Iterable[str]) -> dict[str, int]:
         records = [self.parts.state.latest(need) for need in needs]
         return {record.address: record.generation for record in records if record is not None}
-
-    def decider(self, observed: Observations) -> Decider:
-        """Decides with what is known now."""
-        return Decider(self.parts.state, observed, self.parts.kinds, self.parts.mask, believe=True)
 
     def _attempts(self, operation: Operation, started: float) -> Attempts:
         node = self.plan.nodes.get(operation.address)

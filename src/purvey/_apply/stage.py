@@ -11,7 +11,7 @@ from purvey._apply.call import physical_name
 from purvey._apply.expected import strangers
 from purvey._apply.forecast import Forecast
 from purvey._apply.knowledge import OtherStacks, RunKnowledge
-from purvey._apply.observe import needs_reading, observe
+from purvey._apply.observe import needs_reading, observe, observe_anew
 from purvey._apply.ownership import Owners, how_to_get
 from purvey._apply.parts import Parts
 from purvey._apply.probe import probe
@@ -51,7 +51,7 @@ async def observed(parts: Parts, request: Request) -> dict[Key, Observed]:
 
 async def prepare(
     parts: Parts, request: Request, seen: Mapping[Key, Observed], others: OtherStacks, *, stage: int = 1,
-    earlier: list[Record] | None = None, previous: Graph | None = None,
+    earlier: list[Record] | None = None, previous: Graph | None = None, is_again: bool = False,
 ) -> StagePlan:  # fmt: skip
     """Run the script against what is known, and plan what it declares.
 
@@ -63,16 +63,24 @@ async def prepare(
         stage: Counts from 1.
         earlier: The run's records so far.
         previous: The graph of the stage before.
+        is_again: Whether this is done once more, after what the script said of the ways to machines.
 
     Raises:
         ScriptError: for everything that is wrong in the script.
     """
-    parts.tell(PhaseStarted(at=parts.clock.now(), run=parts.run, phase="plan", detail=f"stage {stage}"))
+    if not is_again:
+        parts.tell(PhaseStarted(at=parts.clock.now(), run=parts.run, phase="plan", detail=f"stage {stage}"))
     decider = _decider(parts, request, seen, {})
     knowledge = RunKnowledge(parts, decider, earlier or [], others, request.lookups)
     graph = EMPTY
     if request.script is not None:
         graph = load(request.script, knowledge, request.given, request.env, request.nonce, previous)
+    if request.refresh and not is_again:
+        anew = await observe_anew(parts, graph.nodes.values(), seen, parallel=request.parallel)
+        if anew:
+            return await prepare(
+                parts, request, {**seen, **anew}, others, stage=stage, earlier=earlier, previous=previous, is_again=True
+            )
     decide_all(graph, decider)
     new = [decision.node for decision in decider.decisions.values() if decision.action == "create" and not decision.lost]
     told: Told = {}
@@ -178,10 +186,7 @@ def _decider(
     parts: Parts, request: Request, seen: Mapping[Key, Observed], found: Mapping[str, Observed],
     doubts: Mapping[str, str] | None = None,
 ) -> Decider:  # fmt: skip
-    return Decider(
-        parts.state, seen, parts.kinds, parts.mask, found, selection=request.selection, check_all=request.check_all,
-        doubts=doubts,
-    )  # fmt: skip
+    return parts.decider(seen, found, selection=request.selection, check_all=request.check_all, doubts=doubts)
 
 
 def _unreadable_secrets(parts: Parts, graph: Graph) -> tuple[list[Finding], frozenset[str]]:

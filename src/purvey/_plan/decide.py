@@ -13,7 +13,7 @@ from typing import Any, Final
 from purvey._base.compare import FieldChange
 from purvey._base.value import Link, Masked, NodeLink, SecretRef, Unknown, Value, dig, resolve, thaw, walk
 from purvey._graph import ALL, Node, Selection
-from purvey._plan.decision import Decision, cause_of, is_owed, matches, refuse_secrets, same_terms
+from purvey._plan.decision import Decision, cause_of, is_owed, matches, moves, refuse_secrets, same_terms
 from purvey._plan.plan import UNSURE, Action
 from purvey._state.moving import readdressed
 from purvey._state.record import thawed
@@ -42,6 +42,7 @@ class Decider:
         believe: Whether outputs of nodes that were not decided are taken from the record, as while applying, when everything a
             node needs is complete.
         doubts: Nodes that may not stay as they are after what they need, by address, and why: they are looked at again then.
+        elsewhere: Why a node's object has to be made anew on another machine; empty if it is where the node is.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Decider:
         believe: bool = False,
         check_all: bool = False,
         doubts: Mapping[str, str] | None = None,
+        elsewhere: Callable[[Node, ResourceState], str] = moves,
     ) -> None:
         self.state = state
         self.observed = observed
@@ -78,6 +80,7 @@ class Decider:
         self._check_all = check_all
         self._everything = selection == ALL
         self._doubts = doubts or {}
+        self._elsewhere = elsewhere
 
     def decide(self, node: Node) -> None:
         """Settle `node`, or note the `Decision` about it; everything it needs MUST be decided already."""
@@ -97,7 +100,8 @@ class Decider:
         kind = self.kinds.get(node.kind)
         upstream = behind or not self.touched.isdisjoint(node.needs) or address in self._doubts
         asked = kind.check and self._check_all
-        if record is not None and record.digest == node.digest and not upstream and not kind.secrets and not asked:
+        is_same = record is not None and record.digest == node.digest and record.way == node.way
+        if record is not None and is_same and not upstream and not kind.secrets and not asked:
             seen = self.observed.get((address, record.generation))
             if seen is None or (type(seen) is Present and matches(seen.values, record)):
                 self.settled[address] = record
@@ -255,8 +259,8 @@ class Decider:
         reasons: list[str] = []
         if node.kind != record.kind:
             reasons.append(f"its kind was {record.kind}")
-        if node.where != record.where:
-            reasons.append(f"it moves from {record.where or 'this machine'} to {node.where or 'this machine'}")
+        if elsewhere := self._elsewhere(node, record):
+            reasons.append(elsewhere)
         wanted = resolve(node.options.replace_when, self.link, self.secret)
         if wanted != thaw(record.replace_when):
             reasons.append("`replace_when` changed")

@@ -73,6 +73,13 @@ def refuse_secrets(node: Node, kind: Kind, inputs: Mapping[str, Value]) -> None:
             )
 
 
+def moves(node: Node, record: ResourceState) -> str:
+    """Why a node's object has to be made anew on another machine, where only names are known; empty if it stays."""
+    if node.where == record.where:
+        return ""
+    return f"it moves from {record.where or 'this machine'} to {node.where or 'this machine'}"
+
+
 def same_terms(node: Node, record: ResourceState) -> bool:
     """Whether the record says of the object's surroundings what its declaration says now."""
     options = node.options

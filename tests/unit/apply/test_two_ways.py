@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from purvey._hosts.route import SshRoute
+from purvey._state.history import RunHistory
+from purvey.errors import HostError, RefusedError
 from tests.support.project import Project
-from tests.support.wire import Wire
+from tests.support.wire import Wire, WirePipes
 
 SCRIPT = """
 from pathlib import Path
 
-from purvey import Chroot, Options, stack
+from purvey import Host, Options, stack
 from purvey.resources import command, files
 
 HERE = Path(__file__).parent
@@ -18,7 +24,7 @@ HERE = Path(__file__).parent
 
 @stack
 def main(first: bool = True) -> None:
-    box = Chroot("/" if first else "/tmp", name="box")
+    box = Host("192.0.2.1", name="box", user="root" if first else "admin", config="")
     page = files.File("page", on=box, path=str(HERE / "page"), content=f"{first}")
     for n in range(9):
         command.Check(f"check-{n}", on=box, command=["true"], opts=Options(after=[page]))
@@ -41,3 +47,115 @@ def test_a_new_way_and_the_recorded_one_do_not_shut_each_other_out(project: Proj
     assert (run.result, run.cause_detail) == ("succeeded", "")
     assert (project.folder / "page").read_text() == "False"
     assert not (project.folder / "old").exists()
+
+
+MOVING = """
+from pathlib import Path
+
+from purvey import Host, stack
+from purvey.resources import files
+
+HERE = Path(__file__).parent
+
+
+@stack
+def main(address: str = "192.0.2.1", name: str = "box", user: str = "root", text: str = "one") -> None:
+    box = Host(address, name=name, user=user, config="")
+    files.File("page", on=box, path=str(HERE / "page"), content=text)
+"""
+
+
+@pytest.fixture
+def refused() -> set[str]:
+    """Users that are let in nowhere, and machines that let nobody in."""
+    return set()
+
+
+@pytest.fixture
+def moving(project: Project, monkeypatch: pytest.MonkeyPatch, refused: set[str]) -> Callable[..., RunHistory]:
+    """Applies the script; each address is a machine of its own."""
+    homes = project.folder / "homes"
+    monkeypatch.setenv("HOME", str(homes))
+
+    def made(_: object, route: SshRoute) -> Wire:
+        home = homes / route.address
+        home.mkdir(parents=True, exist_ok=True)
+        return Closed(home) if route.user in refused or route.address in refused else Wire(home, lambda _: None)
+
+    monkeypatch.setattr("purvey._hosts.pool.Pool._made", made)
+    project.write(MOVING, prelude="")
+
+    def apply(**given: str) -> RunHistory:
+        """Apply, with these parameters."""
+        return project.apply(parameters=given)
+
+    return apply
+
+
+class Closed(Wire):
+    """Lets nobody in."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home, lambda _: None)
+
+    async def start(self, command: str) -> WirePipes:
+        """See `Shell.start`."""
+        del command
+        raise HostError("denied", "A host does not let the user in", detail="Its keys are others.")
+
+
+def test_a_new_name_of_a_machine_is_no_move(project: Project, moving: Callable[..., RunHistory]) -> None:
+    """What is there is there under the new name as well; nothing of it is made again, nor deleted."""
+    assert moving().result == "succeeded"
+    before = (project.folder / "page").stat().st_ino
+
+    plan = project.plan(name="other")
+    run = moving(name="other")
+
+    assert (plan.changes, run.result, run.changes) == ((), "succeeded", ())
+    assert (project.folder / "page").stat().st_ino == before
+    assert [item.where for item in project.state().resources.values()] == ["other"]
+    assert moving(name="other", text="two").result == "succeeded"
+    assert (project.folder / "page").read_text() == "two"
+
+
+def test_who_is_let_in_no_more_is_asked_in_the_new_way(
+    project: Project, refused: set[str], moving: Callable[..., RunHistory]
+) -> None:
+    """A key was changed on the machine and in the script: the recorded one says nothing of what is there."""
+    assert moving().result == "succeeded"
+    refused.add("root")
+
+    with pytest.raises(RefusedError, match="not look"):
+        moving(text="two")
+    assert moving(user="admin", text="two").result == "succeeded"
+    assert (project.folder / "page").read_text() == "two"
+
+
+def test_a_new_way_on_which_nobody_is_let_in_is_refused(refused: set[str], moving: Callable[..., RunHistory]) -> None:
+    """It is not recorded either, so the former one goes on working."""
+    assert moving().result == "succeeded"
+    refused.add("admin")
+
+    with pytest.raises(RefusedError, match="not look"):
+        moving(user="admin")
+    assert moving().result == "succeeded"
+
+
+def test_another_machine_with_the_name_gets_what_is_declared(
+    project: Project, refused: set[str], moving: Callable[..., RunHistory]
+) -> None:
+    """Where the former one is there, what it had goes; where it is not, it is made all the same."""
+    assert moving().result == "succeeded"
+
+    (change,) = project.plan(address="192.0.2.2").changes
+    assert (change.action, change.reasons) == ("replace", ("box is another machine now",))
+    refused.add("192.0.2.1")
+    (change,) = project.plan(address="192.0.2.2").changes
+    assert change.action == "create"
+    (project.folder / "page").unlink()
+    assert moving(address="192.0.2.2").result == "succeeded"
+    assert (project.folder / "page").read_text() == "one"
+    refused.add("192.0.2.3")
+    with pytest.raises(RefusedError, match="not look"):
+        moving(address="192.0.2.3")
