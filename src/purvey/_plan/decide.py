@@ -274,9 +274,12 @@ class Decider:
         return (container is not None and container.action in ("replace", "create")) or self._is_another(node.container, record)
 
     def _upstream_is_new(self, node: Node, record: ResourceState) -> bool:
-        upstream = (self.decisions.get(need) for need in node.needs)
-        replaced = any(item is not None and (item.action == "replace" or item.lost) for item in upstream)
-        return replaced or any(self._is_another(need, record) for need in node.needs)
+        upstream = [(need, self.decisions[need]) for need in node.needs if need in self.decisions]
+        anew = any(
+            item.action == "replace" or item.lost or (item.action == "create" and need in record.follows)
+            for need, item in upstream
+        )
+        return anew or any(self._is_another(need, record) for need in node.needs)
 
     def _is_another(self, need: str, record: ResourceState) -> bool:
         """Whether an earlier run, or this one, replaced what `record` was made upon."""

@@ -159,6 +159,13 @@ def test_what_is_known_only_later_is_looked_at_then(script: Recorder) -> None:
             provider.facts(Place(), subject)
 
 
+def test_a_key_is_a_line_without_its_end(script: Recorder) -> None:
+    """As it is read from the file that ends in .pub, and as it is found on the machine."""
+    users.AuthorizedKeys("k", user="u", keys=[f"{KEY}\n"])
+
+    assert only(script, "users.AuthorizedKeys").inputs["keys"] == [KEY]
+
+
 def test_defaults_are_recorded(script: Recorder) -> None:
     """A system user has no home unless the script says so, and any other one has."""
     host.Swap("s", path="//swap/../swapfile", size_mib=1)

@@ -247,9 +247,11 @@ class AuthorizedKeys(Resource, kind="users.AuthorizedKeys", provider=AuthorizedK
         matching(inputs, "user", NAME, NAME_SAYS)
         given = inputs.get("keys")
         seen: set[str] = set()
-        for line in given if isinstance(given, list | tuple) else ():
-            if (known := text(line)) is not None:
-                _check(known, seen)
+        if isinstance(given, list | tuple):
+            for line in given:
+                if (known := text(line)) is not None:
+                    _check(known, seen)
+            inputs = {**inputs, "keys": [line if text(line) is None else str(line).strip() for line in given]}
         return {"exclusive": False, "private": True, **inputs}
 
 
