@@ -19,19 +19,28 @@ from purvey._apply.perform import Failure, Performer
 from purvey._apply.recover import attempts_for, settle
 from purvey._apply.redacting import clean_error
 from purvey._apply.seek import seek, until_known
+from purvey._graph import Selection
 from purvey._state.record import Failed
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError
 from purvey.providers import Kind, Outcome, Present, Unreadable
 
 
-def settling_ones(parts: Parts) -> tuple[dict[str, InDoubt], list[InDoubt]]:
+def in_doubt(parts: Parts, selection: Selection) -> tuple[list[InDoubt], list[str]]:
+    """The operations in doubt that a run is about; and a line for each other one, which stays in doubt."""
+    doubts = list(parts.state.in_doubt.values())
+    covered = [doubt for doubt in doubts if selection.covers(doubt.begun.address)]
+    others = [doubt.begun for doubt in doubts if not selection.covers(doubt.begun.address)]
+    return covered, [f"{begun.address}: its {begun.verb} stays in doubt, for the run passes over it" for begun in others]
+
+
+def settling_ones(parts: Parts, selection: Selection) -> tuple[dict[str, InDoubt], list[InDoubt]]:
     """What is in doubt: first the updates that make what they need take effect, which go back after that; then the rest."""
     settling: dict[str, InDoubt] = {}
     rest: list[InDoubt] = []
-    for operation, doubt in parts.state.in_doubt.items():
+    for doubt in in_doubt(parts, selection)[0]:
         if doubt.begun.verb == "update" and parts.kinds.get(doubt.begun.node.kind).provider.settles:
-            settling[operation] = doubt
+            settling[doubt.begun.operation] = doubt
         else:
             rest.append(doubt)
     return settling, rest

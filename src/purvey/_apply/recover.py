@@ -47,7 +47,10 @@ async def settle(performer: Performer, doubt: InDoubt) -> str:
     except ProviderError as error:
         begun = doubt.begun
         error.address, error.source = begun.address, begun.node.source
-        mend = "Mend what failed and apply: a new run settles it with the script as it is then. Or look yourself."
+        mend = (
+            "Mend what failed there and try again: it is settled as it was begun, whatever the script says by now. A run that "
+            f"passes over it goes on (--exclude {shlex.quote(begun.address)}). Or look yourself."
+        )
         error.hint = "\n\n".join(part for part in (error.hint, f"{mend} {_ways(performer, doubt)}") if part)
         raise
 

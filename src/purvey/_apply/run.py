@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
-from purvey._apply.abandon import abandon, settling_ones
+from purvey._apply.abandon import abandon, in_doubt, settling_ones
 from purvey._apply.attempt import Parked
 from purvey._apply.broken import Broken, broken, passed_on
 from purvey._apply.carry_out import carry_out, carry_out_undo
@@ -130,12 +130,17 @@ class Run:
     async def settle(self) -> Closed | None:
         """Recover what earlier runs left in doubt, and learn what this one has failed with already.
 
+        What the run passes over stays in doubt, so that a machine which is gone holds up no other.
+
         Returns:
             How the run is to end where something is still pending; None where it can go on.
         """
-        doubts = list(self.parts.state.in_doubt.values())
+        doubts, passed_over = in_doubt(self.parts, self.request.selection)
+        for text in passed_over:
+            self.parts.tell(Message(at=self._now(), run=self.parts.run, level="warning", text=text))
         if not doubts:
-            self.parts.hosts.forget()
+            if not passed_over:
+                self.parts.hosts.forget()
             self._broken = broken(self.records(), self.parts)
             return None
         refuse_tagged((doubt.begun.address for doubt in doubts), self._tags())
@@ -276,8 +281,8 @@ class Run:
         self._phase("undo", "")
         stop = Stop()  # One Ctrl-C ends only its waiting for what may still land; a second one leaves at once.
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
-        await without_unbegun(list(self.parts.state.in_doubt.values()), self._settler)
-        settling, doubts = settling_ones(self.parts)
+        await without_unbegun(in_doubt(self.parts, self.request.selection)[0], self._settler)
+        settling, doubts = settling_ones(self.parts, self.request.selection)
         await abandon(first, doubts, self.stop)
         if first.parked and self.stop.is_asked():  # A resume goes on with the undo.
             address, progress = first.parked[0]
