@@ -218,7 +218,7 @@ def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
     if run.result == "partial" and run.verb == "destroy":
         commands.insert(0, (f"{program} {_destroy_again(run)}", "try the rest again"))
     elif run.result == "partial" and not commands and run.script:
-        again = shlex.join(["apply", run.script, "-e", run.env])
+        again = shlex.join(["apply", run.script, "-e", run.env, *_given(run)])
         commands.append((f"{program} {again}", "make the world what the script says"))
     doubts = [change for change in _became(run.changes) if change.result == "in doubt"] if run.result == "kept" else []
     for change in doubts[:_DOUBTS_MAX]:
@@ -233,6 +233,19 @@ def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
     width = max(len(command) for command, _ in commands)
     for command, why in commands:
         page.add(f"    {command.ljust(width)}   ", dim(why))
+
+
+def _given(run: RunHistory) -> Iterator[str]:
+    """The parameters that the run's command line gave, as far as they may be shown."""
+    for name, item in run.parameters.items():
+        value, origin = (item.get("value"), item.get("origin")) if isinstance(item, Mapping) else (None, None)
+        option = name.replace("_", "-")
+        if not isinstance(origin, str) or not origin.startswith("-"):
+            continue
+        if isinstance(value, bool):
+            yield f"--{option}" if value else f"--no-{option}"
+        elif isinstance(value, str | int | float):
+            yield from (f"--{option}", str(value)) if origin.startswith("--") else ("-p", f"{name}={value}")
 
 
 def _destroy_again(run: RunHistory) -> str:

@@ -301,3 +301,18 @@ def test_many_problems_fit_on_a_screen() -> None:
     problems = Problems([ScriptError("script.x", f"Problem {number}") for number in range(PROBLEMS_MAX + 3)])
 
     assert "and 3 more problems" in plain(error_page(problems, lambda _: ""))
+
+
+def test_the_next_command_has_the_parameters_of_the_run() -> None:
+    """Those that its command line gave: without them it would declare something else. A file's are there by themselves."""
+    given = {
+        "n": {"value": "5", "origin": "--n"},
+        "with_cache": {"value": False, "origin": "--no-with-cache"},
+        "verbose": {"value": True, "origin": "--verbose"},
+        "env_name": {"value": "a b", "origin": "-p"},
+        "of_a_file": {"value": "x", "origin": "shop.dev.toml"},
+        "password": {"value": Masked("1" * 32), "origin": "--password"},
+    }
+    told = plain(ended_page(samples.run("partial", samples.CREATED, script="shop.py", parameters=given), {}))
+
+    assert "purvey apply shop.py -e dev --n 5 --no-with-cache --verbose -p 'env_name=a b'   make the world" in told

@@ -31,7 +31,8 @@ class Command(Guarded, kind="host.Command", provider=CommandProvider):
         host.Command("swap", command=["sysctl", "vm.swappiness=1"], always=True)
 
     It MUST say by what it is seen to be done: exactly one of `creates`, `unless`, and `always=True` where nothing tells. What
-    is done is not done again, also where the command changes; what was done stays when the node goes.
+    is done is not done again, also where the command changes; what was done stays when the node goes. `undo` takes back a
+    command that went through: what one had done before it failed, nobody knows, and it stays.
     """
 
     command: Sequence[str] = Input(doc="The program and its arguments; never a secret, for every user can read them.")

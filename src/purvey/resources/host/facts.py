@@ -57,19 +57,19 @@ class FactsProvider(HostProvider["Facts"]):
 
     def seen(self, place: Place, have: Facts, answers: Answers) -> Observed:
         """See `HostProvider.seen`: every machine has them."""
-        return Present("facts", _told(answers))
+        return Present(place.name, _told(answers))
 
     def make(self, place: Place, want: Facts, answers: Answers) -> Work:
         """See `HostProvider.make`: what is recorded is what is there."""
-        return Work("facts", outputs=_told(answers))
+        return Work(place.name, outputs=_told(answers))
 
     def remove(self, place: Place, have: Facts, answers: Answers) -> Work:
         """See `HostProvider.remove`."""
-        return Work("facts")
+        return Work(place.name)
 
     def take_back(self, place: Place, have: Facts, before: Facts | None, answers: Answers) -> Work:
         """See `HostProvider.take_back`: nothing was done."""
-        return Work("facts", outputs=None)
+        return Work(place.name, outputs=None)
 
 
 class Facts(Resource, kind="host.Facts", provider=FactsProvider):
