@@ -78,6 +78,7 @@ class ShellHost(ShellCalls):
         self._tell = tell
         self._reminder = Reminder(name, tell, lambda: shell.is_queued)
         self._is_lost = False
+        self._rejoined: Callable[[], None] = lambda: None
         self._is_leaving = False
         self._spent: tuple[str, ...] = ()
         self._machine: Machine | None = None
@@ -145,30 +146,36 @@ class ShellHost(ShellCalls):
         """
         async with self._working:
             self._is_halted = False
-            work = Work(steps, self.name, partial(self._heard, steps, told))
-            for link in itertools.count():
-                try:
-                    return await self._work(work, fresh=fresh and not link)
-                except HostError as error:
-                    work.may_run = error.may_exist = work.may_run or error.may_exist
-                    if error.code != "unavailable" or not work.may_run or link + 1 == LINKS_MAX or self._is_halted:
-                        raise
-                    self._see_lost()
-                    await self._clock.sleep(min(PAUSE_S_MAX, PAUSE_S * 2 ** min(link, 10)))
-                    if self._is_halted:  # What we would send now would be newer than what halted it.
-                        raise
-            raise AssertionError  # It is left above.
+            with contextlib.ExitStack() as lost:
+                return await self._performed(Work(steps, self.name, partial(self._heard, steps, told)), lost, fresh=fresh)
 
-    def _see_lost(self) -> None:
-        """Tell once that the link is sought again."""
+    async def _performed(self, work: Work, lost: contextlib.ExitStack, *, fresh: bool) -> list[Ending]:
+        """Send the steps, and again over each new link; `lost` lasts longer than any."""
+        for link in itertools.count():
+            try:
+                return await self._work(work, fresh=fresh and not link)
+            except HostError as error:
+                work.may_run = error.may_exist = work.may_run or error.may_exist
+                if error.code != "unavailable" or not work.may_run or link + 1 == LINKS_MAX or self._is_halted:
+                    raise
+                self._see_lost(lost)
+                await self._clock.sleep(min(PAUSE_S_MAX, PAUSE_S * 2 ** min(link, 10)))
+                if self._is_halted:  # What we would send now would be newer than what halted it.
+                    raise
+        raise AssertionError  # It is left above.
+
+    def _see_lost(self, lost: contextlib.ExitStack) -> None:
+        """Tell once that the link is sought again; and from then on that there is no answer, however each attempt ends."""
         if not self._is_lost:
             self._is_lost = True
             self._tell(f"waiting {self.name}: the link was lost; the work goes on there, joining again")
+            self._rejoined = lost.enter_context(self._reminder.waiting())
 
     def _see_joined(self) -> None:
         """Tell that the link is there again, if people were told that it was lost."""
         if self._is_lost:
             self._is_lost = False
+            self._rejoined()
             self._tell(f"{self.name}: joined again")
 
     async def halt(self) -> None:

@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 
 from purvey._base.clock import SystemClock
-from purvey._hosts.change import Write
+from purvey._hosts.become import Becoming
+from purvey._hosts.change import Run, Write
 from purvey._hosts.command import Command, Completed
 from purvey._hosts.fact import Ask
 from purvey._hosts.reminder import Reminder
 from purvey._hosts.route import SshRoute
+from purvey._hosts.shell_host import ShellHost
 from purvey._hosts.ssh_link import Links
 from purvey._hosts.step import Ended, Step
 from purvey.errors import HostError
-from tests.support.shells import Desk
+from tests.support.shells import Desk, HastyClock, LocalPipes, lost
+
+LOST = "waiting web: the link was lost; the work goes on there, joining again"
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +110,27 @@ async def test_a_machine_at_work_has_answered(machine: Desk, tmp_path: Path, mon
     (ending,) = await machine.host.perform([Step("T", 1, (change,), guard=guard)])
 
     assert isinstance(ending, Ended)
+
+
+async def test_while_a_link_is_sought_people_are_told(machine: Desk, tmp_path: Path) -> None:
+    """Each attempt is refused at once, and none would be told of by itself; when it is there again, no more is said."""
+    said: list[str] = []
+    host = ShellHost(machine.shell, "web", HastyClock(), Becoming(), worker=machine.worker, fence=lambda: 100, tell=said.append)
+    cut = 'read -r _ _ _ up _ </proc/$PPID/stat; [ -e "$0" ] || { : >"$0"; kill -9 "$up"; }'
+    start = machine.shell.start
+
+    async def start_late(command: str) -> LocalPipes:
+        """Let nobody in for a while after the cut."""
+        if LOST in said and said[-1] == LOST:
+            raise lost()
+        return await start(command)
+
+    machine.shell.start = start_late  # type: ignore[method-assign]
+    step = Step("one", 1, (Run(Command(("sh", "-c", cut, str(tmp_path / "cut"))), repeats=True),))
+
+    (ending,) = await host.perform([step])
+    await turns(5)
+
+    assert isinstance(ending, Ended)
+    assert said[-1] == "web: joined again"
+    assert {re.sub(r"\d+", "5", text) for text in said[said.index(LOST) + 1 : -1]} == {"waiting web: no answer for 5 s"}
