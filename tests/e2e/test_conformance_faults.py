@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from purvey.testing.conformance import BEHAVIOURS, CHECK_BEHAVIOURS, Bench, Case, CheckCase, NotConformingError, behaviours
-from tests.unit.testing import toys
+from tests.e2e.conformance import toys
 
 FAULTS = [
     ("Idle", "update", "after the change the world is"),
@@ -70,7 +70,7 @@ def test_a_fault_of_a_check_is_found(name: str, behaviour: str, told: str, bench
 
 def test_a_heavy_import_is_found(bench: Bench) -> None:
     """A module that loads what only a run needs is named, with what it loads."""
-    with pytest.raises(NotConformingError, match=r"importing tests\.unit\.testing\.toys loads .*asyncio"):
+    with pytest.raises(NotConformingError, match=r"importing tests\.e2e\.conformance\.toys loads .*asyncio"):
         bench.check(toys.NoteCase, "cheap import")
 
 
