@@ -20,7 +20,7 @@ from purvey._gate.machines import Inquiry, Reply, inquire
 from purvey._graph import Node
 from purvey._state.resource import ResourceState
 from purvey.errors import PurveyError
-from purvey.providers import Absent, Kind, NotKnownError, Observed, Present, Provider, Unreadable
+from purvey.providers import Absent, Kind, NotKnownError, Observed, Provider, Unreadable
 from purvey.providers.host import is_asked_together
 
 Key = tuple[str, int]
@@ -68,7 +68,7 @@ async def observe_anew(
 ) -> dict[Key, Observed]:
     """What is there of objects whose machine the script reaches in another way than was recorded, in that new way.
 
-    An object on another machine that has got the name is not on this one; whether it still is where it was, `seen` says.
+    What was on a machine that does not answer any more, and whose place another one has taken, is not there.
     """
     found: dict[Key, Observed] = {}
     records: list[ResourceState] = []
@@ -82,7 +82,7 @@ async def observe_anew(
             continue
         if not parts.elsewhere(node, record):
             records.append(msgspec.structs.replace(record, where=node.where, how=node.how))
-        elif not isinstance(seen.get((record.address, record.generation)), Present):
+        elif isinstance(seen.get((record.address, record.generation)), Unreadable):
             found[record.address, record.generation] = Absent()
     if records := needs_reading(parts, records):
         found |= await observe(parts, records, parallel=parallel)
