@@ -26,19 +26,22 @@ from purvey.errors import ProviderError
 from purvey.providers import Kind, Outcome, Present, Unreadable
 
 
-def in_doubt(parts: Parts, selection: Selection) -> tuple[list[InDoubt], list[str]]:
-    """The operations in doubt that a run is about; and a line for each other one, which stays in doubt."""
-    doubts = list(parts.state.in_doubt.values())
-    covered = [doubt for doubt in doubts if selection.covers(doubt.begun.address)]
-    others = [doubt.begun for doubt in doubts if not selection.covers(doubt.begun.address)]
-    return covered, [f"{begun.address}: its {begun.verb} stays in doubt, for the run passes over it" for begun in others]
+def in_doubt(parts: Parts, selection: Selection) -> list[InDoubt]:
+    """The operations in doubt that a run is about."""
+    return [doubt for doubt in parts.state.in_doubt.values() if selection.covers(doubt.begun.address)]
+
+
+def passed_over(parts: Parts, selection: Selection) -> list[str]:
+    """A line for each other one, which stays in doubt."""
+    others = [doubt.begun for doubt in parts.state.in_doubt.values() if not selection.covers(doubt.begun.address)]
+    return [f"{begun.address}: its {begun.verb} stays in doubt, for the run passes over it" for begun in others]
 
 
 def settling_ones(parts: Parts, selection: Selection) -> tuple[dict[str, InDoubt], list[InDoubt]]:
     """What is in doubt: first the updates that make what they need take effect, which go back after that; then the rest."""
     settling: dict[str, InDoubt] = {}
     rest: list[InDoubt] = []
-    for doubt in in_doubt(parts, selection)[0]:
+    for doubt in in_doubt(parts, selection):
         if doubt.begun.verb == "update" and parts.kinds.get(doubt.begun.node.kind).provider.settles:
             settling[doubt.begun.operation] = doubt
         else:

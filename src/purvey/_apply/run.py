@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
-from purvey._apply.abandon import abandon, in_doubt, settling_ones
+from purvey._apply.abandon import abandon, in_doubt, passed_over, settling_ones
 from purvey._apply.attempt import Parked
 from purvey._apply.broken import Broken, broken, passed_on
 from purvey._apply.carry_out import carry_out, carry_out_undo
@@ -135,11 +135,11 @@ class Run:
         Returns:
             How the run is to end where something is still pending; None where it can go on.
         """
-        doubts, passed_over = in_doubt(self.parts, self.request.selection)
-        for text in passed_over:
+        doubts = in_doubt(self.parts, self.request.selection)
+        for text in passed_over(self.parts, self.request.selection):
             self.parts.tell(Message(at=self._now(), run=self.parts.run, level="warning", text=text))
         if not doubts:
-            if not passed_over:
+            if not self.parts.state.in_doubt:
                 self.parts.hosts.forget()
             self._broken = broken(self.records(), self.parts)
             return None
@@ -281,7 +281,7 @@ class Run:
         self._phase("undo", "")
         stop = Stop()  # One Ctrl-C ends only its waiting for what may still land; a second one leaves at once.
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
-        await without_unbegun(in_doubt(self.parts, self.request.selection)[0], self._settler)
+        await without_unbegun(in_doubt(self.parts, self.request.selection), self._settler)
         settling, doubts = settling_ones(self.parts, self.request.selection)
         await abandon(first, doubts, self.stop)
         if first.parked and self.stop.is_asked():  # A resume goes on with the undo.
