@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,8 +13,7 @@ from purvey._gate.tags import tagged
 from purvey._plan.drift import drift_plan
 from purvey._session import recorded
 from purvey._session.loop import run_with
-from purvey._session.workshop import make_parts, open_store
-from purvey._state.state import State
+from purvey._session.workshop import make_parts, parts_to_look
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,13 +37,8 @@ def preview(settings: Settings, stack: str, request: Request, *, clock: Clock, o
         observer: Sees the phases.
     """
     assert request.script is not None  # Only scripts are previewed.
-    store = open_store(settings, clock, create=False)
-    with nullcontext() if store is None else closing(store):
-        state = store.load(stack) if store is not None else State()
-        parts = make_parts(
-            stack=stack, run="", state=state, store=store, settings=settings, root=request.script.root, clock=clock,
-            observer=observer,
-        )  # fmt: skip
+    with parts_to_look(settings, stack, request.script.root, clock=clock, observer=observer) as (store, parts):
+        state = parts.state
 
         found: list[tuple[Plan, Graph]] = []
 

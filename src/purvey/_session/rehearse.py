@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,8 @@ from purvey._rehearse.play import Start
 from purvey._rehearse.rehearse import rehearse, unwatched
 from purvey._session import recorded
 from purvey._session.loop import run_with
-from purvey._session.workshop import make_parts, open_store
+from purvey._session.workshop import parts_to_look
 from purvey._state.record import LookedUp
-from purvey._state.state import State
 
 if TYPE_CHECKING:
     from purvey._apply.parts import Parts
@@ -53,13 +51,8 @@ def rehearsal(
         RefusedError: where preflight or a guard would refuse the apply.
     """
     assert request.script is not None  # Only scripts are rehearsed.
-    store = open_store(settings, clock, create=False)
-    with nullcontext() if store is None else closing(store):
-        state = store.load(stack) if store is not None else State()
-        parts = make_parts(
-            stack=stack, run="", state=state, store=store, settings=settings, root=request.script.root, clock=clock,
-            observer=observer,
-        )  # fmt: skip
+    with parts_to_look(settings, stack, request.script.root, clock=clock, observer=observer) as (store, parts):
+        state = parts.state
         looking = LookingKinds(parts.kinds)
         real, parts.kinds = parts.kinds, looking
         seen, looked_up = _look(parts, request, store)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,13 @@ from purvey._secrets.sealing import Sealer
 from purvey._session.recorded import load_kinds, objects
 from purvey._session.settings import Settings
 from purvey._state.open import find_at, open_at
+from purvey._state.state import State
 from purvey.providers import registry
 
 if TYPE_CHECKING:
     from purvey._base.clock import Clock
     from purvey._base.event import Observer
     from purvey._hosts.connector import Connector
-    from purvey._state.state import State
     from purvey._state.store import Store
 
 ROOT_DATA = Path("/var/lib/purvey")
@@ -91,6 +93,19 @@ def make_parts(
     shown = parts.observer  # Not the parts: they hold the store, which would stay open until cycles are looked for.
     hosts.tell = lambda text: shown.on(Message(at=clock.now(), run=run, level="info", text=text))
     return parts
+
+
+@contextmanager
+def parts_to_look(
+    settings: Settings, stack: str, root: Path, *, clock: Clock, observer: Observer
+) -> Iterator[tuple[Store | None, Parts]]:
+    """The tools of what only looks, with the store as long as it does so; None if nothing was applied yet."""
+    store = open_store(settings, clock, create=False)
+    with nullcontext() if store is None else closing(store):
+        state = store.load(stack) if store is not None else State()
+        yield store, make_parts(
+            stack=stack, run="", state=state, store=store, settings=settings, root=root, clock=clock, observer=observer
+        )  # fmt: skip
 
 
 def user_name() -> str:
