@@ -174,3 +174,46 @@ def main() -> None:
     shown = "standard output:\n    1 of 2 failed with (secret)\n    standard error:\n    make: Error 1\n"
     assert shown in ended.stdout + ended.stderr
     assert "a secret that nobody sees" not in ended.stdout + ended.stderr
+
+
+def test_a_full_disk_of_a_machine_is_told_as_one(lab: Lab, purvey_project: Project) -> None:
+    """Where there is no room for purvey's own log nothing is done, and people read what to do, not an I/O error."""
+    purvey_project.write(SCRIPT)
+    told(
+        lab.hosts[1], "sh", "-c",
+        "cd /var/lib && mkdir -p purvey && mount -t tmpfs -o size=64k none purvey && ! cat /dev/zero >purvey/ballast",
+    )  # fmt: skip
+
+    ended = purvey_project.attempt("apply", "--yes", "--on-failure", "keep")
+
+    said = ended.stdout + ended.stderr
+    assert "No space left on device" in said
+    assert "quota_exceeded" in said
+    assert "I/O error" not in said
+    told(lab.hosts[1], "rm", "/var/lib/purvey/ballast")
+    assert "hello from web-1" in (purvey_project.run("resume", "--yes"), tree(lab.hosts[1]))[1]
+
+
+def test_a_machine_is_believed_by_the_fingerprint_that_its_console_told(lab: Lab, purvey_project: Project) -> None:
+    """It is an output of the run that made the machine; the right one lets the run go on, another is refused."""
+    purvey_project.write("""
+from purvey import Host, secret, stack
+from purvey.resources import files, host
+
+
+@stack
+def main(known_as: str = "192.0.2.11", told: str = "told") -> None:
+    show = f"ssh-keygen -l -F {known_as} -f known_hosts | grep -o 'SHA256:[^ ]*' | tee {told}"
+    console = host.Command("console", command=["sh", "-c", show], creates=told, cwd=".")
+    web = Host("192.0.2.11", name="web", user="root", key=secret("file:key"), host_key=console.stdout, config="")
+    files.File("page", path="/srv/page", content="hello", on=web)
+""")
+    said = purvey_project.run("apply", "--yes")
+
+    assert "2 created" in said
+    assert told(lab.hosts[0], "cat", "/srv/page") == "hello"
+    assert "nothing had to change" in purvey_project.run("apply", "--yes")
+    purvey_project.run("destroy", "--yes")
+    ended = purvey_project.attempt("apply", "--yes", "--known-as", "192.0.2.12", "--told", "told-2")
+    assert "The key of a host is not the pinned one" in ended.stdout + ended.stderr
+    assert told(lab.hosts[0], "sh", "-c", "ls /srv") == ""

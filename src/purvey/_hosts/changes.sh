@@ -274,7 +274,7 @@ keep() { # PATH COPY FOLDER TOKEN
   above=${1%/*}
   above=${above:-/}
   if ! plain_file "$1"; then
-    reachable "$above" && printf '%s\n' "$4" >"$2.new"
+    reachable "$above" && { printf '%s\n' "$4" 2>/dev/null >"$2.new" || printf '%s\n' "$4" | cat >"$2.new"; }
   elif safe "$above"; then
     clerk copy "$1" "$2.new" "$4" || { stat -c "$4 %a %u %g" -- "$1" && cat -- "$1"; } >"$2.new"
   else

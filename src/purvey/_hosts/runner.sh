@@ -133,7 +133,7 @@ recall() {
     *"$nl".) past=${past%.} ;;
     *)
       past=${past%"$nl"*}$nl
-      said=$({ printf %s "${past#"$nl"}" >"$L.whole"; } 2>&1 && mv -f -- "$L.whole" "$L" 2>&1) || unable "$said"
+      said=$({ printf %s "${past#"$nl"}" | cat >"$L.whole"; } 2>&1 && mv -f -- "$L.whole" "$L" 2>&1) || unable "$said"
       soil "$L"
       soil "$S"
       ;;
@@ -272,7 +272,7 @@ begin() { # NUMBER TOKEN ATTEMPT HOW
     stop broken "$1" 1 0
     say err
     tell
-    { printf '# %s.%s\n' "$2" "$3" >>"$L"; } 2>&3 # It says why; the line means nothing.
+    { printf '# %s.%s\n' "$2" "$3" | cat >>"$L"; } 2>&3 # It says why, where a shell knows only an "I/O error".
     return 1
   fi
   soil "$L"

@@ -44,7 +44,8 @@ class Trust:
         self.authorities: Keys = []
         self.revoked: Keys = []
         self._hop = hop
-        self._pin = hop.route.host_key if hop.route.host_key.startswith(FINGERPRINT) else ""
+        policy = hop.route.host_key.strip()  # What a command printed ends with its line.
+        self._pin = policy if policy.startswith(FINGERPRINT) else ""
         self._believed: asyncssh.SSHKey | None = None
         if not self._pin and hop.route.host_key not in {KNOWN_HOSTS, FIRST_USE}:
             raise refusals.no_policy(hop)

@@ -17,7 +17,7 @@ from purvey._base.event import (
 )
 from purvey._report.progress import note_of
 from purvey._report.style import clean
-from purvey._report.words import duration, past
+from purvey._report.words import duration, gist, past
 
 
 class Lines:
@@ -78,6 +78,6 @@ def ended_line(event: OperationEnded) -> str:
         return ""
     word = past(event.verb) if event.result == "done" else f"{event.verb} {event.result}"
     attempts = f", {event.attempts} attempts" if event.attempts > 1 else ""
-    first = event.detail.partition("\n")[0]
-    why = f": {event.code} {first}".rstrip() if event.result != "done" and (event.code or first) else ""
+    code = "" if event.code == "failed" else event.code  # The word before says so.
+    why = "".join(f": {part}" for part in (code, gist(event.detail)) if part and event.result != "done")
     return f"{word} {event.address} {duration(event.seconds)}{attempts}{why}"

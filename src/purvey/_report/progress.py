@@ -22,6 +22,7 @@ from purvey._base.event import (
     RunEnded,
     RunStarted,
 )
+from purvey._report.words import gist
 
 
 class Running(msgspec.Struct):
@@ -98,8 +99,7 @@ def note_of(event: OperationProgress | OperationRetried) -> str:
     """What an operation waits for: the provider's account, or why it is tried again."""
     if isinstance(event, OperationProgress):
         return event.text
-    first = event.detail.partition("\n")[0]
-    return f"attempt {event.attempt} {event.code}: {first}; again in {event.again_s:.1f} s"
+    return f"attempt {event.attempt} {event.code}: {gist(event.detail)}; again in {event.again_s:.1f} s"
 
 
 class _Chains:

@@ -13,7 +13,7 @@ from purvey._base.clock import timestamp
 from purvey._base.value import Value
 from purvey._report.style import Page, Span, Style, bad, bold, dim
 from purvey._report.values import shown
-from purvey._report.words import counted, duration, happened
+from purvey._report.words import counted, duration, gist, happened
 from purvey._state.history import ChangeHistory, RunHistory
 from purvey._state.record import Left
 
@@ -32,6 +32,9 @@ _ENDINGS: Final[Mapping[str, tuple[str, Style]]] = {
 
 ASKED: Final = "undone by request"
 """The cause of a run that somebody took back."""
+
+OTHERS_MAX: Final = 8
+"""Failures beside a run's cause that its end tells; a network that is down fails a hundred machines alike."""
 
 _WIDTH_MAX: Final = 48
 _DOUBTS_MAX: Final = 3
@@ -53,6 +56,7 @@ def ended_page(run: RunHistory, outputs: Mapping[str, Value], *, program: str = 
         page.blank()
         outputs_lines(page, outputs, f"{program} outputs {run.id} --json")
     _cause(page, run)
+    _others(page, run)
     _left(page, run)
     _next(page, run, program, seen=False)
     return page
@@ -139,13 +143,18 @@ def _ending(page: Page, run: RunHistory) -> None:
     elif run.result == "kept" and any(change.action == "undo" for change in run.changes):
         text, style = "Undone in part: the run failed, and only what failed together was taken back; the rest stays", "bad"
     timed = run.ended is not None and run.result == "succeeded" and not was_asked_to_undo(run)
-    took = f" in {duration(run.ended - run.started)}" if run.ended is not None and timed else ""
+    took = f" in {_worked(run, run.ended)}" if run.ended is not None and timed else ""
     what = sum_of(_settled(run)) or "nothing had to change"
     page.add(Span(f"{text}{took}", style), f": {what}." if run.result == "succeeded" else ".")
     if run.result == "succeeded" and not run.cause:
         page.block(run.cause_detail, "  ")
     if run.result != "succeeded" and run.changes:
         page.add(f"  {what}")
+
+
+def _worked(run: RunHistory, ended: float) -> str:
+    """How long a run took; where it stopped in between, since people went on with it, for it may have lain there for days."""
+    return duration(ended - run.started) if run.resumed is None else f"{duration(ended - run.resumed)} since it was resumed"
 
 
 def _settled(run: RunHistory) -> list[ChangeHistory]:
@@ -180,6 +189,24 @@ def _cause(page: Page, run: RunHistory) -> None:
     page.blank()
     page.add(bold("Cause  "), bad(run.cause), f"  {run.cause_address}" if run.cause_address else "")
     page.block(run.cause_detail, "    ")
+
+
+def _others(page: Page, run: RunHistory) -> None:
+    """What else failed: who mends only the cause would meet it in the next run."""
+    failed = {
+        change.address: change for change in _became(run.changes)
+        if change.result == "failed" and change.action != "undo" and change.address != run.cause_address
+    }  # fmt: skip
+    if not failed:
+        return
+    page.blank()
+    page.add(bold("Also failed"))
+    told = list(failed.values())[:OTHERS_MAX]
+    width = min(max(len(change.address) for change in told), _WIDTH_MAX)
+    for change in told:
+        page.add(f"  {change.address.ljust(width)}  ", dim(gist(change.detail)))
+    if len(failed) > len(told):
+        page.add(dim(f"  … and {len(failed) - len(told)} more; purvey show {run.id} lists them all"))
 
 
 def _left(page: Page, run: RunHistory) -> None:

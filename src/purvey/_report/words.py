@@ -9,6 +9,9 @@ from typing import Final
 from purvey._base.address import split
 from purvey._state.history import ChangeHistory
 
+GIST_CHARACTERS_MAX: Final = 240
+"""Of a message that is told in one line: two or three lines of a terminal."""
+
 _PAST: Final = {
     "create": "created", "update": "updated", "delete": "deleted", "check": "passed", "adopt": "adopted",
     "forget": "forgotten", "undo": "undone",
@@ -31,6 +34,14 @@ def happened(change: ChangeHistory) -> str:
     if change.result in ("unchanged", "not begun"):
         return change.result
     return _UNDONE.get(change.undoes, "undone") if change.action == "undo" else past(change.action)
+
+
+def gist(message: str) -> str:
+    """A message in one line: its first one, and where that only announces the others, also the last, which says the most."""
+    first, _, others = message.strip().partition("\n")
+    last = others.rpartition("\n")[2].strip()
+    text = f"{first} {last}" if first.endswith(":") and last else first
+    return text if len(text) <= GIST_CHARACTERS_MAX else f"{text[: GIST_CHARACTERS_MAX - 2]} …"
 
 
 def on_machine(where: str, address: str) -> str:

@@ -10,16 +10,18 @@ A place has two sides. *Where* it is, its `name`, is recorded with each object a
 from __future__ import annotations
 
 import os.path
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from purvey._base.value import Link, Masked, NodeLink, Secret, SecretRef, Value, digest, walk
 from purvey._hosts.route import FIRST_USE, KNOWN_HOSTS, place
 from purvey._script.recorder import current, source_here
-from purvey._script.reference import SecretHandle, freeze, no_text, refuse_tokens
+from purvey._script.reference import Ref, SecretHandle, freeze, no_text, refuse_tokens
 from purvey.errors import ScriptError
 
-_FINGERPRINT: Final = "SHA256:"
+_FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
+"""A fingerprint as ssh-keygen(1) shows it: 32 bytes in base64."""
 _PORT_MAX: Final = 65_535
 _SSH_PORT: Final = 22
 
@@ -65,7 +67,8 @@ class Host(Place):
         config: An OpenSSH configuration file in place of the user's own; empty for none.
         host_key: How the machine proves to be the one meant: ``known_hosts`` (OpenSSH's own files; an unknown key is refused),
             ``first_use`` (an unknown key is believed once, and recorded in known_hosts), or the fingerprint ``SHA256:…`` of its
-            key, as a cloud's console shows it. Bastions of the configuration's ProxyJump must be in known_hosts.
+            key, as a cloud's console shows it, which may be an output. Bastions of the configuration's ProxyJump must be in
+            known_hosts.
         known_hosts: A known_hosts file in place of the user's own.
         become: ``sudo``, ``su`` or ``doas``, for the rights of another user than the one who logs in.
         become_user: That other user.
@@ -86,12 +89,7 @@ class Host(Place):
     ) -> None:  # fmt: skip
         if port is not None and (type(port) is not int or not 1 <= port <= _PORT_MAX):
             raise _bad(f"`port` is {port!r}.", "Ports are numbers from 1 to 65535.")
-        if host_key not in (KNOWN_HOSTS, FIRST_USE) and not host_key.startswith(_FINGERPRINT):
-            raise _bad(
-                f"`host_key` is {host_key!r}.",
-                f'Write "{KNOWN_HOSTS}", "{FIRST_USE}", or the fingerprint that the machine shows for\n\n'
-                "    ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
-            )
+        _require_policy(host_key)
         if become not in (None, "sudo", "su", "doas"):
             raise _bad(f"`become` is {become!r}.", 'Write "sudo", "su" or "doas".')
         for what, given_secret in (("key", key), ("passphrase", passphrase), ("password", password),
@@ -196,6 +194,21 @@ def _where(how: Value) -> str:
     if isinstance(given, str):
         return place(given, port=beside)
     return (_maker(how) or digest(given)[:12]) + (f":{beside}" if beside else "")
+
+
+def _require_policy(host_key: object) -> None:
+    """Refuse what says of no key that it may be believed; what a cloud's console shows is known only later."""
+    if isinstance(host_key, Ref):
+        return
+    text = host_key if isinstance(host_key, str) else ""
+    if text in (KNOWN_HOSTS, FIRST_USE) or _FINGERPRINT.fullmatch(text) or current().nonce in text:
+        return
+    short = " A fingerprint has 43 characters after SHA256:." if text.startswith("SHA256:") else ""
+    raise _bad(
+        f"`host_key` is {host_key!r}.{short}",
+        f'Write "{KNOWN_HOSTS}", "{FIRST_USE}", or the fingerprint that the machine shows for\n\n'
+        "    ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+    )
 
 
 def _require_secret(name: str, given: object) -> None:

@@ -37,6 +37,7 @@ class RunHistory(msgspec.Struct, frozen=True, kw_only=True):
     """A run, as its records tell it; `started` and `ended` are seconds since the epoch, `ended` None while it is open.
 
     `result` is empty while the run is open. `cause` is the failure that decided it, with its address and the world's message.
+    `resumed` is when it was last taken up again; None for a run that never stopped.
     `targets` and `excludes` are what it was limited to, `script` is its path, and `left` the ledger of a partial run.
     """
 
@@ -47,6 +48,7 @@ class RunHistory(msgspec.Struct, frozen=True, kw_only=True):
     result: str
     started: float
     ended: float | None
+    resumed: float | None = None
     changes: tuple[ChangeHistory, ...] = ()
     cause: str = ""
     cause_address: str = ""
@@ -72,6 +74,7 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
     name, _, env = stack.rpartition("/")
     opened: Opened | None = None
     closed: Closed | None = None
+    resumed: float | None = None
     stages = 1
     begun: dict[str, Begun] = {}
     verbs: dict[str, str] = {}
@@ -79,6 +82,7 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
     found: dict[str, ChangeHistory] = {}
     for record in records:
         if isinstance(record, Opened):
+            resumed = record.at if opened else None
             opened = opened or record
             closed = None
         elif isinstance(record, Closed):
@@ -108,6 +112,7 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
         result=closed.result if closed else "",
         started=opened.at if opened else 0.0,
         ended=closed.at if closed else None,
+        resumed=resumed,
         changes=_told(list(found.values())),
         cause=closed.cause if closed else "",
         cause_address=closed.address if closed else "",

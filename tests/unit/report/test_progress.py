@@ -128,7 +128,7 @@ def test_lines_tell_what_ended_and_what_waits_once() -> None:
         "waiting files.File::a: starting",
         "waiting files.File::a: attempt 2 unavailable: connection refused; again in 1.5 s",
         "created files.File::a 0.1 s, 2 attempts",
-        "create failed files.File::c 0.1 s: denied no",
+        "create failed files.File::c 0.1 s: denied: no",
         "warning: look? out",
         "undone in 1 min 01 s",
     ]

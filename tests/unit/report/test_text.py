@@ -12,11 +12,12 @@ from purvey._plan.plan import Change, Plan
 from purvey._report.drift_text import drift_page
 from purvey._report.errors_text import PROBLEMS_MAX, error_page, excerpt_from
 from purvey._report.fields import DIFF_LINES_MAX, field_lines, inline
-from purvey._report.run_text import ended_page, show_page, sum_of
+from purvey._report.run_text import OTHERS_MAX, ended_page, show_page, sum_of
 from purvey._report.style import Page, bad, coloured, plain
 from purvey._report.text import SHOWN_MAX, plan_page, plan_sum
 from purvey._report.values import LENGTH_MAX, shown
-from purvey._report.words import clock_face, counted, duration, on_machine
+from purvey._report.words import GIST_CHARACTERS_MAX, clock_face, counted, duration, gist, on_machine
+from purvey._state.history import ChangeHistory
 from purvey.errors import Problems, ScriptError
 from tests.unit.report import samples
 
@@ -107,10 +108,50 @@ def test_a_run_that_took_a_batch_back_says_so() -> None:
     assert "left as it is" not in told
 
 
+def test_each_failure_is_told_with_its_reason() -> None:
+    """Who mends only the cause would meet the next one in the next run; of very many, some are named."""
+    other = ChangeHistory(
+        address="web-1/host.Command::site", action="create", result="failed", code="failed",
+        detail="The command ended with code 4:\n  shop init\nno such shop",
+    )  # fmt: skip
+    many = [msgspec.structs.replace(other, address=f"web-{n}/host.Command::site") for n in range(OTHERS_MAX + 3)]
+
+    told = plain(ended_page(samples.run("undone", samples.FAILED, other, **samples.CAUSE), {}))
+
+    assert "Also failed\n  web-1/host.Command::site  The command ended with code 4: no such shop\n" in told
+    told = plain(ended_page(samples.run("undone", samples.FAILED, *many, **samples.CAUSE), {}))
+    assert told.count("no such shop") == OTHERS_MAX
+    assert f"… and 3 more; purvey show {samples.RUN} lists them all" in told
+    assert "Also failed" not in plain(ended_page(samples.UNDONE, {}))
+
+
+def test_the_time_in_which_a_run_lay_idle_is_not_its_own() -> None:
+    """A run that was resumed the next day has not taken a day."""
+    run = samples.run("succeeded", samples.CREATED, resumed=1_764_000_120.0)
+
+    assert plain(ended_page(run, {})).startswith("Succeeded in 5.2 s since it was resumed: 1 created.")
+
+
 def test_several_failures_are_counted_as_people_say_them() -> None:
     """Three checks failed, not three check failed."""
     assert counted({"check failed": 3, "update failed": 1}) == "3 checks failed, 1 update failed"
     assert counted({"create in doubt": 2}) == "2 creates in doubt"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("It did not stop within 10 s.", "It did not stop within 10 s."),
+        ("The command ended with code 1:\n  apt-get update\nE: no network", "The command ended with code 1: E: no network"),
+        ("Something is said first.\nAnd more of it.", "Something is said first."),
+        ("It ends here:", "It ends here:"),
+        ("", ""),
+    ],
+)
+def test_a_message_in_one_line_says_what_its_last_one_says(message: str, expected: str) -> None:
+    """A first line that only announces the others would tell nothing."""
+    assert gist(message) == expected
+    assert len(gist(f"It said: {'x' * 1000}")) == GIST_CHARACTERS_MAX
 
 
 def test_machines_are_listed_as_people_count() -> None:

@@ -40,6 +40,22 @@ def test_a_port_is_a_number(recorder: Recorder, port: Any) -> None:
         Host("192.0.2.1", port=port)
 
 
+@pytest.mark.parametrize("policy", ["SHA256:abc", "no", "", "MD5:00:11", f"SHA256:{'A' * 44}"])
+def test_what_says_of_no_key_that_it_may_be_believed_is_refused_where_it_is_written(recorder: Recorder, policy: str) -> None:
+    """Also half a fingerprint: no machine could ever have that key."""
+    with pytest.raises(ScriptError, match="not one") as caught:
+        Host("192.0.2.1", host_key=policy)
+
+    assert ("43 characters" in caught.value.detail) == policy.startswith("SHA256:")
+
+
+def test_a_key_may_be_pinned_by_what_a_resource_tells(recorder: Recorder) -> None:
+    """A fingerprint from a cloud's console is an output, whole or after its name, and known only when the machine is made."""
+    thing = Thing("a")
+    for policy in (f"SHA256:{'A' * 43}", f"SHA256:{'+' * 43}=", thing.label, f"SHA256:{thing.label}"):
+        assert frozen_place(Host("192.0.2.1", host_key=policy), "x.py:1").where == "192.0.2.1"
+
+
 @pytest.mark.parametrize("name", CREDENTIALS)
 @pytest.mark.parametrize("given", ["hunter2", Path("hunter2")], ids=["text", "path"])
 def test_a_credential_in_clear_is_refused_where_it_is_written(recorder: Recorder, name: str, given: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from purvey._report.run_text import sum_of
 from purvey._state.check import violations
 from purvey._state.history import history
+from purvey._state.record import Record
 from purvey._state.state import InDoubt, State, fold
 from tests.unit.state import kit
 
@@ -81,6 +82,19 @@ def test_a_run_is_told_from_its_records() -> None:
     ]
     assert (told.changes[0].attempts, told.changes[0].seconds, told.changes[1].code) == (2, 1.5, "timeout")
     assert told.changes[3].undoes == "create"
+    assert told.resumed is None
+
+
+def test_a_run_says_when_it_was_taken_up_again() -> None:
+    """The last time counts, whether it was ended before or killed."""
+    records: list[Record] = [
+        kit.opened(at=10.0), kit.closed("interrupted", at=20.0), kit.opened(at=500.0), kit.opened(at=900.0),
+        kit.closed("succeeded", at=901.0),
+    ]  # fmt: skip
+
+    told = history("RUN1", "shop/dev", records)
+
+    assert (told.started, told.resumed, told.ended) == (10.0, 900.0, 901.0)
 
 
 def test_what_a_machine_never_came_to_is_no_failure() -> None:
