@@ -97,6 +97,15 @@ class Node(msgspec.Struct, frozen=True):
     how: Value = None
     way: str = ""
 
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """Those of `needs` without which it can be: the machines before its own, unless it refers to what is on them."""
+        turn = self.options.turn
+        if turn is None or not turn.behind:
+            return ()
+        referred = edges_of({**self.inputs, "how": self.how}, ())
+        return tuple(need for need in self.needs if need in turn.behind and need not in referred)
+
 
 class Pause(msgspec.Struct, frozen=True):
     """Where the script stopped for a value that is not known yet."""

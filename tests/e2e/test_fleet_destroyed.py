@@ -61,3 +61,36 @@ def test_a_fleet_goes_machine_by_machine_and_says_what_stays(lab: Lab, purvey_pr
     assert f"  {line}\n" in ended.stdout[ended.stdout.index("Succeeded") :]
     for host in lab.hosts:
         assert host.exec(["ls", "/srv"]).stdout.split() == ["ana"]
+
+
+def test_a_dead_machine_keeps_nothing_of_the_others(lab: Lab, purvey_project: Project) -> None:
+    """What a rolling change did on the machines before it came first, and is not needed by what is left on the dead one."""
+    purvey_project.write("""
+from purvey import Host, rolling, secret, stack
+from purvey.resources import files
+
+
+@stack
+def shop() -> None:
+    webs = [
+        Host(f"192.0.2.{11 + n}", name=f"web-{n}", user="root", key=secret("file:key"), known_hosts="known_hosts", config="")
+        for n in range(2)
+    ]
+    for web in rolling(webs, batch=1):
+        site = files.Directory("shop", path="/srv/shop", on=web)
+        files.File("page", path=f"{site.path}/page", content="x", on=web)
+""")
+    purvey_project.run("apply", "--yes")
+    lab.hosts[1].stop()
+
+    ended = purvey_project.attempt("destroy", "--yes")
+
+    said = ended.stdout[ended.stdout.index("Partial") :]
+    assert said.startswith("Partial: not all could be removed.\n  2 deleted, 1 delete failed\n")
+    assert re.findall(r"^  (web\S+)", said[said.index("What is left") :], re.MULTILINE) == [
+        "web-1/files.File::page", "web-1/files.Directory::shop",
+    ]  # fmt: skip
+    assert lab.hosts[0].exec(["ls", "/srv"]).stdout.split() == ["ana", "bob", "link", "site"]
+    lab.hosts[1].start()
+    purvey_project.run("destroy", "--yes")
+    assert lab.hosts[1].exec(["ls", "/srv"]).stdout.split() == ["ana", "bob", "link", "site"]

@@ -1,4 +1,4 @@
-"""The ledger of a run that could not be taken back whole, or could not remove all that is old: what is left, and why. Pure."""
+"""What is left by a run that could not be taken back whole, or could not remove all that is old, and what it never began. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING
 
 from purvey._plan.effects import Effect
 from purvey._plan.plan import Operation, Plan
-from purvey._state.record import Left
+from purvey._state.record import Failed, Left, Record, Unmade
 from purvey._state.resource import ResourceState
 
 if TYPE_CHECKING:
     from purvey._apply.perform import Performer
+
+
+def unmade(performer: Performer, records: Sequence[Record]) -> tuple[Unmade, ...]:
+    """What failed and no record tells of, for nothing of it was begun; a check is told by its own record."""
+    told = {item.address for item in records if isinstance(item, Failed)}
+    return tuple(
+        Unmade(address=item.address, verb=item.verb, code=item.code, detail=item.detail or item.summary)
+        for item in performer.failures
+        if item.address not in told and item.verb not in ("", "check")
+    )
 
 
 class Ledger:

@@ -51,6 +51,7 @@ class Failure(msgspec.Struct, frozen=True):
     summary: str
     detail: str
     hint: str = ""
+    verb: str = ""
 
 
 class Performer:
@@ -126,7 +127,7 @@ class Performer:
     def fail(self, operation: Operation, raised: Exception, started: float, attempts: int) -> None:
         """Note that an operation failed, and tell it."""
         error = clean_error(as_provider_error(raised), self.parts.redactor)
-        self.failures.append(Failure(operation.address, error.code, error.summary, error.detail, error.hint))
+        self.failures.append(Failure(operation.address, error.code, error.summary, error.detail, error.hint, operation.verb))
         self.tell_ended(operation, "failed", started, attempts, code=error.code, detail=error.detail or error.summary)
 
     def park(self, operation: Operation, parked: Parked, started: float, attempts: int) -> None:
@@ -303,8 +304,8 @@ class Performer:
         return ResourceState(
             address=node.address, kind=node.kind, generation=generation, id="", name=name, inputs=inputs, digest=node.digest,
             home=before.home if before is not None else "",
-            needs=node.needs, container=node.container, where=node.where, how=self.parts.how_at_rest(node.how), way=node.way,
-            machine=self.parts.machine(node.how), source=node.source,
+            needs=node.needs, behind=node.behind, container=node.container, where=node.where,
+            how=self.parts.how_at_rest(node.how), way=node.way, machine=self.parts.machine(node.how), source=node.source,
             protect=said(options.protect, recorded=former is not None and former.protect),
             retain=said(options.retain, recorded=former is not None and former.retain),
             version=kind.version, run=self.parts.run, ignore=options.ignore,

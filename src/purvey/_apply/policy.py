@@ -31,15 +31,13 @@ class Verdict(NamedTuple):
     only: tuple[str, ...]
 
 
-def story(failure: Failure, failures: Sequence[Failure] = (), plan: Plan | None = None) -> str:
-    """What was said of a failure, what to do, and where in the script it is; where other checks failed too, what they saw."""
-    checks = [item for item in failures if item is not failure and item.code == "check_failed"]
-    others = [" ".join(f"Also failed: {item.address}: {item.detail or item.summary}".split()) for item in checks]
+def story(failure: Failure, plan: Plan | None = None) -> str:
+    """What was said of a failure, what to do, and where in the script it is."""
     changes = plan.changes if plan is not None else ()
     line = next((change.source for change in changes if change.address == failure.address), "")
     word = "is" if plan is not None and failure.address in plan.nodes else "was"
     declared = f"It {word} declared at {line}." if line else ""
-    return "\n".join(part for part in (failure.detail, *others, failure.hint, declared) if part)
+    return "\n".join(part for part in (failure.detail, failure.hint, declared) if part)
 
 
 class Policies:

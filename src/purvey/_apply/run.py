@@ -17,7 +17,7 @@ from purvey._apply.carry_out import carry_out, carry_out_undo
 from purvey._apply.executor import Either, Stop, Stopped
 from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
-from purvey._apply.ledger import Ledger
+from purvey._apply.ledger import Ledger, unmade
 from purvey._apply.parts import Parts
 from purvey._apply.perform import Performer, Write
 from purvey._apply.policy import Policies, story
@@ -41,7 +41,7 @@ from purvey._plan.leaving import stays_behind
 from purvey._plan.plan import Change, Operation, Plan
 from purvey._plan.undo import undo_plan
 from purvey._state.history import is_open
-from purvey._state.record import Approved, Closed, Left, Noted, OutputsSet, Record, Staged, Undoing
+from purvey._state.record import Approved, Closed, Left, Noted, OutputsSet, Record, Staged, Undoing, Unmade
 from purvey._state.state import InDoubt
 from purvey._state.tag_out import TagOut
 from purvey.errors import ScriptError, StateError, together
@@ -86,6 +86,7 @@ class Run:
         self._write_of = write_of or (lambda _: write)
         self._failing: frozenset[str] = frozenset()
         self._broken: Broken = {}
+        self._unmade: tuple[Unmade, ...] = ()
 
     async def apply(self) -> Closed:
         """Bring the world to what the script declares; with no script, to nothing."""
@@ -236,7 +237,8 @@ class Run:
         failure, policy, batch = self._policies(performer.plan).verdict(performer.failures)
         done = {effect.begun.address for effect in effects(self.records())}
         only = tuple(address for address in batch if address in done)
-        cause, told = failure.summary, story(failure, performer.failures, performer.plan)
+        self._unmade = unmade(performer, self.records())
+        cause, told = failure.summary, story(failure, performer.plan)
         if policy in ("keep", "continue") or (policy == "undo_batch" and not only):
             return await self._close("kept", cause, failure.address, told)
         await self._write(Undoing(at=self._now(), cause=cause, address=failure.address, detail=told, only=only))
@@ -350,8 +352,9 @@ class Run:
         await carry_out(deletions, performer, self.stop, lambda _: True, self.request.parallel)
         if performer.failures:
             failure = performer.failures[0]
+            self._unmade = unmade(performer, self.records())
             ledger = Ledger(performer).of_removal(deletions)
-            told = "\n".join(part for part in (story(failure, plan=performer.plan), self._stays_behind(performer.plan)) if part)
+            told = "\n".join(part for part in (story(failure, performer.plan), self._stays_behind(performer.plan)) if part)
             return await self._close("partial", failure.summary, failure.address, told, ledger)
         if performer.parked and not performer.interrupted:
             address, progress = performer.parked[0]
@@ -371,7 +374,10 @@ class Run:
     async def _close(
         self, result: str, cause: str = "", address: str = "", detail: str = "", left: tuple[Left, ...] = ()
     ) -> Closed:  # fmt: skip
-        return await self._end(Closed(at=self._now(), result=result, cause=cause, address=address, detail=detail, left=left))
+        told = Closed(
+            at=self._now(), result=result, cause=cause, address=address, detail=detail, left=left, unmade=self._unmade
+        )
+        return await self._end(told)
 
     async def _end(self, closed: Closed) -> Closed:
         await self._write(closed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from purvey._graph import Node, edges_of
+from purvey._graph import Node
 from purvey._plan.decision import Decision
 from purvey._plan.plan import Operation, Verb, operation_id
 from purvey._state.resource import ResourceState
@@ -86,12 +86,9 @@ class _Edges:
 
 
 def _firm(node: Node) -> tuple[str, ...]:
-    """The nodes without which a node cannot be: all it needs but for the machines before its own, unless it refers to them."""
-    turn = node.options.turn
-    if turn is None or not turn.behind:
-        return node.needs
-    referred = edges_of({**node.inputs, "how": node.how}, ())
-    return tuple(need for need in node.needs if need not in turn.behind or need in referred)
+    """The nodes without which a node cannot be."""
+    behind = node.behind
+    return tuple(need for need in node.needs if need not in behind) if behind else node.needs
 
 
 def forward(
@@ -152,6 +149,7 @@ def backward(gone: Mapping[tuple[str, int], ResourceState], forgotten: set[tuple
         forgotten: Those of them whose record is dropped without a call.
     """
     waiting: dict[str, list[str]] = {}
+    loose: dict[str, list[str]] = {}
     by_address: dict[str, list[ResourceState]] = {}
     for resource in gone.values():
         by_address.setdefault(resource.address, []).append(resource)
@@ -159,10 +157,13 @@ def backward(gone: Mapping[tuple[str, int], ResourceState], forgotten: set[tuple
         for need in resource.needs:
             if need in by_address and need != resource.address:
                 waiting.setdefault(need, []).append(_removal_id(resource, forgotten))
+        for need in resource.behind:
+            loose.setdefault(need, []).append(_removal_id(resource, forgotten))
     return [
         Operation(
             id=_removal_id(resource, forgotten), verb=_removal(resource, forgotten), address=resource.address,
             generation=resource.generation, needs=tuple(dict.fromkeys(waiting.get(resource.address, ()))),
+            despite=tuple(dict.fromkeys(loose.get(resource.address, ()))),
         )
         for resource in reversed(list(gone.values()))
     ]  # fmt: skip

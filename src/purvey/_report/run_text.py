@@ -25,7 +25,7 @@ _ENDINGS: Final[Mapping[str, tuple[str, Style]]] = {
     "interrupted": ("Interrupted: nothing new was started, and nothing is lost", "change"),
     "superseded": ("Superseded: a later run took over what this one left", "dim"),
     "refused": ("Refused: it did not begin, and nothing was touched", "dim"),
-    "partial": ("Partial: the run failed, and so did taking it back or removing what was old", "bad"),
+    "partial": ("Partial: the run failed, and not all of it could be taken back", "bad"),
     "": ("Open: still running, or its process ended without a word", "change"),
 }
 """How each result is told."""
@@ -138,6 +138,8 @@ def _ending(page: Page, run: RunHistory) -> None:
         text = "Undone: what the run had changed was taken back, as you asked"
     elif run.result == "partial" and was_asked_to_undo(run):
         text = "Partial: you asked to take the run back, and not all of it could be"
+    elif run.result == "partial" and not any(change.action == "undo" for change in run.changes):
+        text = _partial(run)
     elif run.result in ("succeeded", "kept") and was_asked_to_undo(run):
         text, style = "Undone in part, as you asked", "good"
     elif run.result == "kept" and any(change.action == "undo" for change in run.changes):
@@ -150,6 +152,17 @@ def _ending(page: Page, run: RunHistory) -> None:
         page.block(run.cause_detail, "  ")
     if run.result != "succeeded" and run.changes:
         page.add(f"  {what}")
+
+
+def _partial(run: RunHistory) -> str:
+    """How a run is told that could not remove all, or of which something fails since it has; nothing of it was taken back."""
+    if not run.left:
+        return "Partial: what is declared fails its check since what is old was removed"
+    if any(item.verb != "removal" for item in run.left):
+        return _ENDINGS["partial"][0]
+    if run.verb == "destroy":
+        return "Partial: not all could be removed"
+    return "Partial: what is declared is there, and not all that is old could be removed"
 
 
 def _worked(run: RunHistory, ended: float) -> str:
@@ -193,20 +206,21 @@ def _cause(page: Page, run: RunHistory) -> None:
 
 def _others(page: Page, run: RunHistory) -> None:
     """What else failed: who mends only the cause would meet it in the next run."""
+    told = {run.cause_address, *(item.address for item in run.left)}
     failed = {
         change.address: change for change in _became(run.changes)
-        if change.result == "failed" and change.action != "undo" and change.address != run.cause_address
+        if change.result == "failed" and change.action != "undo" and change.address not in told
     }  # fmt: skip
     if not failed:
         return
     page.blank()
     page.add(bold("Also failed"))
-    told = list(failed.values())[:OTHERS_MAX]
-    width = min(max(len(change.address) for change in told), _WIDTH_MAX)
-    for change in told:
+    some = list(failed.values())[:OTHERS_MAX]
+    width = min(max(len(change.address) for change in some), _WIDTH_MAX)
+    for change in some:
         page.add(f"  {change.address.ljust(width)}  ", dim(gist(change.detail)))
-    if len(failed) > len(told):
-        page.add(dim(f"  … and {len(failed) - len(told)} more; purvey show {run.id} lists them all"))
+    if len(failed) > len(some):
+        page.add(dim(f"  … and {len(failed) - len(some)} more; purvey show {run.id} lists them all"))
 
 
 def _left(page: Page, run: RunHistory) -> None:

@@ -69,8 +69,8 @@ async def _look(parts: Parts, store: Store, request: Request, address: str) -> R
     outputs = _as_wished(parts, kind, node, wished, outputs)
     return ResourceState(
         address=address, kind=node.kind, generation=generation, id=seen.id, name=name, inputs=inputs, outputs=outputs,
-        needs=node.needs, container=node.container, where=node.where, how=parts.how_at_rest(node.how), way=node.way,
-        machine=parts.machine(node.how), protect=bool(node.options.protect),
+        needs=node.needs, behind=node.behind, container=node.container, where=node.where, how=parts.how_at_rest(node.how),
+        way=node.way, machine=parts.machine(node.how), protect=bool(node.options.protect),
         retain=bool(node.options.retain), source=node.source, version=kind.version,
         adopted=True,
     )  # fmt: skip

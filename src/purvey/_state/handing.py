@@ -86,6 +86,7 @@ def _arrived(item: ResourceState, source: str, addresses: Mapping[str, str], gen
         generation=generations[address],
         home=home if home.count("::") > 1 else full(source, home),
         needs=tuple(addresses[need] for need in item.needs if need in addresses),
+        behind=tuple(addresses[need] for need in item.behind if need in addresses),
         container=addresses.get(item.container, ""),
         inputs=readdressed(thawed(item.inputs), addresses),
         follows={addresses[need]: generations[addresses[need]] for need in item.follows if need in addresses},

@@ -104,6 +104,10 @@ def history(run: str, stack: str, records: Iterable[Record]) -> RunHistory:
             found[record.operation] = _ended(found.get(record.operation, settled), record)
         elif isinstance(record, Noted) and not _is_aside(record, made):
             found[f"{record.what} {record.address} {len(found)}"] = _noted(record)
+    for item in closed.unmade if closed is not None else ():
+        found[f"{item.verb} {item.address} unmade"] = ChangeHistory(
+            address=item.address, action=item.verb, result="failed", code=item.code, detail=item.detail
+        )
     return RunHistory(
         id=run,
         stack=name,

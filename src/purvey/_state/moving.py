@@ -51,6 +51,7 @@ def _following(other: ResourceState, was: str, new: ResourceState) -> ResourceSt
     return msgspec.structs.replace(
         other,
         needs=tuple(addresses.get(need, need) for need in other.needs),
+        behind=tuple(addresses.get(need, need) for need in other.behind),
         container=addresses.get(other.container, other.container),
         inputs=readdressed(thawed(other.inputs), addresses),
         follows=follows,

@@ -144,14 +144,24 @@ class Left(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str = ""
 
 
+class Unmade(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An operation that failed before anything of it was begun, so that no other record tells of it: its machine was silent."""
+
+    address: str
+    verb: str
+    code: str
+    detail: str = ""
+
+
 class Closed(Base, frozen=True, tag="closed"):
-    """The run is over; `left` is the ledger of one that ended partial."""
+    """The run is over; `left` is the ledger of one that ended partial, `unmade` what failed before it was begun."""
 
     result: str
     cause: str = ""
     address: str = ""
     detail: str = ""
     left: tuple[Left, ...] = ()
+    unmade: tuple[Unmade, ...] = ()
 
 
 class Begun(Base, frozen=True, tag="begun"):

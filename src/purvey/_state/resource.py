@@ -20,6 +20,7 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         outputs: The outputs, secrets masked and sealed.
         digest: The node digest of the wish that it fulfils.
         needs: Addresses it depended on.
+        behind: Those of `needs` that it only came after, on the machines before its own in a rolling change.
         container: The node it lives in.
         where: The name of the machine it is on; empty for the one that purvey runs on.
         how: How to get there, each part sealed; None for the machine that purvey runs on.
@@ -50,6 +51,7 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     outputs: dict[str, Any] = {}
     digest: str = ""
     needs: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
     container: str = ""
     where: str = ""
     how: Any = None

@@ -222,3 +222,21 @@ def test_machines_need_names(project: Project) -> None:
         project.plan(named=False)
 
     assert refused.value.code == "script.bad_host"
+
+
+@pytest.mark.parametrize("refers", [False, True])
+def test_what_cannot_be_removed_keeps_only_what_it_needs(project: Project, refers: bool) -> None:
+    """The machines of the batches before came first and are not needed, except for what the machine's node refers to."""
+    project.write(SCRIPT)
+    project.apply(parameters={"first": refers})
+    project.world.fail("delete", "w3")
+
+    run = project.destroy()
+
+    stays = {"w3", "w0"} if refers else {"w3"}
+    assert run.result == "partial"
+    assert {entry["name"] for entry in project.world.objects.values()} == stays
+    assert {item.address for item in run.left if "Thing" in item.address} == {f"{name}/test.Thing::{name}" for name in stays}
+    project.world.mend()
+    assert project.destroy().result == "succeeded"
+    project.require_sound()

@@ -18,6 +18,7 @@ from purvey._report.text import SHOWN_MAX, plan_page, plan_sum
 from purvey._report.values import LENGTH_MAX, shown
 from purvey._report.words import GIST_CHARACTERS_MAX, clock_face, counted, duration, gist, on_machine
 from purvey._state.history import ChangeHistory
+from purvey._state.record import Left
 from purvey.errors import Problems, ScriptError
 from tests.unit.report import samples
 
@@ -357,3 +358,19 @@ def test_the_next_command_has_the_parameters_of_the_run() -> None:
     told = plain(ended_page(samples.run("partial", samples.CREATED, script="shop.py", parameters=given), {}))
 
     assert "purvey apply shop.py -e dev --n 5 --no-with-cache --verbose -p 'env_name=a b'   make the world" in told
+
+
+def test_a_run_that_took_nothing_back_does_not_say_that_it_could_not() -> None:
+    """What could not be removed, and what fails since it was, is told as that."""
+    old = Left(address="files.File::old", generation=1, verb="removal", why="failed", detail="No route to host.")
+    gone = ChangeHistory(address="files.File::old", action="delete", result="failed", code="unavailable", detail="No route.")
+
+    def told(verb: str, *left: Left) -> str:
+        run = samples.run("partial", samples.CREATED, gone, verb=verb, left=left, cause="x", cause_address="files.File::new")
+        return plain(ended_page(run, {}))
+
+    assert told("destroy", old).startswith("Partial: not all could be removed.\n  1 created, 1 delete failed\n")
+    assert told("apply", old).startswith("Partial: what is declared is there, and not all that is old could be removed.\n")
+    assert "Also failed" not in told("apply", old)
+    assert told("apply").startswith("Partial: what is declared fails its check since what is old was removed.\n")
+    assert told("apply", *samples.LEFT).startswith("Partial: the run failed, and not all of it could be taken back.\n")
