@@ -6,7 +6,7 @@ deletion and a step are finished instead, for only then is it known what there i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,29 +19,17 @@ from purvey._apply.perform import Failure, Performer
 from purvey._apply.recover import attempts_for, settle
 from purvey._apply.redacting import clean_error
 from purvey._apply.seek import seek, until_known
-from purvey._graph import Selection
 from purvey._state.record import Failed
 from purvey._state.state import InDoubt
 from purvey.errors import ProviderError
 from purvey.providers import Kind, Outcome, Present, Unreadable
 
 
-def in_doubt(parts: Parts, selection: Selection) -> list[InDoubt]:
-    """The operations in doubt that a run is about."""
-    return [doubt for doubt in parts.state.in_doubt.values() if selection.covers(doubt.begun.address)]
-
-
-def passed_over(parts: Parts, selection: Selection) -> list[str]:
-    """A line for each other one, which stays in doubt."""
-    others = [doubt.begun for doubt in parts.state.in_doubt.values() if not selection.covers(doubt.begun.address)]
-    return [f"{begun.address}: its {begun.verb} stays in doubt, for the run passes over it" for begun in others]
-
-
-def settling_ones(parts: Parts, selection: Selection) -> tuple[dict[str, InDoubt], list[InDoubt]]:
-    """What is in doubt: first the updates that make what they need take effect, which go back after that; then the rest."""
+def settling_ones(parts: Parts, doubts: Iterable[InDoubt]) -> tuple[dict[str, InDoubt], list[InDoubt]]:
+    """Of what is in doubt, first the updates that make what they need take effect, which go back after that; then the rest."""
     settling: dict[str, InDoubt] = {}
     rest: list[InDoubt] = []
-    for doubt in in_doubt(parts, selection):
+    for doubt in doubts:
         if doubt.begun.verb == "update" and parts.kinds.get(doubt.begun.node.kind).provider.settles:
             settling[doubt.begun.operation] = doubt
         else:

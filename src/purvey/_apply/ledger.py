@@ -1,4 +1,4 @@
-"""What is left by a run that could not be taken back whole, or could not remove all that is old, and what it never began. Pure."""
+"""What a run has left that could not be taken back whole, or not remove all that is old, and what it never began. Pure."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from purvey._apply.call import EngineCall, physical_name
-from purvey._apply.observe import read
+from purvey._apply.observe import reached_by, read
 from purvey._apply.ownership import Owners, how_to_get
 from purvey._gate.question import bounded
 from purvey._plan.guard import growth
@@ -79,7 +79,7 @@ async def _refuse_adoptable(kind: Kind, call: EngineCall, want: Any) -> None:
 async def _shrinks(performer: Performer, node: Node, prior: ResourceState) -> bool:
     """Whether nothing that cannot change in place differs, now that the values are known; in the world, where it is read."""
     reads = performer.parts.kinds.get(node.kind).provider.reads
-    seen = await read(performer.parts, prior) if reads else Absent()
+    seen = await _read(performer.parts, node, prior) if reads else Absent()
     observed = {(prior.address, prior.generation): seen} if isinstance(seen, Present) else {}
     decision = performer.parts.decider(observed, believe=True).weigh(node)
     return decision is None or decision.action not in ("replace", "create")
@@ -113,7 +113,7 @@ async def _change(
     """Change an object from what is `seen` of it, or is read now, to what is wished."""
     kind = performer.parts.kinds.get(node.kind)
     if seen is None and kind.provider.reads:
-        seen = await read(performer.parts, prior)
+        seen = await _read(performer.parts, node, prior)
     change = decided(performer, operation, node, prior, seen)
     if isinstance(change, Noted):
         await performer.record(change)
@@ -125,6 +125,11 @@ async def _change(
 
     await performer.effect(operation, "update", change.wanted, change.before, kind, attempts, act, change.want)
     return "done"
+
+
+async def _read(parts: Parts, node: Node, prior: ResourceState) -> Observed:
+    """What is there now of a node's object, on the way to its machine that the script says."""
+    return await read(parts, prior if parts.elsewhere(node, prior) else reached_by(node, prior))
 
 
 class Decided(NamedTuple):

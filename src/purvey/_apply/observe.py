@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from purvey._apply.executor import Stop, execute
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
 from purvey._apply.redacting import clean_error, cleaned
+from purvey._base.event import PhaseStarted
 from purvey._base.limits import OBSERVE_BATCH
 from purvey._gate.machines import Inquiry, Reply, inquire
 from purvey._graph import Node
@@ -63,30 +64,36 @@ async def observe(parts: Parts, records: Sequence[ResourceState], *, parallel: i
     return {**found, **await look_closer(parts, records, found)}
 
 
-async def observe_anew(
-    parts: Parts, nodes: Iterable[Node], seen: Mapping[Key, Observed], *, parallel: int
-) -> dict[Key, Observed]:
-    """What is there of objects whose machine the script reaches in another way than was recorded, in that new way.
+async def observe_anew(parts: Parts, nodes: Iterable[Node], *, parallel: int) -> dict[Key, Observed]:
+    """What is there of objects whose machine is reached in another way than was recorded, in the way of the script.
 
-    What was on a machine that does not answer any more, and whose place another one has taken, is not there.
+    Another address may be the same machine's, or that of one which has got its name: what is there says so.
     """
-    found: dict[Key, Observed] = {}
+    machines: dict[int, str] = {}
     records: list[ResourceState] = []
     for node in nodes:
         record = parts.state.latest(node.address)
-        if record is None or record.way == node.way or None in (record.how, node.how):
+        if record is None or None in (record.how, node.how):
+            continue
+        if id(node.how) not in machines:  # One for all nodes on it.
+            machines[id(node.how)] = parts.machine(node.how)
+        if record.way == node.way and record.machine == machines[id(node.how)]:
             continue
         try:
             parts.host(node.where, node.how)
         except (NotKnownError, PurveyError):  # What it is made of is not there yet, or a secret of the way cannot be read.
             continue
         if not parts.elsewhere(node, record):
-            records.append(msgspec.structs.replace(record, where=node.where, how=node.how))
-        elif isinstance(seen.get((record.address, record.generation)), Unreadable):
-            found[record.address, record.generation] = Absent()
+            records.append(reached_by(node, record))
     if records := needs_reading(parts, records):
-        found |= await observe(parts, records, parallel=parallel)
-    return found
+        detail = f"{len(records)} object{'' if len(records) == 1 else 's'} in a new way"
+        parts.tell(PhaseStarted(at=parts.clock.now(), run=parts.run, phase="observe", detail=detail))
+    return await observe(parts, records, parallel=parallel) if records else {}
+
+
+def reached_by(node: Node, record: ResourceState) -> ResourceState:
+    """A record of what is on a machine, with the way to it that the script says."""
+    return msgspec.structs.replace(record, where=node.where, how=node.how)
 
 
 async def _read_on_machines(parts: Parts, records: Sequence[ResourceState], found: dict[Key, Observed]) -> None:

@@ -276,19 +276,21 @@ class Parts:
         """Identifies the machine of a node, by the record as it is now; see `machine_of`."""
         return machine_of(resolve(how, self.masked_link, self.mask))
 
-    def elsewhere(self, node: Node, record: ResourceState) -> str:
+    def elsewhere(self, node: Node, record: ResourceState, link: Callable[[Link], Value] | None = None) -> str:
         """Why a node's object has to be made anew on another machine; empty if it is where the node is.
 
-        A machine stays the same under another name, with another key or as another user; another one may get its name.
+        Its name says where a machine is, however one gets there; under another name it is the same where the way leads to the
+        same address.
+
+        Args:
+            node: What is declared.
+            record: What there is.
+            link: Resolves references; by default to what is recorded.
         """
-        if node.where == record.where and node.way == record.way:
-            return ""
-        way = resolve(node.how, self.masked_link, lambda secret: secret)
-        machine = "" if any(type(item) is Unknown for item in walk(way)) else machine_of(way)
-        if machine == record.machine and (node.how is None) is (record.how is None):
-            return ""
-        if node.where == record.where:
-            return f"{node.where} is another machine now" if machine and record.machine else ""
+        if node.where != record.where and node.how is not None and record.how is not None:
+            way = resolve(node.how, link or self.masked_link, lambda secret: secret)
+            if not any(type(item) is Unknown for item in walk(way)) and machine_of(way) == record.machine:
+                return ""
         return moves(node, record)
 
     def decider(self, observed: Observations, found: Mapping[str, Observed] = {}, **more: Any) -> Decider:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from purvey._apply.doubts import Entangled
 from purvey._base.limits import PARALLEL_DEFAULT
 from purvey._graph import ALL, Graph, OnFailure, Selection
 from purvey._plan.guard import OnFinal
@@ -59,7 +60,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class StagePlan(msgspec.Struct, frozen=True, kw_only=True):
     """One stage before it is applied: the graph, the plan, what must be written down of what the script was told, findings.
 
-    `strangers` are findings about another world than the environment expects.
+    `strangers` are findings about another world than the environment expects, `entangled` what rests on operations in doubt
+    that the run passes over.
     """
 
     graph: Graph
@@ -68,6 +70,7 @@ class StagePlan(msgspec.Struct, frozen=True, kw_only=True):
     reads: tuple[str, ...] = ()
     findings: tuple[Any, ...] = ()
     strangers: tuple[Any, ...] = ()
+    entangled: Entangled = ()
 
 
 class AwaitsApproval(Exception):  # noqa: N818 - not an error: somebody must be asked.

@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
-from purvey._apply.abandon import abandon, in_doubt, passed_over, settling_ones
+from purvey._apply.abandon import abandon, settling_ones
 from purvey._apply.attempt import Parked
 from purvey._apply.broken import Broken, broken, passed_on
 from purvey._apply.carry_out import carry_out, carry_out_undo
+from purvey._apply.doubts import passed_over, refuse_entangled, settled_by
 from purvey._apply.executor import Either, Stop, Stopped
 from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
@@ -34,11 +35,11 @@ from purvey._gate.notes import notes
 from purvey._gate.preflight import refuse
 from purvey._gate.tags import refuse_tagged
 from purvey._graph import Graph
-from purvey._plan.approval import approval, beyond, remaining, uncovered, within_later
+from purvey._plan.approval import approval, beyond, losses, remaining, within_later
 from purvey._plan.effects import effects, standing
 from purvey._plan.guard import refuse_losses, refuse_many_deletes, refuse_protected
 from purvey._plan.leaving import stays_behind
-from purvey._plan.plan import Change, Operation, Plan
+from purvey._plan.plan import Operation, Plan
 from purvey._plan.undo import undo_plan
 from purvey._state.history import is_open
 from purvey._state.record import Approved, Closed, Left, Noted, OutputsSet, Record, Staged, Undoing, Unmade
@@ -136,8 +137,9 @@ class Run:
         Returns:
             How the run is to end where something is still pending; None where it can go on.
         """
-        doubts = in_doubt(self.parts, self.request.selection)
-        for text in passed_over(self.parts, self.request.selection):
+        doubts = settled_by(self.parts.run, self.parts.state, self.request.selection)
+        for doubt in passed_over(self.parts.run, self.parts.state, self.request.selection):
+            text = f"{doubt.begun.address}: its {doubt.begun.verb} stays in doubt, for the run passes over it"
             self.parts.tell(Message(at=self._now(), run=self.parts.run, level="warning", text=text))
         if not doubts:
             if not self.parts.state.in_doubt:
@@ -169,15 +171,16 @@ class Run:
         plan = ready.plan
         approved = [record for record in earlier if isinstance(record, Approved)]
         removed = [address for record in approved for address in record.removes]
-        losses = _losses(plan, approved)
+        lost = losses(plan, approved)
         touched = [change.address for change in plan.changes if change.touches]
         together(
             lambda: refuse_strangers(ready.strangers),
+            lambda: refuse_entangled(ready.entangled),
             lambda: refuse(ready.findings),
             lambda: refuse_protected(plan),
             lambda: refuse_tagged(touched, self._tags()),
             lambda: refuse_many_deletes(plan, self.request.deletes_max, removed),
-            lambda: refuse_losses(losses, self.request.final),
+            lambda: refuse_losses(lost, self.request.final),
         )
         await self._write(*ready.records)
         if plan.is_empty and not plan.operations:
@@ -196,7 +199,7 @@ class Run:
             await self._write(msgspec.structs.replace(covered, at=self._now()))
             return
         shown = msgspec.structs.replace(plan, later=remaining(plan, earlier))
-        standing = "" if _losses(plan, earlier) and self.request.final != "allow" else self.request.standing
+        standing = "" if losses(plan, earlier) and self.request.final != "allow" else self.request.standing
         noted = msgspec.structs.replace(shown, warnings=(*shown.warnings, *found))
         who = self._approve(noted) or standing
         if not who:
@@ -283,8 +286,9 @@ class Run:
         self._phase("undo", "")
         stop = Stop()  # One Ctrl-C ends only its waiting for what may still land; a second one leaves at once.
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
-        await without_unbegun(in_doubt(self.parts, self.request.selection), self._settler)
-        settling, doubts = settling_ones(self.parts, self.request.selection)
+        touched = [effect.begun.address for effect in effects(self.records())]
+        own = settled_by(self.parts.run, self.parts.state, self.request.selection, touched)
+        settling, doubts = settling_ones(self.parts, await without_unbegun(own, self._settler))
         await abandon(first, doubts, self.stop)
         if first.parked and self.stop.is_asked():  # A resume goes on with the undo.
             address, progress = first.parked[0]
@@ -393,8 +397,3 @@ class Run:
 def plan_digest(plan: Plan) -> str:
     """Identifies what a plan will do: equal digests, equal plans."""
     return digest(msgspec.to_builtins(plan))
-
-
-def _losses(plan: Plan, approved: Sequence[Approved]) -> list[Change]:
-    """By what data is lost that nobody has said yes to; a destroy says it with its name."""
-    return [change for change in uncovered(plan, approved) if change.holds_data and plan.verb != "destroy"]

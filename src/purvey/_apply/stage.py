@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from purvey._apply.call import physical_name
+from purvey._apply.doubts import entangled, passed_over, refuse_entangled
 from purvey._apply.expected import strangers
 from purvey._apply.forecast import Forecast
 from purvey._apply.knowledge import OtherStacks, RunKnowledge
@@ -51,7 +52,7 @@ async def observed(parts: Parts, request: Request) -> dict[Key, Observed]:
 
 async def prepare(
     parts: Parts, request: Request, seen: Mapping[Key, Observed], others: OtherStacks, *, stage: int = 1,
-    earlier: list[Record] | None = None, previous: Graph | None = None, is_again: bool = False,
+    earlier: list[Record] | None = None, previous: Graph | None = None, anew: frozenset[str] | None = None,
 ) -> StagePlan:  # fmt: skip
     """Run the script against what is known, and plan what it declares.
 
@@ -63,35 +64,36 @@ async def prepare(
         stage: Counts from 1.
         earlier: The run's records so far.
         previous: The graph of the stage before.
-        is_again: Whether this is done once more, after what the script said of the ways to machines.
+        anew: Where this is done once more, since the script says another way to some machines: the nodes on them.
 
     Raises:
         ScriptError: for everything that is wrong in the script.
     """
-    if not is_again:
+    if anew is None:
         parts.tell(PhaseStarted(at=parts.clock.now(), run=parts.run, phase="plan", detail=f"stage {stage}"))
     decider = _decider(parts, request, seen, {})
     knowledge = RunKnowledge(parts, decider, earlier or [], others, request.lookups)
     graph = EMPTY
     if request.script is not None:
         graph = load(request.script, knowledge, request.given, request.env, request.nonce, previous)
-    if request.refresh and not is_again:
-        anew = await observe_anew(parts, graph.nodes.values(), seen, parallel=request.parallel)
-        if anew:
+    if request.refresh and anew is None:
+        again = await observe_anew(parts, graph.nodes.values(), parallel=request.parallel)
+        if again:
             return await prepare(
-                parts, request, {**seen, **anew}, others, stage=stage, earlier=earlier, previous=previous, is_again=True
-            )
+                parts, request, {**seen, **again}, others, stage=stage, earlier=earlier, previous=previous,
+                anew=frozenset(address for address, _ in again),
+            )  # fmt: skip
     decide_all(graph, decider)
     new = [decision.node for decision in decider.decisions.values() if decision.action == "create" and not decision.lost]
     told: Told = {}
     found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts), told) if new else {}
     if any(_is_adopted(parts, graph.nodes[address]) for address in found):
         decider = _decider(parts, request, seen, found)
-    plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage)
+    plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage, anew=anew or ())
     view, call = _viewer(parts, decider), _caller(parts)
     secrets, without = _unreadable_secrets(parts, graph)
     findings = await look_around(plan, parts.kinds, view, call, told, without)
-    plan, decider = await _foretold(parts, request, seen, found, graph, plan, decider)
+    plan, decider = await _foretold(parts, request, seen, found, graph, plan, decider, anew or ())
     findings = [
         *secrets,
         *disk(parts.folder),
@@ -110,12 +112,13 @@ async def prepare(
         reads=tuple(knowledge.reads),
         findings=_placed(graph, findings),
         strangers=await strangers(parts, request.expect, plan, call, view),
+        entangled=entangled(plan, graph, parts.state, passed_over(parts.run, parts.state, request.selection)),
     )
 
 
 async def _foretold(
     parts: Parts, request: Request, seen: Mapping[Key, Observed], found: Mapping[str, Observed], graph: Graph, plan: Plan,
-    decider: Decider,
+    decider: Decider, anew: Collection[str],
 ) -> tuple[Plan, Decider]:  # fmt: skip
     """The plan with what can be said of each operation on a machine; it has one for each object that has to be looked at again.
 
@@ -130,7 +133,7 @@ async def _foretold(
             return forecast.plan(plan), decider
         doubts |= forecast.doubts
         decider = _decider(parts, request, seen, found, doubts)
-        plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=plan.stage)
+        plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=plan.stage, anew=anew)
 
 
 def _is_adopted(parts: Parts, node: Node) -> bool:
@@ -142,6 +145,7 @@ def refusals(ready: StagePlan, deletes_max: int | None) -> tuple[str, ...]:
     try:
         together(
             lambda: refuse_strangers(ready.strangers),
+            lambda: refuse_entangled(ready.entangled),
             lambda: refuse_protected(ready.plan),
             lambda: refuse_many_deletes(ready.plan, deletes_max),
         )

@@ -45,9 +45,9 @@ def beyond(plan: Plan, approved: Iterable[Approved]) -> list[tuple[str, str]]:
     return [(change.address, line) for change, line in _uncovered(plan, approved)]
 
 
-def uncovered(plan: Plan, approved: Iterable[Approved]) -> tuple[Change, ...]:
-    """The changes that nobody has said yes to."""
-    return tuple(change for change, _ in _uncovered(plan, approved))
+def losses(plan: Plan, approved: Iterable[Approved]) -> list[Change]:
+    """By what data is lost that nobody has said yes to; a destroy says it with its name."""
+    return [change for change, _ in _uncovered(plan, approved) if change.holds_data and plan.verb != "destroy"]
 
 
 def _uncovered(plan: Plan, approved: Iterable[Approved]) -> list[tuple[Change, str]]:
@@ -76,7 +76,7 @@ def within_later(plan: Plan, approved: Sequence[Approved]) -> Approved | None:
     What nothing takes back is not among them: of that the first approval said nothing.
     """
     bound = remaining(plan, approved)
-    new = uncovered(plan, approved)
+    new = tuple(change for change, _ in _uncovered(plan, approved))
     if bound is None or not any(record.later_at_most for record in approved) or len(new) > bound.at_most:
         return None
     if any(change.action != "create" or change.final or (bound.kinds and change.kind not in bound.kinds) for change in new):

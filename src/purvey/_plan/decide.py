@@ -57,7 +57,7 @@ class Decider:
         believe: bool = False,
         check_all: bool = False,
         doubts: Mapping[str, str] | None = None,
-        elsewhere: Callable[[Node, ResourceState], str] = moves,
+        elsewhere: Callable[[Node, ResourceState, Callable[[Link], Value]], str] = moves,
     ) -> None:
         self.state = state
         self.observed = observed
@@ -259,7 +259,7 @@ class Decider:
         reasons: list[str] = []
         if node.kind != record.kind:
             reasons.append(f"its kind was {record.kind}")
-        if elsewhere := self._elsewhere(node, record):
+        if elsewhere := self._elsewhere(node, record, self.link):
             reasons.append(elsewhere)
         wanted = resolve(node.options.replace_when, self.link, self.secret)
         if wanted != thaw(record.replace_when):

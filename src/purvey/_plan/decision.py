@@ -73,7 +73,7 @@ def refuse_secrets(node: Node, kind: Kind, inputs: Mapping[str, Value]) -> None:
             )
 
 
-def moves(node: Node, record: ResourceState) -> str:
+def moves(node: Node, record: ResourceState, _: object = None) -> str:
     """Why a node's object has to be made anew on another machine, where only names are known; empty if it stays."""
     if node.where == record.where:
         return ""
@@ -87,6 +87,7 @@ def same_terms(node: Node, record: ResourceState) -> bool:
         record.protect is said(options.protect, recorded=record.protect)
         and record.retain is said(options.retain, recorded=record.retain)
         and record.needs == node.needs
+        and record.behind == node.behind
         and record.container == node.container
         and record.way == node.way
         and record.ignore == options.ignore

@@ -5,7 +5,7 @@ Destroy is the plan of an empty graph; drift is the plan of the recorded wish. T
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -27,7 +27,9 @@ from purvey.providers import Kind
 Key = tuple[str, int]
 
 
-def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply", stage: int = 1) -> Plan:
+def make_plan(
+    graph: Graph, decider: Decider, *, stack: str, verb: str = "apply", stage: int = 1, anew: Iterable[str] = ()
+) -> Plan:
     """Everything that one stage will do.
 
     Args:
@@ -36,11 +38,13 @@ def make_plan(graph: Graph, decider: Decider, *, stack: str, verb: str = "apply"
         stack: ``name/environment``.
         verb: What the user asked for.
         stage: Counts from 1.
+        anew: Nodes on machines to which another way leads than is recorded, which is then recorded whatever else changes.
 
     Raises:
         ScriptError: ``script.claim`` if two nodes occupy one thing.
     """
     decide_all(graph, decider)
+    decider.restated |= {item: graph.nodes[item] for item in anew if item in decider.settled and item not in decider.skipped}
     _require_left(graph, decider)
     gone, forgotten = _gone(graph, decider)
     gone = dict(sorted(gone.items(), key=lambda item: item[1].made_at))  # `backward` begins with what was made last.

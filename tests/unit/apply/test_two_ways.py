@@ -145,17 +145,131 @@ def test_a_new_way_on_which_nobody_is_let_in_is_refused(refused: set[str], movin
 def test_another_machine_with_the_name_gets_what_is_declared(
     project: Project, refused: set[str], moving: Callable[..., RunHistory]
 ) -> None:
-    """Where the former one is there, what it had goes; where it is not, it is made all the same."""
+    """What is not there is made, whether or not the former machine is; one that does not let us in is refused."""
     assert moving().result == "succeeded"
+    (project.folder / "page").unlink()
+    refused.add("192.0.2.1")
 
     (change,) = project.plan(address="192.0.2.2").changes
-    assert (change.action, change.reasons) == ("replace", ("box is another machine now",))
-    refused.add("192.0.2.1")
-    (change,) = project.plan(address="192.0.2.2").changes
-    assert change.action == "create"
-    (project.folder / "page").unlink()
+    assert (change.action, change.cause) == ("create", "it is gone")
     assert moving(address="192.0.2.2").result == "succeeded"
     assert (project.folder / "page").read_text() == "one"
+    assert project.plan(address="192.0.2.2").is_empty
     refused.add("192.0.2.3")
     with pytest.raises(RefusedError, match="not look"):
         moving(address="192.0.2.3")
+
+
+def test_a_machine_under_another_address_is_no_other_one(project: Project, moving: Callable[..., RunHistory]) -> None:
+    """An address may be written as a name, or become another one; what is there is there, and nothing is made anew."""
+    assert moving().result == "succeeded"
+    before = (project.folder / "page").stat().st_ino
+
+    run = moving(address="box.example.com")
+
+    assert (run.result, run.changes) == ("succeeded", ())
+    assert (project.folder / "page").stat().st_ino == before
+    (record,) = project.state().resources.values()
+    assert moving(address="box.example.com").result == "succeeded"
+    assert project.state().resources[record.address, 1].machine == record.machine
+
+
+def test_what_is_on_a_machine_that_nobody_can_look_at_is_not_left_there(
+    project: Project, refused: set[str], moving: Callable[..., RunHistory]
+) -> None:
+    """Another name and another address are another machine; that the first one is silent does not make what is there gone."""
+    assert moving().result == "succeeded"
+    refused.add("192.0.2.1")
+
+    (change,) = project.plan(address="192.0.2.2", name="other").changes
+    assert change.action == "unreadable"
+    assert moving(address="192.0.2.2", name="other").changes == ()
+    assert [item.where for item in project.state().resources.values()] == ["box"]
+    refused.clear()
+    (change,) = project.plan(address="192.0.2.2", name="other").changes
+    assert (change.action, change.reasons) == ("replace", ("it moves from box to other",))
+
+
+ADDRESSED = """
+from pathlib import Path
+
+from purvey import Host, stack
+from purvey.resources import files
+from tests.support.kinds import Server
+
+HERE = Path(__file__).parent
+
+
+@stack
+def main(text: str = "one", page: str = "a", name: str = "box") -> None:
+    server = Server("server", text=text)
+    box = Host(f"192.0.2.{server.revision}", name=name, config="")
+    files.File("page", on=box, path=str(HERE / "page"), content=page)
+"""
+
+
+def test_an_address_that_has_changed_is_where_the_machine_is_looked_at(
+    project: Project, refused: set[str], moving: Callable[..., RunHistory]
+) -> None:
+    """It is an output: the script says the same, and the recorded way leads nowhere any more."""
+    project.write(ADDRESSED, prelude="")
+    assert moving().result == "succeeded"
+    assert moving(text="two").result == "succeeded"
+    refused.add("192.0.2.1")
+
+    run = moving(text="two", page="b")
+
+    assert (run.result, [change.address for change in run.changes]) == ("succeeded", ["files.File::page"])
+    assert (project.folder / "page").read_text() == "b"
+    assert moving(text="two", page="b").changes == ()
+
+
+def test_a_new_name_and_an_address_that_is_not_known_yet_are_another_machine(
+    project: Project, moving: Callable[..., RunHistory]
+) -> None:
+    """Nobody knows before the run that it is the same one, so what is there moves, as the plan says."""
+    project.write(ADDRESSED, prelude="")
+    assert moving().result == "succeeded"
+
+    plan = project.plan(text="two", name="other")
+
+    (change,) = (item for item in plan.changes if item.address == "files.File::page")
+    assert (change.action, change.reasons) == ("replace", ("it moves from box to other",))
+    assert moving(name="other").changes == ()
+
+
+OWN = """
+from pathlib import Path
+
+from purvey import Host, stack
+from purvey.resources import files
+from purvey.resources.files.file import FileProvider
+
+HERE = Path(__file__).parent
+
+
+class ByItself(FileProvider):
+    async def update(self, call, have, want):
+        return await super().update(call, have, want)
+
+
+class Page(files.File, kind="test.Page", provider=ByItself):
+    "A file whose kind acts by itself, as that of a firewall does."
+
+
+@stack
+def main(user: str = "root", text: str = "one") -> None:
+    Page("page", on=Host("192.0.2.1", name="box", user=user, config=""), path=str(HERE / "page"), content=text)
+"""
+
+
+def test_a_kind_that_acts_by_itself_goes_the_new_way(
+    project: Project, refused: set[str], moving: Callable[..., RunHistory]
+) -> None:
+    """What it changes is read once more before, by whom the script says."""
+    project.write(OWN, prelude="")
+    assert moving().result == "succeeded"
+    refused.add("root")
+
+    assert moving(user="admin", text="two").result == "succeeded"
+    assert (project.folder / "page").read_text() == "two"

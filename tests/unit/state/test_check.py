@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from purvey._report.run_text import sum_of
 from purvey._state.check import violations
 from purvey._state.history import history
-from purvey._state.record import Record
+from purvey._state.record import Record, Unmade
 from purvey._state.state import InDoubt, State, fold
 from tests.unit.state import kit
 
@@ -95,6 +97,17 @@ def test_a_run_says_when_it_was_taken_up_again() -> None:
     told = history("RUN1", "shop/dev", records)
 
     assert (told.started, told.resumed, told.ended) == (10.0, 900.0, 901.0)
+
+
+def test_what_failed_before_it_was_begun_is_told_once() -> None:
+    """Only the run's last word knows of it; a run that goes on has another one."""
+    silent = Unmade(address="web", verb="delete", code="unavailable", detail="No route to host.")
+    ends: list[Record] = [kit.opened(), msgspec.structs.replace(kit.closed("partial"), unmade=(silent,))]
+
+    (change,) = history("RUN1", "shop/dev", ends).changes
+    assert (change.address, change.action, change.result) == ("web", "delete", "failed")
+    assert (change.code, change.detail) == ("unavailable", "No route to host.")
+    assert history("RUN1", "shop/dev", [*ends, kit.opened()]).changes == ()
 
 
 def test_what_a_machine_never_came_to_is_no_failure() -> None:
