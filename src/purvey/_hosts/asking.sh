@@ -10,10 +10,10 @@ ${apart+apart }${as_user+as_user }${at+at }${at_work+at_work }${b+b }${base+base
 ${boot+boot }${by+by }${c+c }${changes_user+changes_user }${clerk+clerk }${code+code }${codes+codes }${copy+copy }
 ${d+d }${doubtful+doubtful }${entry+entry }${err+err }${exact+exact }${failed+failed }${file+file }${firm+firm }
 ${first+first }${folder+folder }${format+format }${found+found }${g+g }${gid+gid }${goal+goal }${group+group }${group_id+group_id }
-${here+here }${hired+hired }${home+home }${ids+ids }${input+input }${lang+lang }${last+last }${limit+limit }
-${line+line }${links+links }${machine+machine }${mask+mask }${me+me }${mine+mine }${mode+mode }${name+name }${nl+nl }${number+number }
-${of+of }${other+other }${own+own }${our_group+our_group }${ours+ours }${out+out }${owner+owner }${owners+owners }${past+past }
-${path+path }${pending+pending }${pid+pid }${rest+rest }${running+running }${said+said }${seen+seen }${since+since }
+${here+here }${hired+hired }${home+home }${ids+ids }${input+input }${inside+inside }${keeper+keeper }${lang+lang }${last+last }
+${leads+leads }${limit+limit }${line+line }${links+links }${machine+machine }${mask+mask }${me+me }${mine+mine }${mode+mode }${name+name }${nl+nl }${number+number }
+${of+of }${other+other }${own+own }${our_group+our_group }${ours+ours }${out+out }${owner+owner }${past+past }
+${path+path }${pending+pending }${pid+pid }${place+place }${rest+rest }${running+running }${said+said }${seen+seen }${since+since }
 ${since_then+since_then }${size+size }${soiled+soiled }${spent+spent }${started+started }${stood+stood }
 ${stopped+stopped }${sums+sums }${sure+sure }${text+text }${timeout+timeout }${to+to }${token+token }${told+told }${uid+uid }
 ${unread+unread }${user+user }${w+w }${wanted+wanted }${was+was }${who+who }${why+why }${word+word }${words+words }
@@ -228,96 +228,6 @@ short() { # BYTES PATH
     while IFS= read -r line; do text=$text$line$nl; done
     text=$text$line
   } 2>/dev/null <"$2" && [ "${#text}" = "$1" ]
-}
-
-# In a folder that others may change, or that is behind such a one, we stand while we work: a link that they put into our way cannot
-# lead us elsewhere then. What is made there is made in a folder of ours, and so theirs only when it has its place.
-
-# Whether nobody but root and us can change a folder and the way to it, also where links of root and ours lead. Else `doubtful` is the
-# first place on the way of which that is not certain, and `goal` the folder as it is called behind those links. What is certain
-# remains so until a command has run, a folder is gone, or one has got another owner or mode.
-safe() { # FOLDER
-  case $1 in "$B"/*) return ;; esac
-  case $sure in *"$nl$1$nl"*) return ;; esac
-  if [ -n "$hired" ] && clerk safe "$1"; then
-    sure=$sure$1$nl
-    return
-  fi
-  wanted=$1
-  goal=$1
-  links=0
-  while ! certain "$goal"; do
-    [ -n "$own" ] && [ -L "$doubtful" ] && [ "$links" -lt 40 ] || return 1
-    links=$((links + 1))
-    to=$(readlink -- "$doubtful" && printf .) || return 1 # Nobody else can have it lead elsewhere, nor replace it.
-    to=${to%"$nl".}
-    case $to in /*) ;; *) to=${doubtful%/*}/$to ;; esac
-    goal=$to${goal#"$doubtful"}
-  done
-  sure=$sure$wanted$nl
-}
-
-certain() { # FOLDER: see `safe`; a link is not. Sets `own` if `doubtful` is root's or ours.
-  rest=${1#/}
-  at=
-  set -- /
-  while [ -n "$rest" ]; do
-    at=$at/${rest%%/*}
-    set -- "$@" "$at"
-    case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
-  done
-  own=
-  for line in $(stat -c %a.%u -- "$@" 2>/dev/null); do
-    doubtful=$1
-    case $line in *".$uid" | *.0) ;; *) return 1 ;; esac
-    case $line in
-      [1357]??[2367].* | [1357]?[2367]?.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
-      *[2367].* | *[2367]?.*)
-        own=1
-        return 1
-        ;;
-    esac
-    shift
-  done
-  doubtful=${1-}
-  [ $# -eq 0 ]
-}
-
-not_ours() { # COMPLAINT
-  printf '%s: Operation not permitted\n' "$1" >&2
-  return 1
-}
-
-# Stand in a folder that is not safe, `stood` from then on. A link on the way may not lead out of what is doubtful, or only to what
-# belongs to the same other user. What is doubtful may be a link of others itself.
-approach() { # FOLDER, of which `safe` has just said that it is not
-  apart=1
-  cd -P -- "$doubtful" 2>/dev/null && base=$PWD && cd -P -- "$goal" 2>/dev/null || {
-    ls -d -- "$1/." >/dev/null
-    return 1
-  }
-  stood=$(env pwd -P) || return
-  if [ ! -L "$doubtful" ] && [ "$doubtful" -ef "$base" ]; then
-    case $stood/ in "${base%/}"/*) return ;; esac
-  else
-    base=$doubtful # A link was followed.
-  fi
-  owners=$(stat -c %u -- . "$base")
-  [ "${owners%"$nl"*}" = "${owners#*"$nl"}" ] && [ ! -O . ] && return
-  not_ours "$1: a link that others may change leads to $stood"
-}
-
-back() {
-  apart=
-  cd -- "$here" 2>/dev/null || cd /
-}
-
-held() { # PATH COMMAND...: let a command read a file where others may put a link in its place: not what that leads to.
-  name=$1
-  shift
-  {
-    if [ "$(stat -L -c %d:%i /proc/self/fd/0)" = "$(stat -c %d:%i -- "$name")" ]; then "$@"; else not_ours "$name: it was replaced"; fi
-  } <"$name"
 }
 
 asked() { # SECONDS COMMAND...: in a process of its own, which it becomes.

@@ -184,6 +184,7 @@ new_link() { # TARGET TEMPORARY PATH FOLDER
     rm -f -- "$2"
     return 1
   }
+  sure=$nl # Of ways over it.
   soil "$4"
 }
 
@@ -240,11 +241,11 @@ gone() { # PATH FOLDER plain|whole|if_empty
 }
 
 take_away() { # PATH plain|whole|if_empty
+  [ ! -d "$1" ] || sure=$nl # Of what is below it, and of ways over a link.
   if [ ! -d "$1" ] || [ -L "$1" ]; then
     rm -f -- "$1"
     return
   fi
-  sure=$nl
   if [ "$2" = whole ]; then
     rm -rf -- "$1"
   elif [ "$2" = plain ]; then

@@ -1,8 +1,7 @@
 """Whether the way to a file of this machine may be gone: no link of somebody else leads us to what is not theirs.
 
-The rule is that of machines behind a shell (`approach` in asking.sh). There we stand meanwhile in what is worked on; here the
-way is looked at before each call, so that somebody who swaps a folder for a link between the two is not seen. A link of root or
-of ours leads where we have it lead, as the kernel has it (``fs.protected_symlinks``).
+The rule is that of machines behind a shell (`led` in ways.sh). There we stand meanwhile in what is worked on; here the way is
+looked at before each call, so that somebody who swaps a folder for a link between the two is not seen.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from purvey.errors import HostError
 
@@ -19,7 +18,7 @@ LINKS_MAX: Final = 40
 
 
 def require_way(path: str) -> None:
-    """Refuse a way on which a link of somebody else leads out of what they can change, and not to what is theirs.
+    """Refuse a way on which a link that others may change leads to what they could not do without us.
 
     Raises:
         HostError: ``denied``.
@@ -30,18 +29,29 @@ def require_way(path: str) -> None:
         owner = way.at.stat().st_uid
     except OSError:  # What is done there says why.
         return
-    base = way.base
-    if base is not None and all(place.is_relative_to(base) for place in (*way.strange, way.at)):
-        return
-    if set(way.strange.values()) <= {owner}:
-        return
-    link = next(iter(way.strange))
-    raise HostError(
-        "denied",
-        "A link of somebody else leads away",
-        detail=f"On the way to {path} the link {link} is somebody else's, and leads to {way.at}, which is not theirs.",
-        hint=f"Name the file where it is, below {way.at}, or take the link away.",
-    )
+    for link in way.links:
+        if not (way.keeps(link) or link.owner == owner != os.geteuid()):
+            raise HostError(
+                "denied",
+                "A link of somebody else leads away",
+                detail=f"On the way to {path} the link {link.path} can be changed by others, and leads to {way.at}, "
+                "which is not theirs.",
+                hint=f"Name the file where it is, below {way.at}, or take the link away.",
+            )
+
+
+class _Link(NamedTuple):
+    """A link that others may change.
+
+    Attributes:
+        path: Where it is.
+        owner: Whose it is; of one of root's or ours in a folder of others, who may have moved it, that folder's owner.
+        inside: Whether it is in the first folder that others can change.
+    """
+
+    path: Path
+    owner: int
+    inside: bool
 
 
 class _Way:
@@ -50,14 +60,15 @@ class _Way:
     Attributes:
         at: Where it has come to; no link is on the way there.
         base: The first folder that others than root and we can change; None as long as there is none.
-        strange: The links of others that it has followed, with their owners.
+        links: Those that it has followed and others may change.
     """
 
     def __init__(self) -> None:
         self.at = Path("/")
         self.base: Path | None = None
-        self.strange: dict[Path, int] = {}
-        self._links = 0
+        self.links: list[_Link] = []
+        self._keeper = 0
+        self._followed = 0
 
     def go(self, way: Path) -> None:
         """Go on.
@@ -71,16 +82,32 @@ class _Way:
                 continue
             there = self.at / name
             found = there.lstat()
-            is_ours = found.st_uid in (0, os.geteuid())
             if stat.S_ISLNK(found.st_mode):
-                self._links += 1
-                if self._links > LINKS_MAX:
-                    raise OSError
-                if not is_ours:
-                    self.strange[there] = found.st_uid
-                self.go(there.readlink())
+                self._follow(there, found.st_uid)
                 continue
             self.at = there
             is_shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
-            if self.base is None and (is_shared or not is_ours):
-                self.base = there
+            if self.base is None and (is_shared or not _is_ours(found.st_uid)):
+                self.base, self._keeper = there, found.st_uid
+
+    def keeps(self, link: _Link) -> bool:
+        """Whether a link leads no further than the folder in which it is, and which is its owner's, or shared by root or us."""
+        is_theirs = _is_ours(self._keeper) or link.owner == self._keeper
+        return link.inside and is_theirs and self.base is not None and self.at.is_relative_to(self.base)
+
+    def _follow(self, link: Path, owner: int) -> None:
+        self._followed += 1
+        if self._followed > LINKS_MAX:
+            raise OSError
+        inside = self.base is not None and link.is_relative_to(self.base)
+        if not _is_ours(owner):
+            self.links.append(_Link(link, owner, inside))
+        elif (
+            self.base is not None and not 0 != self._keeper == os.geteuid()
+        ):  # A group of our own may well be all who share it.
+            self.links.append(_Link(link, self._keeper, inside))
+        self.go(link.readlink())
+
+
+def _is_ours(owner: int) -> bool:
+    return owner in (0, os.geteuid())

@@ -65,7 +65,7 @@ def asking(facts: Sequence[Fact], *, folder: str, spent: Sequence[str] = ()) -> 
         folder: As for `working`.
         spent: Tokens of steps whose outputs nobody needs any more.
     """
-    return Program(("asking",), (*_questions(facts), *_spending(folder, spent), "say left", "tell"))
+    return Program(("asking", "ways"), (*_questions(facts), *_spending(folder, spent), "say left", "tell"))
 
 
 def looking(*, folder: str, fence: int) -> Program:
@@ -97,7 +97,7 @@ def working(steps: Sequence[Step], *, folder: str, fence: int, fresh: bool, spen
 def _parts(steps: Sequence[Step]) -> list[str]:
     """What steps need: a machine's shell takes its time to read what it does not."""
     changes = [change for step in steps for change in step.changes]
-    parts = ["asking", "runner"]
+    parts = ["asking", "ways", "runner"]
     if any(not isinstance(change, Run) for change in changes):
         parts.append("changes")
     if any(isinstance(change, Run | Restore) or (isinstance(change, Write) and change.validate) for change in changes):

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 import pytest
@@ -210,3 +211,25 @@ def test_ctrl_c_ends_a_day_of_waiting(purvey: Purvey, tmp_path: Path) -> None:
 
     assert (stopped.code, stopped.json()["result"]) == (13, "interrupted")
     assert purvey("resume", stopped.json()["id"], "--yes", "--json").json()["result"] == "interrupted"
+
+
+WRITES: Final = """
+from purvey import stack
+
+notes = open("notes", "w")
+notes.write("kept")
+
+
+@stack
+def main() -> None:
+    pass
+"""
+
+
+def test_what_a_script_has_not_closed_is_written_all_the_same(tmp_path: Path) -> None:
+    """As where Python itself runs the script; the quick way out of the program skips no file."""
+    (tmp_path / "main.py").write_text(WRITES, encoding="utf-8")
+
+    subprocess.run([sys.executable, "-m", "purvey", "plan", "main.py"], cwd=tmp_path, check=True, capture_output=True)
+
+    assert (tmp_path / "notes").read_text() == "kept"

@@ -42,7 +42,7 @@ def is_safe(folder: Path) -> bool:
 
 def told(shell_name: str, folders: list[Path], how: str) -> list[str]:
     """Which folders a shell says are safe."""
-    parts = "\n".join((PARTS / f"{part}.sh").read_text() for part in ("asking", "clerk"))
+    parts = "\n".join((PARTS / f"{part}.sh").read_text() for part in ("asking", "ways", "clerk"))
     ways = {folder: [*reversed(folder.parents), folder] for folder in folders}
     lines = [
         how.format(at=shlex.quote(str(folder)), count=len(way), way=" ".join(map(str, way))) for folder, way in ways.items()
