@@ -37,24 +37,32 @@ class Reminder:
         is_over = False
 
         def over() -> None:
-            """There is an answer."""
             nonlocal is_over
             if not is_over:
                 is_over = True
                 self._end()
 
+        def answered() -> None:
+            """There is an answer: a machine that answers one keeps the others waiting from then on only."""
+            over()
+            if self._next is not None:
+                self._next.cancel()
+                self._time(asyncio.get_running_loop())
+
         self._begin()
         try:
-            yield over
+            yield answered
         finally:
             over()
 
     def _begin(self) -> None:
         self._waiting += 1
         if self._next is None:
-            loop = asyncio.get_running_loop()
-            self._began = loop.time()
-            self._next = loop.call_later(FIRST_S, self._remind, loop)
+            self._time(asyncio.get_running_loop())
+
+    def _time(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._began = loop.time()
+        self._next = loop.call_later(FIRST_S, self._remind, loop)
 
     def _end(self) -> None:
         self._waiting -= 1
@@ -64,8 +72,7 @@ class Reminder:
 
     def _remind(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._is_queued():
-            self._began = loop.time()
-            self._next = loop.call_later(FIRST_S, self._remind, loop)
+            self._time(loop)
             return
         self._tell(f"waiting {self._name}: no answer for {loop.time() - self._began:.0f} s")
         self._next = loop.call_later(AGAIN_S, self._remind, loop)

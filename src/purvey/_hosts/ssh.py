@@ -36,11 +36,12 @@ class SshShell:
         self._parked: list[SshPipes] = []
         self._most = COMMANDS_MAX
         self._freed = asyncio.Event()
+        self._queued = 0
 
     @property
     def is_queued(self) -> bool:
         """See `Shell.is_queued`."""
-        return self._link.is_queued
+        return self._link.is_queued or self._queued > 0
 
     async def start(self, command: str) -> SshPipes:
         """See `Shell.start`."""
@@ -86,7 +87,11 @@ class SshShell:
                 self._woken(pipes)  # It counts until it has ended, as the server counts it.
                 await pipes.close()
             else:
-                await self._freed.wait()
+                self._queued += 1
+                try:
+                    await self._freed.wait()
+                finally:
+                    self._queued -= 1
 
     def _woken(self, pipes: SshPipes) -> bool:
         is_there = pipes.wake()

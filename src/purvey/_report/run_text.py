@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from purvey._base.clock import timestamp
-from purvey._base.value import Value
+from purvey._base.value import Masked, Value, walk
 from purvey._report.style import Page, Span, Style, bad, bold, dim
 from purvey._report.values import shown
 from purvey._report.words import counted, duration, gist, happened
@@ -258,8 +258,7 @@ def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
     commands = [(f"{program} {verb} {run.id}", why) for verb, why in _next_verbs(run)]
     if run.result == "partial" and run.verb == "destroy":
         commands.insert(0, (f"{program} {_destroy_again(run)}", "try the rest again"))
-    elif run.result == "partial" and not commands and run.script:
-        again = shlex.join(["apply", run.script, "-e", run.env, *_given(run)])
+    elif run.result == "partial" and not commands and (again := _apply_again(run)):
         commands.append((f"{program} {again}", "make the world what the script says"))
     doubts = [change for change in _became(run.changes) if change.result == "in doubt"] if run.result == "kept" else []
     for change in doubts[:_DOUBTS_MAX]:
@@ -276,23 +275,33 @@ def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
         page.add(f"    {command.ljust(width)}   ", dim(why))
 
 
-def _given(run: RunHistory) -> Iterator[str]:
-    """The parameters that the run's command line gave, as far as they may be shown."""
+def _apply_again(run: RunHistory) -> str:
+    """The apply that was told the same; empty where that may not be shown, or came from a program."""
+    given: list[str] = []
     for name, item in run.parameters.items():
-        value, origin = (item.get("value"), item.get("origin")) if isinstance(item, Mapping) else (None, None)
-        option = name.replace("_", "-")
-        if not isinstance(origin, str) or not origin.startswith("-"):
-            continue
+        value, origin = (item.get("value"), item.get("origin")) if isinstance(item, Mapping) else (None, "")
+        option = f"--{name.replace('_', '-')}"
+        if not isinstance(origin, str) or not origin.startswith(("-", "parameters")):
+            continue  # A file's and the environment's are there by themselves.
         if isinstance(value, bool):
-            yield f"--{option}" if value else f"--no-{option}"
-        elif isinstance(value, str | int | float):
-            yield from (f"--{option}", str(value)) if origin.startswith("--") else ("-p", f"{name}={value}")
+            given.append(option if value else option.replace("--", "--no-", 1))
+        elif isinstance(value, str | int | float) and origin.startswith("--"):
+            given += option, str(value)
+        elif isinstance(value, str | int | float | list | dict) and not any(isinstance(part, Masked) for part in walk(value)):
+            given += "-p", f"{name}={value if isinstance(value, str) else msgspec.json.encode(value).decode()}"
+        else:
+            return ""
+    return shlex.join(["apply", run.script, "-e", run.env, *given, *_limits(run)]) if run.script else ""
 
 
 def _destroy_again(run: RunHistory) -> str:
     """The destroy that was limited to the same."""
+    return shlex.join(["destroy", "--stack", run.stack, "-e", run.env, *_limits(run)])
+
+
+def _limits(run: RunHistory) -> list[str]:
     limits = [*(("--target", item) for item in run.targets), *(("--exclude", item) for item in run.excludes)]
-    return shlex.join(["destroy", "--stack", run.stack, "-e", run.env, *(part for limit in limits for part in limit)])
+    return [part for limit in limits for part in limit]
 
 
 def _next_verbs(run: RunHistory) -> list[tuple[str, str]]:

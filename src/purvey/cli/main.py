@@ -165,7 +165,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def _is_writing() -> bool:
-    """Whether a file is open for writing: what a script wrote there, and did not close, goes out when it is taken for garbage."""
+    """Whether a file is open for writing: what a script wrote there and did not close goes out when it is taken for garbage."""
     try:
         numbers = [int(entry.name) for entry in os.scandir("/dev/fd")]
     except OSError:  # Nobody can tell.

@@ -16,6 +16,7 @@ from purvey._hosts.fact import Ask
 from purvey._hosts.reminder import Reminder
 from purvey._hosts.route import SshRoute
 from purvey._hosts.shell_host import ShellHost
+from purvey._hosts.ssh import SshShell
 from purvey._hosts.ssh_link import Links
 from purvey._hosts.step import Ended, Step
 from purvey.errors import HostError
@@ -68,6 +69,39 @@ async def test_who_still_waits_is_told_until_there_is_an_answer() -> None:
 
     assert before > 0
     assert len(said) == after == before
+
+
+async def test_the_time_of_who_still_waits_begins_with_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is asked for one thing after another is not silent since the first."""
+    said: list[str] = []
+    reminder = Reminder("web", said.append)
+    monkeypatch.setattr("purvey._hosts.reminder.FIRST_S", 1_000.0)
+    with reminder.waiting() as answered, reminder.waiting():
+        monkeypatch.setattr("purvey._hosts.reminder.FIRST_S", 0.0)
+        await turns(5)
+        before = list(said)
+        answered()
+        await turns(5)
+
+    assert before == []
+    assert said
+
+
+async def test_who_waits_until_others_have_left_is_queued() -> None:
+    """A machine that takes so many commands at once is not silent as long as it is at work for us."""
+    link = Links(SystemClock(), asyncio.Semaphore(1)).link(
+        SshRoute(address="127.0.0.1", port=1, config="", host_key="first_use")
+    )
+    shell = SshShell(link)
+    link.begin()
+    shell._most = 1  # As the machine has shown.
+    waiting = asyncio.ensure_future(shell.start("true"))
+    await turns(5)
+    during = shell.is_queued
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert (during, shell.is_queued) == (True, False)
 
 
 async def test_nobody_is_blamed_whose_turn_it_is_not() -> None:

@@ -353,11 +353,16 @@ def test_the_next_command_has_the_parameters_of_the_run() -> None:
         "verbose": {"value": True, "origin": "--verbose"},
         "env_name": {"value": "a b", "origin": "-p"},
         "of_a_file": {"value": "x", "origin": "shop.dev.toml"},
-        "password": {"value": Masked("1" * 32), "origin": "--password"},
+        "zones": {"value": ["a", "b"], "origin": "parameters"},
     }
-    told = plain(ended_page(samples.run("partial", samples.CREATED, script="shop.py", parameters=given), {}))
 
-    assert "purvey apply shop.py -e dev --n 5 --no-with-cache --verbose -p 'env_name=a b'   make the world" in told
+    def told(**given: object) -> str:
+        run = samples.run("partial", samples.CREATED, script="shop.py", parameters=given, excludes=("web-1/*",))
+        return plain(ended_page(run, {}))
+
+    shown = "--n 5 --no-with-cache --verbose -p 'env_name=a b' -p 'zones=[\"a\",\"b\"]' --exclude 'web-1/*'   make the world"
+    assert f"purvey apply shop.py -e dev {shown}" in told(**given)
+    assert "purvey apply" not in told(**given, password={"value": Masked("1" * 32), "origin": "--password"})
 
 
 def test_a_run_that_took_nothing_back_does_not_say_that_it_could_not() -> None:
