@@ -168,8 +168,38 @@ def frozen_place(on: object, source: str) -> Standing:
         how = freeze(on._how, source, "on")  # noqa: SLF001 - one of our own kind.
         name = refuse_tokens(on.name, "A host's name") if on.name else _where(how)
         frozen = Standing(name, how, digest(how)[:16], _maker(how))
+        _require_one_name(name, how, source)
         recorder.places[id(on)] = frozen, on, len(recorder.revealed)
     return frozen
+
+
+def _require_one_name(name: str, how: Value, source: str) -> None:
+    """Refuse one name for two machines, and two names for one, on which work would be done as on two at once.
+
+    An address that is not known yet is compared with none; bastions do not make another machine of one.
+    """
+    assert isinstance(how, dict)  # A place is frozen as a dictionary.
+    address = next((how[part] for part in ("address", "root", "name") if part in how), None)
+    if not isinstance(address, str):
+        return
+    port = how.get("port")
+    where = f"the {how['by']} {address}"
+    if how["by"] == "ssh":
+        where = f"{address}, port {port}" if port not in (None, _SSH_PORT) else address
+    machines = current().machines
+    other_where, first = machines.setdefault(("name", name), (where, source))
+    if other_where != where:
+        raise _bad(
+            f"`{name}` is {other_where} at {first}, and {where} at {source}: two machines of one name.",
+            "Give each a name of its own; where it is one machine, the same address.",
+        )
+    behind = digest(how.get("jump") or [])  # One address behind two bastions may be two machines.
+    other_name, first = machines.setdefault(("address", f"{where} {behind}"), (name, source))
+    if other_name != name:
+        raise _bad(
+            f"{where} is called `{other_name}` at {first}, and `{name}` at {source}: one machine of two names.",
+            "Give it one name, also where it is reached as two users: then all on it is done in one order.",
+        )
 
 
 def _maker(how: Value) -> str:

@@ -93,6 +93,7 @@ class Recorder:
         elsewhere: Whether the node that is being declared is where the script's own folder is not.
         places: Of each place that nodes are on, by its identity: its frozen form, itself, and how many secrets were revealed
             before.
+        machines: What was said first of a name or an address of a machine, and where.
         files: The texts of the script's files that were read, by path: all nodes that are made of one get the same.
     """
 
@@ -113,6 +114,7 @@ class Recorder:
         self.after: tuple[str, ...] = ()
         self.elsewhere = False
         self.places: dict[int, tuple[Standing, object, int]] = {}
+        self.machines: dict[tuple[str, str], tuple[str, str]] = {}
         self.files: dict[str, str] = {}
         self._root_prefix = f"{root}/"
 

@@ -16,7 +16,7 @@ from purvey.resources import files
 
 @stack
 def main(locked: bool = False):
-    for box in (Chroot("/", name="box-1"), Chroot("/", name="box-2")):
+    for box in (Chroot("/srv/1", name="box-1"), Chroot("/srv/2", name="box-2")):
         with scope(box.name):
             for n in range(3):
                 files.File(f"page-{n}", path=f"/nowhere/{n}", content=f"{n}", on=box)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from purvey import Host, secret, to_base64
+from purvey import Chroot, Host, Namespace, secret, to_base64
 from purvey._apply.hosts import route_of
 from purvey._base.value import Secret
 from purvey._hosts.route import SshRoute
@@ -25,7 +25,7 @@ def test_two_ports_of_one_address_are_two_places(recorder: Recorder) -> None:
     thing = Thing("a")
     places = [
         Host("192.0.2.1", port=2201), Host("192.0.2.1", port=2202), Host("192.0.2.1", port=22), Host("192.0.2.1"),
-        Host("2001:db8::1", port=2201), Host(thing.label, port=2201), Host("192.0.2.1", port=2201, name="web"),
+        Host("2001:db8::1", port=2201), Host(thing.label, port=2201), Host("192.0.2.1", port=2203, name="web"),
     ]  # fmt: skip
 
     assert [frozen_place(place, "x.py:1")[0] for place in places] == [
@@ -38,6 +38,54 @@ def test_a_port_is_a_number(recorder: Recorder, port: Any) -> None:
     """What is none is refused where it is written."""
     with pytest.raises(ScriptError, match="not one"):
         Host("192.0.2.1", port=port)
+
+
+ONE: list[tuple[Any, ...]] = [
+    (Host, ("192.0.2.1", {"user": "root"}), ("192.0.2.1", {"user": "ana", "port": 22})),
+    (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.1", {"name": "web", "jump": ["192.0.2.9"]})),
+    (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.1", {"name": "web-behind", "jump": ["192.0.2.9"]})),
+    (Chroot, ("/srv/image", {"name": "image"}), ("/srv/image", {"name": "image"})),
+]  # fmt: skip
+TWO: list[tuple[Any, ...]] = [
+    (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.2", {"name": "web"}), "two machines of one name"),
+    (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.1", {"name": "web", "port": 2201}), "two machines of one name"),
+    (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.1", {"name": "shop"}), "one machine of two names"),
+    (Host, ("192.0.2.1", {}), ("192.0.2.1", {"name": "shop", "user": "ana"}), "one machine of two names"),
+    (Chroot, ("/srv/image", {"name": "a"}), ("/srv/image", {"name": "b"}), "one machine of two names"),
+    (Namespace, ("a", {"name": "c"}), ("b", {"name": "c"}), "two machines of one name"),
+]  # fmt: skip
+
+
+def _placed(recorder: Recorder, kind: Any, *given: tuple[str, dict[str, Any]]) -> None:
+    for line, (address, more) in enumerate(given, 1):
+        jumps = {"jump": [Host(item) for item in more["jump"]]} if "jump" in more else {}
+        frozen_place(kind(address, **(more | jumps)), f"x.py:{line}")
+
+
+@pytest.mark.parametrize("places", ONE, ids=str)
+def test_a_machine_may_be_reached_in_several_ways(recorder: Recorder, places: tuple[Any, ...]) -> None:
+    """As two users, or past a bastion; one address behind two bastions may be two machines."""
+    _placed(recorder, *places)
+
+
+@pytest.mark.parametrize(("kind", "one", "other", "problem"), TWO, ids=str)
+def test_a_machine_has_one_name_and_a_name_one_machine(
+    recorder: Recorder, kind: Any, one: Any, other: Any, problem: str
+) -> None:
+    """Else work would be done on one as on two at once, or what is on one be taken for what is on the other."""
+    with pytest.raises(ScriptError, match="not one") as caught:
+        _placed(recorder, kind, one, other)
+
+    assert problem in caught.value.detail
+    assert "x.py:1" in caught.value.detail
+    assert "x.py:2" in caught.value.detail
+
+
+def test_an_address_that_is_not_known_yet_is_compared_with_none(recorder: Recorder) -> None:
+    """Two resources of which nobody knows the addresses have names enough."""
+    for name in "ab":
+        frozen_place(Host(Thing(name).label, name=name), "x.py:1")
+    frozen_place(Host("192.0.2.1", name="a"), "x.py:2")
 
 
 @pytest.mark.parametrize("policy", ["SHA256:abc", "no", "", "MD5:00:11", f"SHA256:{'A' * 44}"])
