@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     Machines = dict[Connector, list[Node]]
     """The nodes of which something is to be changed or looked at on each machine, in the order of the plan."""
 
-_WITHOUT: Final = (
-    "leave it out, by taking it out of the script or with --exclude; or let it fail while others go on, with "
-    "rolling(..., max_failures=1)."
-)
+_WITHOUT: Final = "leave it out, by taking it out of the script or with --exclude"
+_AMONG_OTHERS: Final = "; or let it fail while others go on, with rolling(..., max_failures=1)"
 _DOWN: Final = frozenset({"unavailable", "timeout"})
 """The codes of what may be because the machine is down; one that answers and refuses us need not be brought up."""
 
@@ -73,7 +71,9 @@ async def out_of_reach(
     errors = await _errors(machines, told, asks=parts.asks_machines)
     lost = [Lost(errors[host], nodes) for host, nodes in machines.items() if host in errors]
     failing = set() if has_begun else _failing(parts, plan, graph, lost, usual)
-    return [_finding(item, certain=any(node.address in failing for node in item.nodes)) for item in lost]
+    places = {node.where for node in graph.nodes.values() if node.how is not None}
+    without_it = f"{_WITHOUT}{_AMONG_OTHERS if len(places) > 1 else ''}."
+    return [_finding(item, without_it if any(node.address in failing for node in item.nodes) else "") for item in lost]
 
 
 def removals_out_of_reach(plan: Plan, seen: Mapping[tuple[str, int], Observed]) -> list[Finding]:
@@ -182,16 +182,17 @@ def _mentions(check: Node, address: Value) -> bool:
     return any(re.search(word, canonical(value).decode()) for value in check.inputs.values())
 
 
-def _finding(lost: Lost, *, certain: bool) -> Finding:
+def _finding(lost: Lost, without_it: str) -> Finding:
+    """What is told of a machine; `without_it` says how to do without it where the run must fail with it, else it is empty."""
     error = lost.error
     told = f"{error.summary}; {_objects(len(lost.nodes))} not looked at"
     problem = "\n".join(part for part in (told, error.detail) if part)
     fix = [error.hint] if error.hint else []
-    if certain and error.code in _DOWN:
-        fix.append(f"Bring it up; or {_WITHOUT}")
-    elif certain:
-        fix.append(f"Or {_WITHOUT}" if fix else _WITHOUT.capitalize())
-    return Finding(lost.nodes[0].where or "this machine", problem, "\n".join(fix), certain=certain)
+    if without_it and error.code in _DOWN:
+        fix.append(f"Bring it up; or {without_it}")
+    elif without_it:
+        fix.append(f"Or {without_it}" if fix else without_it.capitalize())
+    return Finding(lost.nodes[0].where or "this machine", problem, "\n".join(fix), certain=bool(without_it))
 
 
 def _objects(count: int) -> str:

@@ -22,6 +22,10 @@ _MASK: Final = "(secret)"
 PATH_MARK: Final = "{path}"
 """What stands in the arguments of a validating command for the file to validate."""
 
+FAILED: Final = "A command failed"
+TOOK_TOO_LONG: Final = "A command took too long"
+"""What is told of a command that was run, and did not end as it should."""
+
 TIMED_OUT: Final = -1000
 """The return code of a command that was ended because its time was over; no signal has this number."""
 
@@ -107,7 +111,7 @@ def failed(command: Command, completed: Completed) -> HostError:
     said = evidence(command, completed)
     return HostError(
         "timeout" if completed.returncode == TIMED_OUT else "failed",
-        "A command took too long" if completed.returncode == TIMED_OUT else "A command failed",
+        TOOK_TOO_LONG if completed.returncode == TIMED_OUT else FAILED,
         detail=f"The command {_ending(command, completed.returncode)}:\n  {command}\n" + (said or "It said nothing."),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import getpass
 import os
 import re
 import shlex
@@ -109,9 +110,16 @@ def _not_let_in(hop: Hop, login: Login) -> HostError:
         "denied",
         "A host does not let us in",
         detail=" ".join([f"{way(hop)} does not let the user {hop.options.username} in.", *tried, *none, *problems, *takes]),
-        hint="Add the public key to that user's authorized_keys, or give another user, key or password; this shows more:\n"
-        f"  ssh -v {_arguments(hop)} true",
+        hint=f"{_as_whom(hop)}Add the public key to that user's authorized_keys, or give another user, key or password; this "
+        f"shows more:\n  ssh -v {_arguments(hop)} true",
     )
+
+
+def _as_whom(hop: Hop) -> str:
+    """That nobody said whom to log in as, and it is who works here."""
+    if hop.route.user is not None or hop.options.username != getpass.getuser():
+        return ""
+    return 'Nothing says whom to log in as, so it is you. Write user="root", if that is who is let in there.\n'
 
 
 def _too_many_keys(hop: Hop, login: Login) -> HostError:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from purvey._script.host import Place
-from purvey._script.resource import Options
+from purvey._script.resource import Options, Resource
 
 _OPTION = re.compile(r"Unexpected keyword argument '(\w+)'")
 _ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
@@ -24,6 +24,9 @@ def hint_for(error: BaseException) -> str:
     if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and error.name:
         names = getattr(error.obj, "__all__", None) or [name for name in vars(error.obj) if not name.startswith("_")]
         return _meant(error.name, names, f"`{error.obj.__name__}`")
+    if isinstance(error, AttributeError) and isinstance(error.obj, Resource) and error.name:
+        kind = type(error.obj)._kind  # noqa: SLF001 - each kind's class has one.
+        return _meant(error.name, [*kind.outputs, *kind.inputs], f"A {kind.name}")
     return ""
 
 

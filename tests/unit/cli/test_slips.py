@@ -181,6 +181,35 @@ def test_an_option_that_is_not_known_has_a_neighbour(purvey: Purvey, tmp_path: P
     assert "Did you mean `protect`?" in told.err
 
 
+@pytest.mark.parametrize(("name", "expected"), [("hostnam", "Did you mean `hostname`?"), ("os", "A host.Facts has: ")])
+def test_an_output_that_a_kind_does_not_have_is_told(name: str, expected: str, purvey: Purvey, tmp_path: Path) -> None:
+    """With its neighbour, or with all that there are."""
+    (tmp_path / "odd.py").write_text(
+        "from purvey import stack\nfrom purvey.resources import host\n\n\n@stack\ndef odd():\n"
+        f"    return {{'it': host.Facts('here').{name}}}\n",
+        encoding="utf-8",
+    )
+
+    told = purvey("plan", "odd.py")
+
+    assert told.code == 3
+    assert "odd.py:7" in told.err
+    assert expected in told.err
+
+
+def test_what_a_machine_says_of_itself_is_taken_as_it_is(purvey: Purvey, tmp_path: Path) -> None:
+    """Nobody has changed it, and the first plan says so."""
+    (tmp_path / "here.py").write_text(
+        "from purvey import stack\nfrom purvey.resources import host\n\n\n@stack\ndef here():\n    host.Facts('here')\n",
+        encoding="utf-8",
+    )
+
+    told = purvey("plan", "here.py")
+
+    assert "= adopt    host.Facts::here  it exists already\n" in told.out
+    assert "outside purvey" not in told.out
+
+
 def test_a_step_whose_check_is_true_already_is_done(purvey: Purvey, tmp_path: Path) -> None:
     """After a destroy that forgot it, the next apply takes it as done, and does not run it; an undo of that forgets it."""
     page = (Path(__file__).parents[3] / "docs" / "how-to" / "steps.md").read_text(encoding="utf-8")

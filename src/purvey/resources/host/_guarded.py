@@ -16,7 +16,7 @@ import msgspec
 
 from purvey._base.value import Secret, Unknown, Value, reveal
 from purvey._hosts.change import Change, Run
-from purvey._hosts.command import Command
+from purvey._hosts.command import FAILED, TOOK_TOO_LONG, Command
 from purvey._hosts.fact import Answers, Ask, Fact, StatOf
 from purvey._script.fields import Input, Output
 from purvey._script.resource import Resource
@@ -195,6 +195,8 @@ class GuardedProvider(HostProvider[G]):
                 error.detail = f"{first}\n  (what it said is not shown, for a secret stands in its text)"
             error.detail = hidden(error.detail, _secrets(subject))
         error.detail = error.detail.replace(f"{shlex.join(_AROUND)} ", "")
+        if error.summary in (FAILED, TOOK_TOO_LONG):
+            error.hint = error.hint or "What it had done by then stays; purvey cannot know what that is."
         return error
 
     def doing(self, subject: G, command: Command) -> str:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from purvey._base.value import Secret, reveal
 from purvey._hosts.command import Command as HostCommand
 from purvey._script.fields import Input
 from purvey.resources._given import bad
 from purvey.resources.host._guarded import Guarded, GuardedProvider, checked, variables
+
+_SHELL: Final = frozenset("|&;<>$`(){}*?~#")
+"""What a line has that only a shell understands."""
+
+
+def _words(line: str | Sequence[str]) -> str:
+    """How a command is given as a list: the words of a line, or the line to a shell where it needs one."""
+    if not isinstance(line, str) or not line:
+        return '["systemctl", "reload", "nginx"]'
+    try:
+        words = shlex.split(line) if _SHELL.isdisjoint(line) else ["sh", "-c", line]
+    except ValueError:  # A quote that does not end.
+        words = ["sh", "-c", line]
+    return json.dumps(words, ensure_ascii=False)
 
 
 class CommandProvider(GuardedProvider["Command"]):
@@ -46,5 +62,5 @@ class Command(Guarded, kind="host.Command", provider=CommandProvider):
             ScriptError: ``script.bad_input``.
         """
         if isinstance(given := inputs.get("command"), str) or given in ([], ()):
-            raise bad(f"`command` is {given!r}.", 'Give a list, the program first: ["systemctl", "reload", "nginx"].')
+            raise bad(f"`command` is {given!r}.", f"Give a list, the program first:\n\n    command={_words(given or '')}")
         return checked(inputs, folder)
