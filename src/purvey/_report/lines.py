@@ -78,6 +78,6 @@ def ended_line(event: OperationEnded) -> str:
         return ""
     word = past(event.verb) if event.result == "done" else f"{event.verb} {event.result}"
     attempts = f", {event.attempts} attempts" if event.attempts > 1 else ""
-    code = "" if event.code == "failed" else event.code  # The word before says so.
+    code = "" if event.code in ("failed", "check_failed") else event.code  # The word before says so.
     why = "".join(f": {part}" for part in (code, gist(event.detail)) if part and event.result != "done")
     return f"{word} {event.address} {duration(event.seconds)}{attempts}{why}"
