@@ -47,8 +47,9 @@ def entangled(plan: Plan, graph: Graph, state: State, passed: Iterable[InDoubt])
     operations = [item for item in (*plan.operations, *plan.deletions) if item.verb != "check"]
     removed = {item.address for item in operations if item.verb in ("delete", "forget")}
     found: dict[tuple[str, str], None] = {}
+    met = _met(graph.nodes, doubts)
     for operation in operations:
-        for address in _met(operation.address, graph.nodes, doubts):
+        for address in sorted(met.get(operation.address, ())):
             told = "" if address == operation.address else f", and {operation.address} rests on it"
             found[address, f"{address}: its {doubts[address].begun.verb} is in doubt{told}."] = None
     for address, doubt in doubts.items():
@@ -73,19 +74,22 @@ def refuse_entangled(found: Entangled) -> None:
         )
 
 
-def _met(address: str, nodes: Mapping[str, Node], doubts: Mapping[str, InDoubt]) -> Iterator[str]:
-    """What of that is in doubt a node is, was, or needs; not what it only comes after in a rolling change."""
-    seen = {address}
-    todo = [address]
-    while todo:
-        current = todo.pop()
-        if current in doubts:
-            yield current
-        here = nodes.get(current)
-        if here is not None:
-            needs = {here.options.moved_from, *here.needs} - {"", *here.behind} - seen
-            seen |= needs
-            todo += needs
+def _met(nodes: Mapping[str, Node], doubts: Mapping[str, InDoubt]) -> dict[str, set[str]]:
+    """What of that is in doubt each node is, was, or needs; not what it only comes after in a rolling change.
+
+    Args:
+        nodes: In dependency order.
+        doubts: By address.
+    """
+    met = {address: {address} for address in doubts}
+    for address, node in nodes.items():
+        behind = node.behind
+        found = {
+            item for need in (address, node.options.moved_from, *node.needs) if need not in behind for item in met.get(need, ())
+        }
+        if found:
+            met[address] = found
+    return met
 
 
 def _around(doubt: InDoubt, state: State) -> Iterator[str]:
