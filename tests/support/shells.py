@@ -32,7 +32,11 @@ class Brief:
     """What is the same for all shells whose commands run one program."""
 
     lasts = False
-    is_queued = False
+
+    def is_queued(self, waiting: int) -> bool:
+        """See `Shell.is_queued`."""
+        del waiting
+        return False
 
     async def park(self, pipes: Pipes) -> None:
         """See `Shell.park`."""
@@ -60,13 +64,17 @@ class LocalShell:
         lasts: bool = False,
     ) -> None:  # fmt: skip
         self.lasts = lasts
-        self.is_queued = False
         self.shell = " ".join(shell)
         self.environment = {"PATH": path, "HOME": str(Path.home()), **(environment or {})}
         self.before = tuple(before)
         self.started: list[LocalPipes] = []
         self.cuts: list[Callable[[LocalPipes], None]] = []
         self.refusals: list[HostError] = []
+
+    def is_queued(self, waiting: int) -> bool:
+        """See `Shell.is_queued`."""
+        del waiting
+        return False
 
     async def start(self, command: str) -> LocalPipes:
         """See `Shell.start`."""

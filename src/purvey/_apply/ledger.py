@@ -12,6 +12,7 @@ from purvey._state.resource import ResourceState
 
 if TYPE_CHECKING:
     from purvey._apply.perform import Performer
+    from purvey._state.state import InDoubt
 
 
 def unmade(performer: Performer, records: Sequence[Record]) -> tuple[Unmade, ...]:
@@ -29,9 +30,10 @@ class Ledger:
 
     Args:
         performer: Has performed what there was to perform.
+        doubts: The operations in doubt that the run has to do with.
     """
 
-    def __init__(self, performer: Performer) -> None:
+    def __init__(self, performer: Performer, doubts: Sequence[InDoubt]) -> None:
         self._resources = performer.parts.state.resources
         self._failed = {item.address: item.detail or item.summary for item in performer.failures}
         self._pending = dict(performer.parked)
@@ -41,7 +43,7 @@ class Ledger:
                 verb=doubt.begun.undoes_verb or doubt.begun.verb, why="in doubt",
                 detail=self._failed.get(doubt.begun.address, ""),
             )
-            for doubt in performer.parts.state.in_doubt.values()
+            for doubt in doubts
         )  # fmt: skip
 
     def of_undo(self, plan: Plan, done: Sequence[Effect]) -> tuple[Left, ...]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from purvey._apply.call import EngineCall, physical_name
-from purvey._apply.observe import reached_by, read
+from purvey._apply.observe import read
 from purvey._apply.ownership import Owners, how_to_get
+from purvey._apply.places import reached_by
 from purvey._gate.question import bounded
 from purvey._plan.guard import growth
 from purvey._plan.plan import UNSURE
@@ -242,9 +243,14 @@ def refreshed(performer: Performer, node: Node, prior: ResourceState) -> Noted:
     record = msgspec.structs.replace(
         wanted, id=prior.id, outputs=prior.outputs, adopted=prior.adopted, run=prior.run, made_at=prior.made_at
     )
+    return noted(parts, record, prior)
+
+
+def noted(parts: Parts, record: ResourceState, prior: ResourceState) -> Noted:
+    """That a record says something else of an object that did not change."""
     return Noted(
-        at=parts.clock.now(), what="refreshed", address=node.address, generation=record.generation, state=record, prior=prior
-    )  # fmt: skip
+        at=parts.clock.now(), what="refreshed", address=record.address, generation=record.generation, state=record, prior=prior
+    )
 
 
 def _as_observed(parts: Parts, kind: Kind, prior: ResourceState, seen: dict[str, Value]) -> ResourceState:

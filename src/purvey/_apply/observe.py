@@ -6,22 +6,19 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from purvey._apply import patience
 from purvey._apply.attempt import answered
 from purvey._apply.closer import look_closer
 from purvey._apply.executor import Stop, execute
 from purvey._apply.outcome import as_provider_error
 from purvey._apply.parts import Parts
+from purvey._apply.places import Places
 from purvey._apply.redacting import clean_error, cleaned
 from purvey._base.event import PhaseStarted
 from purvey._base.limits import OBSERVE_BATCH
 from purvey._gate.machines import Inquiry, Reply, inquire
-from purvey._graph import Node
 from purvey._state.resource import ResourceState
-from purvey.errors import PurveyError
-from purvey.providers import Absent, Kind, NotKnownError, Observed, Provider, Unreadable
+from purvey.providers import Absent, Kind, Observed, Provider, Unreadable
 from purvey.providers.host import is_asked_together
 
 Key = tuple[str, int]
@@ -64,36 +61,16 @@ async def observe(parts: Parts, records: Sequence[ResourceState], *, parallel: i
     return {**found, **await look_closer(parts, records, found)}
 
 
-async def observe_anew(parts: Parts, nodes: Iterable[Node], *, parallel: int) -> dict[Key, Observed]:
+async def observe_anew(parts: Parts, places: Places, *, parallel: int) -> dict[Key, Observed]:
     """What is there of objects whose machine is reached in another way than was recorded, in the way of the script.
 
     Another address may be the same machine's, or that of one which has got its name: what is there says so.
     """
-    machines: dict[int, str] = {}
-    records: list[ResourceState] = []
-    for node in nodes:
-        record = parts.state.latest(node.address)
-        if record is None or None in (record.how, node.how):
-            continue
-        if id(node.how) not in machines:  # One for all nodes on it.
-            machines[id(node.how)] = parts.machine(node.how)
-        if record.way == node.way and record.machine == machines[id(node.how)]:
-            continue
-        try:
-            parts.host(node.where, node.how)
-        except (NotKnownError, PurveyError):  # What it is made of is not there yet, or a secret of the way cannot be read.
-            continue
-        if not parts.elsewhere(node, record):
-            records.append(reached_by(node, record))
+    records = [new for old in parts.state.resources.values() if (new := places.reached(old)) is not old]
     if records := needs_reading(parts, records):
         detail = f"{len(records)} object{'' if len(records) == 1 else 's'} in a new way"
         parts.tell(PhaseStarted(at=parts.clock.now(), run=parts.run, phase="observe", detail=detail))
     return await observe(parts, records, parallel=parallel) if records else {}
-
-
-def reached_by(node: Node, record: ResourceState) -> ResourceState:
-    """A record of what is on a machine, with the way to it that the script says."""
-    return msgspec.structs.replace(record, where=node.where, how=node.how)
 
 
 async def _read_on_machines(parts: Parts, records: Sequence[ResourceState], found: dict[Key, Observed]) -> None:

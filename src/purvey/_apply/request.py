@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from purvey._apply.doubts import Entangled
+from purvey._apply.places import Misplaced
 from purvey._base.limits import PARALLEL_DEFAULT
 from purvey._graph import ALL, Graph, OnFailure, Selection
 from purvey._plan.guard import OnFinal
 from purvey._plan.plan import Plan
 from purvey._script.load import Script
 from purvey._script.parameters import Given
+from purvey._state.resource import ResourceState
 
 Approve = Callable[[Plan], str | None]
 """Shows a plan to whoever decides; returns who said yes, or None."""
@@ -61,7 +63,8 @@ class StagePlan(msgspec.Struct, frozen=True, kw_only=True):
     """One stage before it is applied: the graph, the plan, what must be written down of what the script was told, findings.
 
     `strangers` are findings about another world than the environment expects, `entangled` what rests on operations in doubt
-    that the run passes over.
+    that the run passes over, and `misplaced` what would be removed from a machine of another name. `rerouted` is what is
+    removed from a machine to which another way leads now: each record as it was, and as it is then.
     """
 
     graph: Graph
@@ -71,6 +74,8 @@ class StagePlan(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Any, ...] = ()
     strangers: tuple[Any, ...] = ()
     entangled: Entangled = ()
+    misplaced: Misplaced = ()
+    rerouted: tuple[tuple[ResourceState, ResourceState], ...] = ()
 
 
 class AwaitsApproval(Exception):  # noqa: N818 - not an error: somebody must be asked.

@@ -6,7 +6,7 @@ happens, so that a run which is killed here goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 
@@ -19,8 +19,10 @@ from purvey._apply.executor import Either, Stop, Stopped
 from purvey._apply.expected import require_expected
 from purvey._apply.knowledge import OtherStacks
 from purvey._apply.ledger import Ledger, unmade
+from purvey._apply.make import noted
 from purvey._apply.parts import Parts
 from purvey._apply.perform import Performer, Write
+from purvey._apply.places import refuse_misplaced
 from purvey._apply.policy import Policies, story
 from purvey._apply.probe import failing_already, probe
 from purvey._apply.recover import settle
@@ -29,7 +31,7 @@ from purvey._apply.stage import observed, prepare
 from purvey._apply.unbegun import without_unbegun
 from purvey._base.event import Message, PhaseStarted
 from purvey._base.limits import STAGES_MAX
-from purvey._base.value import digest, resolve, thaw
+from purvey._base.value import resolve, thaw
 from purvey._gate.expected import refuse_strangers
 from purvey._gate.notes import notes
 from purvey._gate.preflight import refuse
@@ -110,7 +112,7 @@ class Run:
             await self._gate(ready, earlier)
             if stage == 1:
                 self._supersede()
-            performer = await self._perform(ready.plan)
+            performer = await self._perform(ready)
             for change in ready.plan.changes:
                 seen.pop((change.address, change.generation), None)
             ended = await self._after(performer)
@@ -137,7 +139,7 @@ class Run:
         Returns:
             How the run is to end where something is still pending; None where it can go on.
         """
-        doubts = settled_by(self.parts.run, self.parts.state, self.request.selection)
+        doubts = self._doubts()
         for doubt in passed_over(self.parts.run, self.parts.state, self.request.selection):
             text = f"{doubt.begun.address}: its {doubt.begun.verb} stays in doubt, for the run passes over it"
             self.parts.tell(Message(at=self._now(), run=self.parts.run, level="warning", text=text))
@@ -155,11 +157,12 @@ class Run:
                 self.parts.tell(Message(at=self._now(), run=self.parts.run, level="info", text=sentence))
         except Parked as parked:
             result = "interrupted" if parked.interrupted else "parked"
-            return Closed(
-                at=self._now(), result=result, cause="still pending", address=parked.address, detail=parked.progress
-            )  # fmt: skip
+            return Closed(at=self._now(), result=result, cause="still pending", address=parked.address, detail=parked.progress)
         self._broken = broken(self.records(), self.parts)
         return None
+
+    def _doubts(self, touched: Iterable[str] = ()) -> list[InDoubt]:
+        return settled_by(self.parts.run, self.parts.state, self.request.selection, touched)
 
     def _settler(self, doubt: InDoubt) -> Performer:
         """What settles an operation: it writes into the journal of the run that began it."""
@@ -176,6 +179,7 @@ class Run:
         together(
             lambda: refuse_strangers(ready.strangers),
             lambda: refuse_entangled(ready.entangled),
+            lambda: refuse_misplaced(ready.misplaced),
             lambda: refuse(ready.findings),
             lambda: refuse_protected(plan),
             lambda: refuse_tagged(touched, self._tags()),
@@ -204,11 +208,13 @@ class Run:
         who = self._approve(noted) or standing
         if not who:
             raise AwaitsApproval(noted)
-        await self._write(approval(shown, self._now(), plan_digest(shown), who))
+        await self._write(approval(shown, self._now(), who))
 
-    async def _perform(self, plan: Plan) -> Performer:
+    async def _perform(self, ready: StagePlan) -> Performer:
+        plan = ready.plan
         self._phase("apply", f"stage {plan.stage}")
         performer = self.performer(plan, self.stop)
+        await performer.record(*(noted(self.parts, new, old) for old, new in ready.rerouted))
         policies = self._policies(plan)
         addresses = {operation.id: operation.address for operation in plan.operations}
 
@@ -287,8 +293,8 @@ class Run:
         stop = Stop()  # One Ctrl-C ends only its waiting for what may still land; a second one leaves at once.
         first = Performer(self.parts, Plan(stack=self.parts.stack), self._write, stop, self._fence)
         touched = [effect.begun.address for effect in effects(self.records())]
-        own = settled_by(self.parts.run, self.parts.state, self.request.selection, touched)
-        settling, doubts = settling_ones(self.parts, await without_unbegun(own, self._settler))
+        own = await without_unbegun(self._doubts(touched), self._settler)
+        settling, doubts = settling_ones(self.parts, own)
         await abandon(first, doubts, self.stop)
         if first.parked and self.stop.is_asked():  # A resume goes on with the undo.
             address, progress = first.parked[0]
@@ -308,7 +314,7 @@ class Run:
         if performer.failures or performer.parked or left:
             more = "\n".join(f"{item.address}: {story(item)}" for item in performer.failures)
             more += "".join(f"\n{item} cannot be undone" for item in left)
-            ledger = Ledger(performer).of_undo(plan, effects(self.records()))
+            ledger = Ledger(performer, self._doubts(touched)).of_undo(plan, effects(self.records()))
             cause = cause or "the undo is not complete"
             return await self._close("partial", cause, address, f"{detail}\n{more}".strip(), ledger)
         stays = standing(self.records()) if only else []
@@ -357,7 +363,7 @@ class Run:
         if performer.failures:
             failure = performer.failures[0]
             self._unmade = unmade(performer, self.records())
-            ledger = Ledger(performer).of_removal(deletions)
+            ledger = Ledger(performer, self._doubts()).of_removal(deletions)
             told = "\n".join(part for part in (story(failure, performer.plan), self._stays_behind(performer.plan)) if part)
             return await self._close("partial", failure.summary, failure.address, told, ledger)
         if performer.parked and not performer.interrupted:
@@ -392,8 +398,3 @@ class Run:
 
     def _now(self) -> float:
         return self.parts.clock.now()
-
-
-def plan_digest(plan: Plan) -> str:
-    """Identifies what a plan will do: equal digests, equal plans."""
-    return digest(msgspec.to_builtins(plan))

@@ -15,6 +15,7 @@ from purvey._apply.knowledge import OtherStacks, RunKnowledge
 from purvey._apply.observe import needs_reading, observe, observe_anew
 from purvey._apply.ownership import Owners, how_to_get
 from purvey._apply.parts import Parts
+from purvey._apply.places import Anew, Places, refuse_misplaced
 from purvey._apply.probe import probe
 from purvey._apply.reach import out_of_reach, removals_out_of_reach
 from purvey._apply.request import Request, StagePlan
@@ -52,7 +53,7 @@ async def observed(parts: Parts, request: Request) -> dict[Key, Observed]:
 
 async def prepare(
     parts: Parts, request: Request, seen: Mapping[Key, Observed], others: OtherStacks, *, stage: int = 1,
-    earlier: list[Record] | None = None, previous: Graph | None = None, anew: frozenset[str] | None = None,
+    earlier: list[Record] | None = None, previous: Graph | None = None, anew: Anew | None = None,
 ) -> StagePlan:  # fmt: skip
     """Run the script against what is known, and plan what it declares.
 
@@ -64,7 +65,7 @@ async def prepare(
         stage: Counts from 1.
         earlier: The run's records so far.
         previous: The graph of the stage before.
-        anew: Where this is done once more, since the script says another way to some machines: the nodes on them.
+        anew: Where this is done once more, since the script says another way to some machines.
 
     Raises:
         ScriptError: for everything that is wrong in the script.
@@ -76,24 +77,26 @@ async def prepare(
     graph = EMPTY
     if request.script is not None:
         graph = load(request.script, knowledge, request.given, request.env, request.nonce, previous)
+    places = Places(parts, graph)
     if request.refresh and anew is None:
-        again = await observe_anew(parts, graph.nodes.values(), parallel=request.parallel)
+        again = await observe_anew(parts, places, parallel=request.parallel)
+        anew = places.anew(seen, again)
         if again:
             return await prepare(
-                parts, request, {**seen, **again}, others, stage=stage, earlier=earlier, previous=previous,
-                anew=frozenset(address for address, _ in again),
-            )  # fmt: skip
+                parts, request, {**seen, **again}, others, stage=stage, earlier=earlier, previous=previous, anew=anew
+            )
+    anew = anew or Anew()
     decide_all(graph, decider)
     new = [decision.node for decision in decider.decisions.values() if decision.action == "create" and not decision.lost]
     told: Told = {}
     found = await look_up(new, parts.kinds, _viewer(parts, decider), _caller(parts), told) if new else {}
     if any(_is_adopted(parts, graph.nodes[address]) for address in found):
         decider = _decider(parts, request, seen, found)
-    plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage, anew=anew or ())
+    plan = make_plan(graph, decider, stack=parts.stack, verb=request.verb, stage=stage, anew=anew.addresses)
     view, call = _viewer(parts, decider), _caller(parts)
     secrets, without = _unreadable_secrets(parts, graph)
     findings = await look_around(plan, parts.kinds, view, call, told, without)
-    plan, decider = await _foretold(parts, request, seen, found, graph, plan, decider, anew or ())
+    plan, decider = await _foretold(parts, request, seen, found, graph, plan, decider, anew.addresses)
     findings = [
         *secrets,
         *disk(parts.folder),
@@ -105,13 +108,17 @@ async def prepare(
     lost = await out_of_reach(parts, plan, graph, told, request.on_failure, without=without, has_begun=has_begun)
     findings = [*lost, *removals_out_of_reach(plan, seen), *findings]
     view = _viewer(parts, decider)
+    removed = [parts.state.resources[key] for key in _removed(plan) if key in parts.state.resources]
+    routes = [(record, places.rerouted(record)) for record in removed]
     return StagePlan(
         graph=graph,
-        plan=plan,
+        plan=msgspec.structs.replace(plan, warnings=(*anew.warnings, *plan.warnings)),
         records=tuple(knowledge.records),
         reads=tuple(knowledge.reads),
         findings=_placed(graph, findings),
         strangers=await strangers(parts, request.expect, plan, call, view),
+        rerouted=tuple((old, new) for old, new in routes if new is not old),
+        misplaced=places.misplaced(removed),
         entangled=entangled(plan, graph, parts.state, passed_over(parts.run, parts.state, request.selection)),
     )
 
@@ -140,12 +147,17 @@ def _is_adopted(parts: Parts, node: Node) -> bool:
     return node.options.adopt or parts.kinds.get(node.kind).provider.adopts
 
 
+def _removed(plan: Plan) -> list[Key]:
+    return [(item.address, item.generation) for item in (*plan.operations, *plan.deletions) if item.verb == "delete"]
+
+
 def refusals(ready: StagePlan, deletes_max: int | None) -> tuple[str, ...]:
     """What an apply of the plan would be refused for: a sentence or two for each guard that says no."""
     try:
         together(
             lambda: refuse_strangers(ready.strangers),
             lambda: refuse_entangled(ready.entangled),
+            lambda: refuse_misplaced(ready.misplaced),
             lambda: refuse_protected(ready.plan),
             lambda: refuse_many_deletes(ready.plan, deletes_max),
         )

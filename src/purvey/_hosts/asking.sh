@@ -13,8 +13,8 @@ ${first+first }${folder+folder }${format+format }${found+found }${g+g }${gid+gid
 ${here+here }${hired+hired }${home+home }${ids+ids }${input+input }${inside+inside }${keeper+keeper }${lang+lang }${last+last }
 ${leads+leads }${limit+limit }${line+line }${links+links }${machine+machine }${mask+mask }${me+me }${mine+mine }${mode+mode }${name+name }${nl+nl }${number+number }
 ${of+of }${other+other }${own+own }${our_group+our_group }${ours+ours }${out+out }${owner+owner }${past+past }
-${path+path }${pending+pending }${pid+pid }${place+place }${rest+rest }${running+running }${said+said }${seen+seen }${since+since }
-${since_then+since_then }${size+size }${soiled+soiled }${spent+spent }${started+started }${stood+stood }
+${path+path }${pending+pending }${pid+pid }${putter+putter }${place+place }${rest+rest }${running+running }${said+said }${seen+seen }${since+since }
+${since_then+since_then }${size+size }${soiled+soiled }${spent+spent }${started+started }${sticky+sticky }${stood+stood }
 ${stopped+stopped }${sums+sums }${sure+sure }${text+text }${timeout+timeout }${to+to }${token+token }${told+told }${uid+uid }
 ${unread+unread }${user+user }${w+w }${wanted+wanted }${was+was }${who+who }${why+why }${word+word }${words+words }
 "

@@ -51,10 +51,14 @@ class EnteredShell:
     """
 
     lasts = False  # What is entered may be made anew under the same name.
-    is_queued = False
 
     def __init__(self, route: ChrootRoute | NamespaceRoute | None = None) -> None:
         self._route = route
+
+    def is_queued(self, waiting: int) -> bool:
+        """See `Shell.is_queued`."""
+        del waiting
+        return False
 
     async def start(self, command: str) -> EnteredPipes:
         """See `Shell.start`."""

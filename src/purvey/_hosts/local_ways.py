@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from purvey.errors import HostError
 
+ANYBODY: Final = -1
 LINKS_MAX: Final = 40
 """Links on one way, as many as Linux follows."""
 
@@ -30,27 +31,27 @@ def require_way(path: str) -> None:
     except OSError:  # What is done there says why.
         return
     for link in way.links:
-        if not (way.keeps(link) or link.owner == owner != os.geteuid()):
+        if not (way.keeps(link) or link.putter == owner != os.geteuid()):
             raise HostError(
                 "denied",
-                "A link of somebody else leads away",
-                detail=f"On the way to {path} the link {link.path} can be changed by others, and leads to {way.at}, "
-                "which is not theirs.",
-                hint=f"Name the file where it is, below {way.at}, or take the link away.",
+                "A link that others may have put there leads away",
+                detail=f"On the way to {path} the link {link.path} leads to {way.at}, where those could not work "
+                "who may have put it there.",
+                hint=f"Name the file where it is, below {way.at}; or let nobody else change the folder {link.path.parent}.",
             )
 
 
 class _Link(NamedTuple):
-    """A link that others may change.
+    """A link, and one of those who may have put it where it is.
 
     Attributes:
         path: Where it is.
-        owner: Whose it is; of one of root's or ours in a folder of others, who may have moved it, that folder's owner.
+        putter: A user; `ANYBODY` for a link of root's or ours in a folder that is shared.
         inside: Whether it is in the first folder that others can change.
     """
 
     path: Path
-    owner: int
+    putter: int
     inside: bool
 
 
@@ -91,8 +92,8 @@ class _Way:
                 self.base, self._keeper = there, found.st_uid
 
     def keeps(self, link: _Link) -> bool:
-        """Whether a link leads no further than the folder in which it is, and which is its owner's, or shared by root or us."""
-        is_theirs = _is_ours(self._keeper) or link.owner == self._keeper
+        """Whether a link leads no further than the folder in which it is, which is the putter's, or shared by root or us."""
+        is_theirs = _is_ours(self._keeper) or link.putter == self._keeper
         return link.inside and is_theirs and self.base is not None and self.at.is_relative_to(self.base)
 
     def _follow(self, link: Path, owner: int) -> None:
@@ -100,13 +101,22 @@ class _Way:
         if self._followed > LINKS_MAX:
             raise OSError
         inside = self.base is not None and link.is_relative_to(self.base)
-        if not _is_ours(owner):
-            self.links.append(_Link(link, owner, inside))
-        elif (
-            self.base is not None and not 0 != self._keeper == os.geteuid()
-        ):  # A group of our own may well be all who share it.
-            self.links.append(_Link(link, self._keeper, inside))
+        self.links += [_Link(link, putter, inside) for putter in self._putters(owner, self.at.stat())]
         self.go(link.readlink())
+
+    def _putters(self, owner: int, folder: os.stat_result) -> set[int]:
+        """Who may have put a link there: its owner, those of its folders, and anybody where others may bring ours."""
+        us = os.geteuid()
+        found = {owner, folder.st_uid, *([self._keeper] if self.base is not None else [])}
+        if _is_ours(owner) and folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            is_group = folder.st_uid == us  # A group of our own may well be all who share it.
+            is_safe = (
+                bool(folder.st_mode & stat.S_ISVTX) and owner == us
+            )  # Nobody has a link of ours that we did not put there.
+            found |= {ANYBODY} if us == 0 or not (is_group or is_safe) else set()
+        elif _is_ours(owner) and self.base is not None and _is_ours(self._keeper):
+            found |= {ANYBODY} if us == 0 or self._keeper != us else set()
+        return {user for user in found if not _is_ours(user)}
 
 
 def _is_ours(owner: int) -> bool:

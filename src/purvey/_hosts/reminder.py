@@ -20,10 +20,10 @@ class Reminder:
     Args:
         name: What people call the machine.
         tell: Tells them.
-        is_queued: Whether the machine was not asked for anything yet: then it is no wonder that there is no answer.
+        is_queued: Whether the machine was not asked yet for anything that so many wait for: it is no wonder that it is silent.
     """
 
-    def __init__(self, name: str, tell: Callable[[str], None], is_queued: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, name: str, tell: Callable[[str], None], is_queued: Callable[[int], bool] = lambda _: False) -> None:
         self._name = name
         self._tell = tell
         self._is_queued = is_queued
@@ -71,7 +71,7 @@ class Reminder:
             self._next = None
 
     def _remind(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._is_queued():
+        if self._is_queued(self._waiting):
             self._time(loop)
             return
         self._tell(f"waiting {self._name}: no answer for {loop.time() - self._began:.0f} s")

@@ -40,9 +40,8 @@ class Shell(Protocol):
 
     lasts: bool
 
-    @property
-    def is_queued(self) -> bool:
-        """Whether the machine has not been asked for anything yet, because others come first."""
+    def is_queued(self, waiting: int) -> bool:
+        """Whether the machine has not been asked yet for anything that `waiting` of us wait for, because others come first."""
 
     async def start(self, command: str) -> Pipes:
         """Run a command line through the machine's POSIX shell.

@@ -76,7 +76,7 @@ class ShellHost(ShellCalls):
         self._working = asyncio.Lock()
         self._is_halted = False
         self._tell = tell
-        self._reminder = Reminder(name, tell, lambda: shell.is_queued)
+        self._reminder = Reminder(name, tell, shell.is_queued)
         self._is_lost = False
         self._rejoined: Callable[[], None] = lambda: None
         self._is_leaving = False

@@ -38,10 +38,9 @@ class SshShell:
         self._freed = asyncio.Event()
         self._queued = 0
 
-    @property
-    def is_queued(self) -> bool:
+    def is_queued(self, waiting: int) -> bool:
         """See `Shell.is_queued`."""
-        return self._link.is_queued or self._queued > 0
+        return self._link.is_queued or self._queued >= waiting
 
     async def start(self, command: str) -> SshPipes:
         """See `Shell.start`."""

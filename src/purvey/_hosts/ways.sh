@@ -37,15 +37,20 @@ certain() { # FOLDER: see `safe`; a link is not. Sets `own` if `doubtful` is roo
     case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
   done
   own=
+  sticky=
   for line in $(stat -c %a.%u -- "$@" 2>/dev/null); do
     doubtful=$1
     case $line in *".$uid" | *.0) ;; *) return 1 ;; esac
     case $line in
-      [1357]??[2367].* | [1357]?[2367]?.*) [ $# -gt 1 ] || return 1 ;; # On the way it will do that nobody can replace what is ours.
+      [1357]??[2367].* | [1357]?[2367]?.*)
+        [ $# -gt 1 ] || return 1 # On the way it will do that nobody can replace what is ours; but they can bring a link of root's.
+        sticky=1
+        ;;
       *[2367].* | *[2367]?.*)
-        own=1
+        case $sticky$line in 1*.0) ;; *) own=1 ;; esac
         return 1
         ;;
+      *) sticky= ;;
     esac
     shift
   done
@@ -69,9 +74,10 @@ approach() { # FOLDER, of which `safe` has just said that it is not
   [ "$stood" = "$goal" ] || led || not_ours "$1: a link that others may change leads to $stood"
 }
 
-# Whether those who can change the links on the way to `goal` could do without us what is done where they lead. A link is its
-# owner's, or, where it is root's or ours in a folder of others, who may have moved it, that folder's owner's. It may lead to what
-# is its owner's; and within the first folder that others can change, if the folder is its owner's or shared by root or us.
+# Whether those who may have put the links on the way to `goal` where they are could do without us what is done where they lead:
+# their owners, those of the folders they are in, and that of the first folder that others can change; `any` for a link of root's or
+# ours in a folder that is shared, for anybody may have brought it there. A link may lead to what is theirs; and within that first
+# folder, if it is theirs or shared by root or us.
 led() {
   place=
   rest=${goal#/}
@@ -90,11 +96,10 @@ led() {
     line=$(stat -c %a.%u -- "$place/$name") && [ "${#leads}" -lt 500 ] || return 1 # 500: a ring of links.
     of=${line#*.}
     if [ -L "$place/$name" ]; then
-      case $of in 0 | "$uid") of=${base:+$keeper} ;; esac
-      case $uid:$of in 0:*) ;; *":$uid") of= ;; esac # A group of our own may well be all who share it.
       inside=
       case $place/ in "${base:-//}"/*) inside=inside ;; esac
-      leads="$leads${of:+ $of.$inside}"
+      line=$(stat -c %a.%u -- "${place:-/}") || return 1
+      for putter in $(putters); do leads="$leads $putter.$inside"; done
       to=$(readlink -- "$place/$name" && printf .) || return 1
       case $to in /*) place= ;; esac
       rest=${to%"$nl".}/$rest
@@ -116,6 +121,32 @@ led() {
     case $line:$stood/ in *.inside:"${base:-//}"/*) case $keeper in 0 | "$uid" | "$of") continue ;; esac ;; esac
     [ "$of" = "$owner" ] && [ ! -O . ] || return 1
   done
+}
+
+putters() { # Of a link that is `of` somebody, in a folder of which `line` tells.
+  for putter in "$of" "${line#*.}" ${base:+"$keeper"}; do
+    is_ours "$putter" || echo "$putter"
+  done
+  is_ours "$of" || return 0
+  case $line in
+    *[2367].* | *[2367]?.*)
+      case $uid:$line:$of in
+        0:*) echo any ;;
+        *".$uid:"*) ;; # A group of our own may well be all who share it.
+        *:[1357]???.*":$uid") ;; # Nobody has a link of ours that we did not put there.
+        *) echo any ;;
+      esac
+      ;;
+    *)
+      if [ -n "$base" ] && is_ours "$keeper"; then
+        [ "$uid" != 0 ] && [ "$keeper" = "$uid" ] || echo any
+      fi
+      ;;
+  esac
+}
+
+is_ours() {
+  [ "$1" = 0 ] || [ "$1" = "$uid" ]
 }
 
 back() {

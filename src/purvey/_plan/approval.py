@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from purvey._base.value import Masked, Value, digest, is_known
 from purvey._graph import Later
 from purvey._plan.plan import Change, Plan
@@ -29,10 +31,10 @@ _SHRINKS: Final[Mapping[str, tuple[str, ...]]] = {
 """What else, once approved, lets an action happen: a replacement that turns out smaller, or what is left of it."""
 
 
-def approval(plan: Plan, at: float, digest_of_plan: str, by: str) -> Approved:
-    """The record of a yes to all of `plan`."""
+def approval(plan: Plan, at: float, by: str) -> Approved:
+    """The record of a yes to all of `plan`; its digest identifies what that does."""
     return Approved(
-        at=at, digest=digest_of_plan, stage=plan.stage, by=by, covers=tuple(map(_name, _effective(plan))),
+        at=at, digest=digest(msgspec.to_builtins(plan)), stage=plan.stage, by=by, covers=tuple(map(_name, _effective(plan))),
         bounds=_bounds(_effective(plan), plan),
         removes=tuple(change.address for change in plan.changes if change.removes),
         later_at_most=plan.later.at_most if plan.later is not None else 0,

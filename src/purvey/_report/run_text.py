@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from purvey._base.clock import timestamp
-from purvey._base.value import Masked, Value, walk
+from purvey._base.value import Value
 from purvey._report.style import Page, Span, Style, bad, bold, dim
 from purvey._report.values import shown
 from purvey._report.words import counted, duration, gist, happened
@@ -29,6 +29,9 @@ _ENDINGS: Final[Mapping[str, tuple[str, Style]]] = {
     "": ("Open: still running, or its process ended without a word", "change"),
 }
 """How each result is told."""
+
+_REMOVALS: Final = frozenset({"removal", "delete"})
+"""What is left of these was to go, and is not taken back."""
 
 ASKED: Final = "undone by request"
 """The cause of a run that somebody took back."""
@@ -158,7 +161,7 @@ def _partial(run: RunHistory) -> str:
     """How a run is told that could not remove all, or of which something fails since it has; nothing of it was taken back."""
     if not run.left:
         return "Partial: what is declared fails its check since what is old was removed"
-    if any(item.verb != "removal" for item in run.left):
+    if any(item.verb not in _REMOVALS for item in run.left):
         return _ENDINGS["partial"][0]
     if run.verb == "destroy":
         return "Partial: not all could be removed"
@@ -211,7 +214,7 @@ def _others(page: Page, run: RunHistory) -> None:
         change.address: change for change in _became(run.changes)
         if change.result == "failed" and change.action != "undo" and change.address not in told
     }  # fmt: skip
-    if not failed:
+    if not failed or was_asked_to_undo(run):
         return
     page.blank()
     page.add(bold("Also failed"))
@@ -276,7 +279,7 @@ def _next(page: Page, run: RunHistory, program: str, *, seen: bool) -> None:
 
 
 def _apply_again(run: RunHistory) -> str:
-    """The apply that was told the same; empty where that may not be shown, or came from a program."""
+    """The apply that was told the same; empty where no command line could say it."""
     given: list[str] = []
     for name, item in run.parameters.items():
         value, origin = (item.get("value"), item.get("origin")) if isinstance(item, Mapping) else (None, "")
@@ -286,8 +289,8 @@ def _apply_again(run: RunHistory) -> str:
         if isinstance(value, bool):
             given.append(option if value else option.replace("--", "--no-", 1))
         elif isinstance(value, str | int | float) and origin.startswith("--"):
-            given += option, str(value)
-        elif isinstance(value, str | int | float | list | dict) and not any(isinstance(part, Masked) for part in walk(value)):
+            given.append(f"{option}={value}")  # In one word, for it may begin with a dash.
+        elif isinstance(value, str | int | float | list | dict):
             given += "-p", f"{name}={value if isinstance(value, str) else msgspec.json.encode(value).decode()}"
         else:
             return ""
@@ -309,7 +312,7 @@ def _next_verbs(run: RunHistory) -> list[tuple[str, str]]:
         return [("resume", "go on"), ("undo", "take back what it did")]
     if run.result == "parked":
         return [("resume", "look again and go on"), ("undo", "take back what it did")]
-    undoing = any(item.verb != "removal" and item.why != "final" for item in run.left)
+    undoing = any(item.verb not in _REMOVALS and item.why != "final" for item in run.left)
     return [("undo", "try again to take it back")] if run.result == "partial" and undoing else []
 
 

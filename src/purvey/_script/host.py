@@ -182,10 +182,7 @@ def _require_one_name(name: str, how: Value, source: str) -> None:
     address = next((how[part] for part in ("address", "root", "name") if part in how), None)
     if not isinstance(address, str):
         return
-    port = how.get("port")
-    where = f"the {how['by']} {address}"
-    if how["by"] == "ssh":
-        where = f"{address}, port {port}" if port not in (None, _SSH_PORT) else address
+    where = address if how["by"] == "ssh" else f"the {how['by']} {address}"
     machines = current().machines
     other_where, first = machines.setdefault(("name", name), (where, source))
     if other_where != where:
@@ -193,8 +190,9 @@ def _require_one_name(name: str, how: Value, source: str) -> None:
             f"`{name}` is {other_where} at {first}, and {where} at {source}: two machines of one name.",
             "Give each a name of its own; where it is one machine, the same address.",
         )
-    behind = digest(how.get("jump") or [])  # One address behind two bastions may be two machines.
-    other_name, first = machines.setdefault(("address", f"{where} {behind}"), (name, source))
+    # The port may be that of the configuration, and one address behind two bastions may be two machines.
+    way = digest([how.get("port"), how.get("config"), how.get("jump") or []])
+    other_name, first = machines.setdefault(("address", f"{where} {way}"), (name, source))
     if other_name != name:
         raise _bad(
             f"{where} is called `{other_name}` at {first}, and `{name}` at {source}: one machine of two names.",

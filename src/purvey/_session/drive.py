@@ -129,7 +129,7 @@ class Drive:
         self._guard_undo(store, row.id, plan, final)
         if plan.operations and approve(plan) is None:
             raise AwaitsApproval(plan)
-        given = [approval(plan, self.clock.now(), "", "")]
+        given = [approval(plan, self.clock.now(), "")]
         cause = "undone by request"
         request = Request(
             verb="undo", env=self._env(), parallel=parallel or self.settings.parallel_in(self._env()), expect=self._own.expect

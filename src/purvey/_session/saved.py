@@ -127,7 +127,7 @@ def perform(
     def within(plan: Plan) -> str | None:
         if plan.stage > 1:
             return approve(plan)
-        more = beyond(plan, [approval(saved.plan, saved.made, "", "")])
+        more = beyond(plan, [approval(saved.plan, saved.made, "")])
         if more:
             raise RefusedError(
                 "refused.plan_outdated",

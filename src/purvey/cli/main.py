@@ -165,7 +165,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def _is_writing() -> bool:
-    """Whether a file is open for writing: what a script wrote there and did not close goes out when it is taken for garbage."""
+    """Whether a file or pipe is open for writing: what a script left in its buffer goes out when it is taken for garbage."""
     try:
         numbers = [int(entry.name) for entry in os.scandir("/dev/fd")]
     except OSError:  # Nobody can tell.
@@ -175,7 +175,8 @@ def _is_writing() -> bool:
 
 def _is_written(number: int) -> bool:
     try:
-        return stat.S_ISREG(os.fstat(number).st_mode) and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        mode = os.fstat(number).st_mode
+        return (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)) and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
     except OSError:  # It was that by which the others were found.
         return False
 

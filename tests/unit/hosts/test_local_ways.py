@@ -43,7 +43,7 @@ def way(common: Path, aim: Path, kind: str) -> Path:
     """A folder that is a link to `aim`: in one of all, of others or of ours; or in one that belongs to others."""
     folder = common / kind
     folder.mkdir()
-    folder.chmod(0o1777 if kind != "in theirs" else 0o755)
+    folder.chmod(0o1777 if kind == "of others" else 0o755)
     (folder / "link").symlink_to(aim)
     give(folder / "link", theirs=kind != "of ours")
     return give(folder, theirs=kind == "in theirs") / "link"

@@ -88,7 +88,7 @@ async def test_the_time_of_who_still_waits_begins_with_an_answer(monkeypatch: py
 
 
 async def test_who_waits_until_others_have_left_is_queued() -> None:
-    """A machine that takes so many commands at once is not silent as long as it is at work for us."""
+    """A machine that takes so many commands at once is not silent to those; one whose command is there may well wonder."""
     link = Links(SystemClock(), asyncio.Semaphore(1)).link(
         SshRoute(address="127.0.0.1", port=1, config="", host_key="first_use")
     )
@@ -97,18 +97,18 @@ async def test_who_waits_until_others_have_left_is_queued() -> None:
     shell._most = 1  # As the machine has shown.
     waiting = asyncio.ensure_future(shell.start("true"))
     await turns(5)
-    during = shell.is_queued
+    during = shell.is_queued(1), shell.is_queued(2)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
 
-    assert (during, shell.is_queued) == (True, False)
+    assert (during, shell.is_queued(1)) == ((True, False), False)
 
 
 async def test_nobody_is_blamed_whose_turn_it_is_not() -> None:
     """What has not been asked for anything cannot answer; its time begins with its turn."""
     said: list[str] = []
     queue = [True]
-    with Reminder("web", said.append, lambda: queue[0]).waiting():
+    with Reminder("web", said.append, lambda _: queue[0]).waiting():
         await turns(10)
         before = list(said)
         queue[0] = False

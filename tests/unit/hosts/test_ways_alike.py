@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,7 +77,35 @@ def out_and_in_again(common: Path) -> Way:
     return link(alice / "link", back, ALICE), common / "victim"
 
 
-DENIED = [our_link_that_she_moved, his_link_in_a_folder_of_hers, his_link_in_hers_to_hers, out_and_in_again]
+def our_link_that_she_brought(common: Path) -> Way:
+    """Into a folder of all nobody can bring a link of root's own but who has one in a folder of theirs."""
+    victim = folder(common / "victim", mode=0o700)
+    alice = folder(common / "alice", ALICE)
+    link(alice / "conf", victim)
+    shared = folder(common / "all", mode=0o1777)
+    if IS_ROOT:
+        mv = f"mv {alice}/conf {shared}/build"
+        subprocess.run(["sh", "-c", mv], user=ALICE, group=ALICE, extra_groups=[], check=True)
+    else:
+        (alice / "conf").rename(shared / "build")
+    return shared / "build", victim
+
+
+def our_link_that_he_moved(common: Path) -> Way:
+    """Hers leads to a folder of his, and there a link of ours to what is closed to him."""
+    secret = folder(common / "secret", ALICE, 0o700)
+    link(folder(common / "bob", BOB) / "link", secret)
+    return link(folder(common / "alice", ALICE) / "link", common / "bob/link", ALICE), secret
+
+
+DENIED = [
+    our_link_that_she_moved,
+    our_link_that_she_brought,
+    our_link_that_he_moved,
+    his_link_in_a_folder_of_hers,
+    his_link_in_hers_to_hers,
+    out_and_in_again,
+]
 
 
 def her_own_link(common: Path) -> Way:

@@ -360,9 +360,10 @@ def test_the_next_command_has_the_parameters_of_the_run() -> None:
         run = samples.run("partial", samples.CREATED, script="shop.py", parameters=given, excludes=("web-1/*",))
         return plain(ended_page(run, {}))
 
-    shown = "--n 5 --no-with-cache --verbose -p 'env_name=a b' -p 'zones=[\"a\",\"b\"]' --exclude 'web-1/*'   make the world"
+    shown = "--n=5 --no-with-cache --verbose -p 'env_name=a b' -p 'zones=[\"a\",\"b\"]' --exclude 'web-1/*'   make the world"
     assert f"purvey apply shop.py -e dev {shown}" in told(**given)
-    assert "purvey apply" not in told(**given, password={"value": Masked("1" * 32), "origin": "--password"})
+    assert "--text=-x " in told(text={"value": "-x", "origin": "--text"})
+    assert "purvey apply" not in told(**given, nothing={"value": None, "origin": "parameters"})
 
 
 def test_a_run_that_took_nothing_back_does_not_say_that_it_could_not() -> None:

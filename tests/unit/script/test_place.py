@@ -44,11 +44,12 @@ ONE: list[tuple[Any, ...]] = [
     (Host, ("192.0.2.1", {"user": "root"}), ("192.0.2.1", {"user": "ana", "port": 22})),
     (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.1", {"name": "web", "jump": ["192.0.2.9"]})),
     (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.1", {"name": "web-behind", "jump": ["192.0.2.9"]})),
+    (Host, ("web", {"name": "a", "config": "a.cfg"}), ("web", {"name": "b", "config": "b.cfg"})),
+    (Host, ("web", {"name": "a"}), ("web", {"name": "b", "port": 22})),
     (Chroot, ("/srv/image", {"name": "image"}), ("/srv/image", {"name": "image"})),
 ]  # fmt: skip
 TWO: list[tuple[Any, ...]] = [
     (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.2", {"name": "web"}), "two machines of one name"),
-    (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.1", {"name": "web", "port": 2201}), "two machines of one name"),
     (Host, ("192.0.2.1", {"name": "web"}), ("192.0.2.1", {"name": "shop"}), "one machine of two names"),
     (Host, ("192.0.2.1", {}), ("192.0.2.1", {"name": "shop", "user": "ana"}), "one machine of two names"),
     (Chroot, ("/srv/image", {"name": "a"}), ("/srv/image", {"name": "b"}), "one machine of two names"),

@@ -14,8 +14,9 @@ from purvey._script.fields import Input
 from purvey.resources._given import bad
 from purvey.resources.host._guarded import Guarded, GuardedProvider, checked, variables
 
-_SHELL: Final = frozenset("|&;<>$`(){}*?~#")
-"""What a line has that only a shell understands."""
+_SHELL: Final = frozenset("|&;<>$`(){}*?~#\n")
+_BUILT_IN: Final = frozenset({".", "cd", "eval", "exec", "exit", "export", "set", "source", "trap", "ulimit", "umask", "unset"})
+"""What a line has that only a shell understands, and the words it may begin with."""
 
 
 def _words(line: str | Sequence[str]) -> str:
@@ -23,8 +24,10 @@ def _words(line: str | Sequence[str]) -> str:
     if not isinstance(line, str) or not line:
         return '["systemctl", "reload", "nginx"]'
     try:
-        words = shlex.split(line) if _SHELL.isdisjoint(line) else ["sh", "-c", line]
+        words = shlex.split(line)
     except ValueError:  # A quote that does not end.
+        words = []
+    if not words or not _SHELL.isdisjoint(line) or "=" in words[0] or words[0] in _BUILT_IN:
         words = ["sh", "-c", line]
     return json.dumps(words, ensure_ascii=False)
 
