@@ -47,9 +47,11 @@ class Places:
         self._graph = graph
         self._by_name: dict[str, Node] = {}
         self._machines: dict[int, str] = {}
+        self._ways: set[tuple[str, str, str]] = set()
         for node in graph.nodes.values():
             if node.how is not None:
                 self._by_name.setdefault(node.where, node)
+                self._ways.add((node.where, node.way, self._machine(node)))
         self._names = {self._machine(node): name for name, node in self._by_name.items()}
 
     def reached(self, record: ResourceState) -> ResourceState:
@@ -98,17 +100,24 @@ class Places:
         if record.how is None:
             return None
         node = self._graph.nodes.get(record.address)
+        if node is not None and node.where == record.where and self._is_reached_by(node, record):
+            return None
         latest = self._parts.state.latest(record.address)
         is_its_own = node is not None and node.how is not None and latest is not None and latest.generation == record.generation
         if not is_its_own or node is None or self._parts.elsewhere(node, record):
+            if (record.where, record.way, record.machine) in self._ways:  # One of several that the script says.
+                return None
             node = self._by_name.get(record.where)
-        if node is None or (record.way == node.way and record.machine == self._machine(node)):
+        if node is None or self._is_reached_by(node, record):
             return None
         try:
             self._parts.host(node.where, node.how)
         except (NotKnownError, PurveyError):  # What it is made of is not there yet, or a secret of the way cannot be read.
             return None
         return node
+
+    def _is_reached_by(self, node: Node, record: ResourceState) -> bool:
+        return record.way == node.way and record.machine == self._machine(node)
 
     def _machine(self, node: Node) -> str:
         key = id(node.how)  # One for all nodes on it, as long as the graph is there.

@@ -6,6 +6,8 @@ import pytest
 
 from purvey._base.event import Message
 from purvey._graph import ALL, Selection
+from purvey._report.run_text import ended_page
+from purvey._report.style import plain
 from purvey.errors import RefusedError
 from tests.support.project import Project
 
@@ -152,3 +154,34 @@ def test_an_undo_takes_back_its_own_whatever_it_was_limited_to(project: Project,
     in_doubt = [doubt.begun.address for doubt in project.state().in_doubt.values()]
     assert (run.result, in_doubt) == (("undone", []) if kind == "Book" else ("partial", ["test.Lock::b"]))
     assert [item.address for item in run.left if item.why == "in doubt"] == in_doubt
+
+
+def test_it_is_nothing_that_the_run_has_left(project: Project) -> None:
+    """Of a removal that fails it is told; what another run left in doubt is not this one's, and an undo would mend neither."""
+    _leave_in_doubt(project)
+    project.declare('Server("lost")\nServer("other")\nThing("old")')
+    assert project.apply(selection=OTHERS).result == "succeeded"
+    project.declare('Server("lost")\nServer("other")\nThing("new")')
+    project.world.fail("delete", "old")
+
+    run = project.apply(selection=OTHERS)
+
+    told = plain(ended_page(run, {}))
+    assert (run.result, [item.address for item in run.left]) == ("partial", ["test.Thing::old"])
+    assert told.startswith("Partial: what is declared is there, and not all that is old could be removed.")
+    assert "purvey undo" not in told
+    assert "--exclude" in told
+
+
+def test_a_removal_without_an_answer_was_no_failed_undo(project: Project) -> None:
+    """Its end is not known, and there is nothing to take back."""
+    project.declare('Server("a")')
+    project.apply()
+    project.world.fail("delete", "a", may_exist=True)
+
+    run = project.destroy()
+
+    told = plain(ended_page(run, {}))
+    assert run.result == "partial"
+    assert told.startswith("Partial: not all could be removed.")
+    assert "purvey undo" not in told

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from purvey._graph import Selection
 from purvey._hosts.route import SshRoute
 from purvey._state.history import RunHistory
 from purvey.errors import HostError, RefusedError
@@ -236,6 +237,39 @@ def test_a_new_name_and_an_address_that_is_not_known_yet_are_another_machine(
     (change,) = (item for item in plan.changes if item.address == "files.File::page")
     assert (change.action, change.reasons) == ("replace", ("it moves from box to other",))
     assert moving(name="other").changes == ()
+
+
+TWO_USERS = """
+from pathlib import Path
+
+from purvey import Host, stack
+from purvey.resources import files
+
+HERE = Path(__file__).parent
+
+
+@stack
+def main(old: bool = True) -> None:
+    admin, root = (Host("192.0.2.1", name="box", user=user, config="") for user in ("admin", "root"))
+    files.File("page", on=admin, path=str(HERE / "page"), content="x")
+    files.File("stays", on=root, path=str(HERE / "stays"), content="x")
+    if old:
+        files.File("old", on=root, path=str(HERE / "old"), content="x")
+"""
+
+
+def test_what_is_removed_goes_the_way_that_it_was_made(
+    project: Project, refused: set[str], moving: Callable[..., RunHistory]
+) -> None:
+    """Where the script says it still: of two users one may do less."""
+    project.write(TWO_USERS, prelude="")
+    assert moving().result == "succeeded"
+    refused.add("admin")
+
+    run = project.apply(parameters={"old": False}, selection=Selection(excludes=("page",)))
+
+    assert (run.result, run.cause_detail) == ("succeeded", "")
+    assert not (project.folder / "old").exists()
 
 
 OWN = """
