@@ -14,6 +14,7 @@ from purvey._hosts.fact import Answers, Ask, ContentOf, DigestOf, Fact, FileStat
 from purvey._hosts.local import LocalConnector
 from purvey.errors import HostError
 from tests.support.shells import Desk, below, desk, local_shell
+from tests.unit.hosts.waiting import until
 
 STRANGE = (
     "plain", "two words", " edges ", "single'quote", 'double"quote', "back\\slash", "back\\\\slashes", "a|b", "a|b -> c",
@@ -183,7 +184,7 @@ async def test_a_command_that_is_asked_says_what_it_says(machine: Desk, argv: tu
 
 def end_sleeper(pid: int) -> None:
     """End a process that sleeps, if that is who has the number still."""
-    assert b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    assert until(lambda: b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes())  # It may just become one.
     os.kill(pid, 9)
 
 
