@@ -193,7 +193,7 @@ HERE = Path(__file__).parent
 
 @stack
 def main() -> None:
-    for box in rolling([Chroot("/", name=f"box-{n}") for n in (0, 1)], max_failures=1):
+    for box in rolling([Chroot(f"/srv/{n}", name=f"box-{n}") for n in (0, 1)], max_failures=1):
         once = host.Command(
             "once", cwd=str(HERE), creates=str(HERE / f"made-{box.name}"), on=box,
             command=["sh", "-c", f"echo {box.name} >>ledger; echo >made-{box.name}; [ {box.name} != box-0 ]"],

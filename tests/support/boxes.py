@@ -44,7 +44,7 @@ HERE = Path(__file__).parent
 @stack
 def main(text: str = "one", more: bool = False, seconds: float = 0.0, machines: int = 1, pages: int = 6) -> None:
     for m in range(machines):
-        box = Chroot("/", name=f"box-{m}")
+        box = Chroot(f"/srv/box-{m}", name=f"box-{m}")
         with scope(box.name):
             site = files.Directory("site", path=str(HERE / f"site-{m}"), on=box)
             for n in range(pages if more else pages // 2):
@@ -258,6 +258,10 @@ class Reachable:
     def __init__(self, wire: Wire, is_gone: Callable[[], bool]) -> None:
         self._wire = wire
         self._is_gone = is_gone
+
+    def is_queued(self, waiting: int) -> bool:
+        """See `Shell.is_queued`."""
+        return self._wire.is_queued(waiting)
 
     async def start(self, command: str) -> WirePipes:
         """See `Shell.start`.

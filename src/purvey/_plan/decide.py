@@ -237,10 +237,9 @@ class Decider:
         """A node that is not recorded: new, or there already."""
         found = self.found.get(node.address)
         if isinstance(found, Present) and (node.options.adopt or kind.provider.adopts):
-            outputs = self._outputs(node, kind, inputs, "adopt", None)
             recorded = Recorded(
                 {**found.values, **{k: v for k, v in inputs.items() if k not in found.values}},
-                {k: found.values.get(k, v) if type(v) is Unknown else v for k, v in outputs.items()},
+                self._outputs(node, kind, inputs, "adopt", None),
             )
             usual = {name: kind.default(name) for name in found.values if name in kind.inputs}
             changes = kind.provider.diff(kind, {**usual, **inputs}, recorded, found.values).changes

@@ -25,8 +25,12 @@ Line = tuple[Span | str, ...]
 
 
 def visible(change: Change) -> list[FieldChange]:
-    """The fields that say something; a mere "upstream is new" is told by the change's cause."""
-    return [field for field in change.fields if field.before is not None or field.after is not None]
+    """The fields that say something; a mere "upstream is new" is told by the change's cause.
+
+    Of what is adopted nobody has changed anything: what its apply reads or makes of it is no difference yet.
+    """
+    told = [field for field in change.fields if field.before is not None or field.after is not None]
+    return told if change.action != "adopt" else [field for field in told if not isinstance(field.after, Unknown)]
 
 
 def inline(field: FieldChange) -> str:

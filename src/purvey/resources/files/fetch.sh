@@ -21,7 +21,7 @@ with_curl() {
 # That of busybox crashes where it is given a time limit.
 with_wget() {
   if wget --version 2>/dev/null | grep -q 'GNU Wget'; then
-    set -- -nv --tries=1 -T 60 -O ./new
+    set -- -nv --tries=1 --no-http-keep-alive -T 60 -O ./new
     [ "$follow" = all ] || set -- "$@" --max-redirect=0
     if [ -n "$headers" ]; then
       memory=$(mktemp /dev/shm/.purvey.XXXXXX) || complain 69 'There is no folder in memory to give wget its headers in.'
