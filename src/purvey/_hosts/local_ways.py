@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 from purvey.errors import HostError
 
 ANYBODY: Final = -1
+"""Stands for a user of whom nothing is known; no user has this number."""
+
 LINKS_MAX: Final = 40
 """Links on one way, as many as Linux follows."""
 
@@ -110,12 +112,11 @@ class _Way:
         found = {owner, folder.st_uid, *([self._keeper] if self.base is not None else [])}
         if _is_ours(owner) and folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             is_group = folder.st_uid == us  # A group of our own may well be all who share it.
-            is_safe = (
-                bool(folder.st_mode & stat.S_ISVTX) and owner == us
-            )  # Nobody has a link of ours that we did not put there.
-            found |= {ANYBODY} if us == 0 or not (is_group or is_safe) else set()
-        elif _is_ours(owner) and self.base is not None and _is_ours(self._keeper):
-            found |= {ANYBODY} if us == 0 or self._keeper != us else set()
+            is_safe = folder.st_mode & stat.S_ISVTX and owner == us  # Nobody has a link of ours that we did not put there.
+            if us == 0 or not (is_group or is_safe):
+                found.add(ANYBODY)
+        elif _is_ours(owner) and self.base is not None and _is_ours(self._keeper) and (us == 0 or self._keeper != us):
+            found.add(ANYBODY)
         return {user for user in found if not _is_ours(user)}
 
 
